@@ -1,0 +1,130 @@
+//! The whole core: bytes and times in, diagnoses out. No I/O, no clock, cannot fail.
+
+use std::sync::Arc;
+
+use crate::diagnosis::Diagnosis;
+use crate::keyring::KeyRing;
+use crate::time::UnixTime;
+
+/// What the core is told by the config.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Count companion codes as refusals in their own right.
+    pub companion_codes: bool,
+    /// Clock tolerance of the time checks, in seconds.
+    pub leeway_seconds: i64,
+    /// How far a token may be from its refusal, in seconds.
+    pub window_seconds: u32,
+    /// How far a token may be from its refusal, in lines.
+    pub window_lines: u32,
+    /// How long a live stream is waited for after a refusal without a token, in milliseconds.
+    pub settle_millis: u32,
+    /// Longer lines are looked at up to here, in bytes.
+    pub line_bytes_max: usize,
+    /// Keys the fingerprints of tokens.
+    pub fingerprint_key: [u8; 32],
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            companion_codes: true,
+            leeway_seconds: 0,
+            window_seconds: 5,
+            window_lines: 200,
+            settle_millis: 100,
+            line_bytes_max: 1 << 20,
+            fingerprint_key: [0; 32],
+        }
+    }
+}
+
+/// Names one stream of bytes (a file, a pipe, a connection) inside a [`Pipeline`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// What is known of a stream before its first byte.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Name of its source: the metric label.
+    pub source: Arc<str>,
+    /// File, for streams that have one.
+    pub path: Option<Arc<str>>,
+    /// The file's modification time: judges lines of a whole file without any time, and picks missing years.
+    pub modified: Option<UnixTime>,
+    /// Zone of times without one: an IANA name or `UTC`.
+    pub timezone: Arc<str>,
+    /// Offset of the first byte that will be pushed.
+    pub offset: u64,
+    /// The whole file will be pushed at once and then finished (`scan`, archives), so nothing settles early.
+    pub whole: bool,
+}
+
+/// What the core says. Everything but a diagnosis concerns one already given, or is a count.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A rejection was diagnosed. Counted once.
+    Diagnosed(Box<Diagnosis>),
+    /// A rejection that was diagnosed before was printed once more.
+    Resighted {
+        /// Its id.
+        id: String,
+        /// Name of the source.
+        source: Arc<str>,
+    },
+    /// Lines were read.
+    Lines {
+        /// Name of the source.
+        source: Arc<str>,
+        /// How many.
+        lines: u64,
+        /// Of these, longer than `line_bytes_max`.
+        truncated: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+}
+
+/// The core.
+#[derive(Debug)]
+pub struct Pipeline {
+    settings: Settings,
+    keyring: KeyRing,
+}
+
+impl Pipeline {
+    /// A core that has seen nothing.
+    pub fn new(settings: Settings, keyring: KeyRing) -> Self {
+        Self { settings, keyring }
+    }
+
+    /// Takes over new settings and keys; what is underway goes on.
+    pub fn reload(&mut self, settings: Settings, keyring: KeyRing) {
+        (self.settings, self.keyring) = (settings, keyring);
+    }
+
+    /// Announces a stream.
+    pub fn open(&mut self, id: StreamId, stream: Stream) {
+        _ = (id, stream);
+    }
+
+    /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
+    pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        _ = (id, chunk, now, emit);
+    }
+
+    /// Gives what has waited long enough: call it often while a live stream is quiet.
+    pub fn tick(&mut self, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        _ = (now, emit);
+    }
+
+    /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).
+    pub fn end_line(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        _ = (id, now, emit);
+    }
+
+    /// Ends a stream: its partial last line counts, and everything that waits for more is given.
+    pub fn finish(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        _ = (id, now, emit);
+    }
+}
