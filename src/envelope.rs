@@ -1,0 +1,323 @@
+//! One line, unwrapped: docker json-file, CRI, journald JSON and syslog around it are taken off, and what a structured
+//! line says of its time and of who wrote it is read.
+//!
+//! Reads nothing of the refusal itself: that is the work of [`crate::detect`].
+
+mod emitter;
+mod text;
+
+use std::borrow::Cow;
+
+use crate::fields::{self, Field};
+use crate::product::Product;
+use crate::stamp::{self, Completion, Stamp};
+use crate::time::UnixTime;
+
+pub use emitter::{Emitter, Ids, Likeness, hash};
+use emitter::{Role, role};
+
+/// Envelopes around envelopes that are taken off; no real log has more than three.
+const LAYERS_MAX: usize = 4;
+
+/// What kind of writer wrote the line. Two lines of different kinds come from different writers, except that bare lines
+/// (an SDK that prints to the console) may come from any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Text that names no writer.
+    #[default]
+    Bare,
+    /// Text with a thread, logger or process.
+    Text,
+    /// A JSON logger.
+    Json,
+    /// `key=value` pairs.
+    Logfmt,
+    /// An HTTP server's access log.
+    Access,
+    /// docker json-file.
+    Docker,
+    /// A Kubernetes container runtime.
+    Cri,
+    /// journald's JSON export.
+    Journald,
+    /// syslog, RFC 3164 or 5424.
+    Syslog,
+}
+
+/// A time as far as it was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Written {
+    Exact(UnixTime),
+    Stamp(Stamp),
+}
+
+/// An unwrapped line.
+#[derive(Clone, Debug, Default)]
+pub struct Record<'a> {
+    /// The innermost text.
+    pub text: Cow<'a, [u8]>,
+    /// The outermost format.
+    pub format: Format,
+    /// The line as a whole is a JSON object.
+    pub is_json: bool,
+    /// Who wrote it.
+    pub emitter: Emitter,
+    /// What it is about.
+    pub ids: Ids,
+    /// The product that a field of the line names, if there is such a field.
+    pub product: Option<Product>,
+    time: Option<Written>,
+}
+
+impl Record<'_> {
+    /// The line's own time.
+    pub fn time(&self, completion: &Completion) -> Option<UnixTime> {
+        match self.time? {
+            Written::Exact(time) => Some(time),
+            Written::Stamp(stamp) => stamp.complete(completion),
+        }
+    }
+
+    /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone.
+    fn note_time(&mut self, time: Option<Written>) {
+        let Some(new) = time else { return };
+        let trusted = match new {
+            Written::Exact(_) => true,
+            Written::Stamp(stamp) => stamp.is_zoned(),
+        };
+        if trusted || self.time.is_none() {
+            self.time = Some(new);
+        }
+    }
+}
+
+/// Unwraps a line (without its line break).
+pub fn read(line: &[u8]) -> Record<'_> {
+    let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
+    for layer in 0..LAYERS_MAX {
+        let text = std::mem::take(&mut record.text);
+        let (format, inner) = match text {
+            Cow::Borrowed(text) => peel(text, &mut record),
+            Cow::Owned(text) => {
+                let (format, inner) = peel(&text, &mut record);
+                (format, Cow::Owned(inner.into_owned()))
+            }
+        };
+        record.text = inner;
+        if layer == 0 || record.format == Format::Bare {
+            record.format = format;
+        }
+        if !matches!(format, Format::Docker | Format::Cri | Format::Journald | Format::Syslog) {
+            break;
+        }
+    }
+    record
+}
+
+/// Takes one layer off, and says which it was.
+fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
+    if text.first() == Some(&b'{') {
+        return peel_json(text, record);
+    }
+    if let Some(inner) = text::cri(text, |time| record.note_time(Some(Written::Stamp(time)))) {
+        return (Format::Cri, Cow::Borrowed(inner));
+    }
+    if let Some(inner) = text::syslog(text, record) {
+        return (Format::Syslog, Cow::Borrowed(inner));
+    }
+    if text::is_access(text) {
+        text::access(text, record);
+        return (Format::Access, Cow::Borrowed(text));
+    }
+    if text::is_logfmt(text) {
+        fields::logfmt(text, &mut |field| {
+            note(record, field);
+            true
+        });
+        return (Format::Logfmt, Cow::Borrowed(text));
+    }
+    let names_writer = text::plain(text, record);
+    (if names_writer { Format::Text } else { Format::Bare }, Cow::Borrowed(text))
+}
+
+fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
+    let (mut wrapped, mut stream, mut message, mut journal) = (None, false, None, false);
+    let mut has_fields = false;
+    fields::json(text, &mut |field| {
+        has_fields = true;
+        if field.parents.is_empty() {
+            let range = (field.at, field.at + field.value.len());
+            match field.key {
+                b"log" if field.quoted => wrapped = Some(range),
+                b"stream" => stream = true,
+                b"MESSAGE" if field.quoted => message = Some(range),
+                b"__REALTIME_TIMESTAMP" | b"_SOURCE_REALTIME_TIMESTAMP" | b"__CURSOR" | b"_BOOT_ID" => journal = true,
+                _ => {}
+            }
+        }
+        note(record, field);
+        true
+    });
+    let (format, range) = match (wrapped, message) {
+        (Some(range), _) if stream => (Format::Docker, range),
+        (_, Some(range)) if journal => (Format::Journald, range),
+        _ => {
+            record.is_json |= has_fields;
+            return (Format::Json, Cow::Borrowed(text));
+        }
+    };
+    let mut inner = Vec::new();
+    fields::unescape(text.get(range.0..range.1).unwrap_or_default(), &mut inner);
+    let length = trim(&inner).len();
+    inner.truncate(length);
+    (format, Cow::Owned(inner))
+}
+
+/// Notes what a field says of time, writer, subject or product.
+fn note(record: &mut Record<'_>, field: Field<'_>) {
+    let Some(role) = role(field.key, field.parents.len()) else { return };
+    if field.value.is_empty() || (!field.quoted && field.value == b"null") {
+        return;
+    }
+    match role {
+        Role::Time => record.note_time(time_of(field)),
+        Role::Emitter(part) => record.emitter.note(part, field.value),
+        Role::Id(kind) => record.ids.note(kind, field.value),
+        Role::Message => {
+            if is_message_id(field.value) {
+                record.ids.note(emitter::Id::Request, field.value);
+            }
+        }
+        Role::Product => {
+            record.product.get_or_insert(product_of(field.value));
+        }
+    }
+}
+
+fn time_of(field: Field<'_>) -> Option<Written> {
+    stamp::epoch(field.value).map(Written::Exact).or_else(|| stamp::read(field.value).map(Written::Stamp))
+}
+
+/// `TM…` (Twilsock), `RQ…` and UUIDs name one message of the wire protocol.
+fn is_message_id(value: &[u8]) -> bool {
+    let body = value.strip_prefix(b"TM").or_else(|| value.strip_prefix(b"RQ")).unwrap_or(value);
+    body.len() >= 32 && body.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+}
+
+/// The product that a word of a log names.
+pub fn product_of(word: &[u8]) -> Product {
+    const WORDS: [(&[u8], Product); 15] = [
+        (b"chat", Product::Chat),
+        (b"ip_messaging", Product::Chat),
+        (b"ip-messaging", Product::Chat),
+        (b"conversations", Product::Chat),
+        (b"conversation", Product::Chat),
+        (b"sync", Product::Sync),
+        (b"data_sync", Product::Sync),
+        (b"voice", Product::Voice),
+        (b"client", Product::Voice),
+        (b"video", Product::Video),
+        (b"rtc", Product::Video),
+        (b"taskrouter", Product::TaskRouter),
+        (b"task_router", Product::TaskRouter),
+        (b"task-router", Product::TaskRouter),
+        (b"programmable-chat", Product::Chat),
+    ];
+    WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map_or(Product::Unknown, |(_, product)| *product)
+}
+
+/// Without white space at the end, a carriage return among it.
+pub fn trim(line: &[u8]) -> &[u8] {
+    line.trim_ascii_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, format: Format, time: &str, text: &str) {
+        let completion =
+            Completion { zone: TimeZone::UTC, near: UnixTime::parse("2026-11-24T12:00:00Z").unwrap() };
+        let record = read(line.as_bytes());
+        let found = record.time(&completion).map_or("none".to_owned(), |time| time.to_string());
+        assert_eq!((record.format, found.as_str()), (format, time), "{line}");
+        assert_eq!(String::from_utf8_lossy(&record.text), text, "{line}");
+    }
+
+    #[test]
+    fn envelopes_come_off() {
+        check(
+            r#"{"log":"{\"level\":\"error\",\"code\":51007}\n","stream":"stderr","time":"2026-03-01T00:00:00.000000123Z"}"#,
+            Format::Docker,
+            "2026-03-01T00:00:00Z",
+            r#"{"level":"error","code":51007}"#,
+        );
+        check(
+            "2026-03-01T00:00:00.123456789Z stderr F ERROR x code: 51007",
+            Format::Cri,
+            "2026-03-01T00:00:00.123Z",
+            "ERROR x code: 51007",
+        );
+        check(
+            "<11>Nov 24 02:36:35 web-1 app[42]: code=51007",
+            Format::Syslog,
+            "2026-11-24T02:36:35Z",
+            "code=51007",
+        );
+        check(
+            "<11>1 2026-11-24T02:36:35.5+01:00 web-1 app 42 ID1 [a b=\"c]\"] code=51007",
+            Format::Syslog,
+            "2026-11-24T01:36:35.500Z",
+            "code=51007",
+        );
+        check(
+            r#"{"__REALTIME_TIMESTAMP":"1795488081000000","_PID":"7","MESSAGE":"code=51007 \"x\""}"#,
+            Format::Journald,
+            "2026-11-24T02:41:21Z",
+            r#"code=51007 "x""#,
+        );
+    }
+
+    #[test]
+    fn structured_lines_stay_whole() {
+        for line in [r#"{"level":50,"time":1795488081258,"pid":7,"err":{"code":51007}}"#, r#"{"@t":"2026-11-24T02:41:21.258Z"}"#] {
+            check(line, Format::Json, "2026-11-24T02:41:21.258Z", line);
+        }
+        let line = r#"ts=2026-11-24T02:41:21.258Z level=error component=twilio err_code=51007"#;
+        check(line, Format::Logfmt, "2026-11-24T02:41:21.258Z", line);
+        let line = r#"10.2.3.7 - - [24/Nov/2026:02:41:21 +0000] "POST /x?ErrorCode=51007 HTTP/1.1" 204 0"#;
+        check(line, Format::Access, "2026-11-24T02:41:21Z", line);
+        let line = "2026-11-24 02:41:21,258 ERROR [http-nio-1] c.e.Gateway - TwilioError 51007";
+        check(line, Format::Text, "2026-11-24T02:41:21.258Z", line);
+        let line = "2026-11-24T02:41:21.258Z Twilsock W: Init rejected by server: {\"errorCode\":51007}";
+        check(line, Format::Bare, "2026-11-24T02:41:21.258Z", line);
+    }
+
+    #[test]
+    fn an_inner_time_with_a_zone_wins_over_the_envelope() {
+        check(
+            "2026-11-24T03:00:00.5Z stdout F {\"time\":\"2026-11-24T02:00:00Z\",\"x\":1}",
+            Format::Cri,
+            "2026-11-24T02:00:00Z",
+            "{\"time\":\"2026-11-24T02:00:00Z\",\"x\":1}",
+        );
+        check(
+            "2026-11-24T03:00:00.5Z stdout F 2026-11-24 05:00:00 INFO x",
+            Format::Cri,
+            "2026-11-24T03:00:00.500Z",
+            "2026-11-24 05:00:00 INFO x",
+        );
+    }
+
+    #[test]
+    fn writers_are_told_apart() {
+        let likeness = |a: &str, b: &str| read(a.as_bytes()).emitter.likeness(&read(b.as_bytes()).emitter);
+        let pino = |pid: u32| format!(r#"{{"pid":{pid},"hostname":"web-1","name":"gw","code":51007}}"#);
+        assert_eq!(likeness(&pino(1), &pino(1)), Likeness::Same);
+        assert_eq!(likeness(&pino(1), &pino(2)), Likeness::Different);
+        assert_eq!(likeness(&pino(1), "Twilsock W: x"), Likeness::Unknown);
+    }
+}

@@ -1,0 +1,200 @@
+//! Who wrote a line, and what it is about, as hashes: enough to compare, nothing to leak.
+
+/// Parts of a writer's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Process id.
+    Process,
+    /// Host.
+    Host,
+    /// Logger, service or component.
+    Logger,
+    /// Thread.
+    Thread,
+    /// Container.
+    Container,
+    /// Pod.
+    Pod,
+    /// Client address.
+    Client,
+}
+
+/// Kinds of ids that a line carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// A request or a message of the wire protocol.
+    Request,
+    /// A trace.
+    Trace,
+    /// A connection or session.
+    Connection,
+    /// The identity of the client.
+    Identity,
+}
+
+/// What two lines say of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// They share something and contradict each other in nothing.
+    Same,
+    /// They share nothing.
+    Unknown,
+    /// They contradict each other.
+    Different,
+}
+
+/// Who wrote a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Emitter([u64; 7]);
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids([u64; 4]);
+
+impl Emitter {
+    /// Notes a part; the first value counts.
+    pub fn note(&mut self, part: Part, value: &[u8]) {
+        note(self.0.get_mut(part as usize), value);
+    }
+
+    /// Nothing names the writer.
+    pub fn is_unknown(&self) -> bool {
+        self.0.iter().all(|part| *part == 0)
+    }
+
+    /// Compares two writers. Lines that name different parts of a writer (a process here, only a logger there) are not
+    /// taken to be the same.
+    pub fn likeness(&self, other: &Self) -> Likeness {
+        let same_parts = self.0.iter().zip(&other.0).all(|(a, b)| (*a == 0) == (*b == 0));
+        match compare(&self.0, &other.0) {
+            Likeness::Same if !same_parts => Likeness::Unknown,
+            likeness => likeness,
+        }
+    }
+}
+
+impl Ids {
+    /// Notes an id; the first value counts.
+    pub fn note(&mut self, id: Id, value: &[u8]) {
+        note(self.0.get_mut(id as usize), value);
+    }
+
+    /// Takes over what the other line says and this one does not.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            if *mine == 0 {
+                *mine = *theirs;
+            }
+        }
+    }
+
+    /// Compares the ids that name one event: request, trace and connection. The identity only tells events apart.
+    pub fn likeness(&self, other: &Self) -> Likeness {
+        let identity = Id::Identity as usize;
+        let (mine, theirs) = (self.0.get(identity), other.0.get(identity));
+        if let (Some(mine), Some(theirs)) = (mine, theirs)
+            && *mine != 0
+            && *theirs != 0
+            && mine != theirs
+        {
+            return Likeness::Different;
+        }
+        compare(self.0.get(..identity).unwrap_or_default(), other.0.get(..identity).unwrap_or_default())
+    }
+
+    /// Both name the same identity.
+    pub fn same_identity(&self, other: &Self) -> bool {
+        let identity = |ids: &Self| ids.0.get(Id::Identity as usize).copied().unwrap_or(0);
+        identity(self) != 0 && identity(self) == identity(other)
+    }
+
+    /// Both name an identity, and not the same.
+    pub fn other_identity(&self, other: &Self) -> bool {
+        let identity = |ids: &Self| ids.0.get(Id::Identity as usize).copied().unwrap_or(0);
+        identity(self) != 0 && identity(other) != 0 && identity(self) != identity(other)
+    }
+}
+
+fn note(slot: Option<&mut u64>, value: &[u8]) {
+    if let Some(slot) = slot
+        && *slot == 0
+    {
+        *slot = hash(value);
+    }
+}
+
+fn compare(a: &[u64], b: &[u64]) -> Likeness {
+    let mut likeness = Likeness::Unknown;
+    for (a, b) in a.iter().zip(b) {
+        if *a != 0 && *b != 0 {
+            if a != b {
+                return Likeness::Different;
+            }
+            likeness = Likeness::Same;
+        }
+    }
+    likeness
+}
+
+/// FNV-1a; never zero, which stands for "not there".
+pub fn hash(value: &[u8]) -> u64 {
+    let hash = value
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+    hash.max(1)
+}
+
+/// What a field's key says of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Time,
+    Emitter(Part),
+    Id(Id),
+    /// An `id` that counts only if it looks like one of the wire protocol.
+    Message,
+    Product,
+}
+
+/// The role of a key, written in any case and with any separators, at a depth (0 is the top).
+pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
+    let mut folded = [0_u8; 24];
+    let mut length = 0;
+    for byte in key.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+        *folded.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let role = match folded.get(..length)? {
+        b"time" | b"timestamp" | b"ts" | b"t" | b"date" | b"datetime" | b"asctime" | b"timemillis" | b"eventtime"
+        | b"epochsecond" | b"realtimetimestamp" | b"sourcerealtimetimestamp" | b"datecreated" | b"dategenerated"
+            if depth <= 1 =>
+        {
+            Role::Time
+        }
+        b"pid" | b"processid" | b"process" | b"syslogpid" if depth <= 1 => Role::Emitter(Part::Process),
+        b"host" | b"hostname" | b"machinename" | b"server" if depth <= 1 => Role::Emitter(Part::Host),
+        b"name" | b"logger" | b"loggername" | b"sourcecontext" | b"component" | b"service" | b"svc" | b"app"
+        | b"syslogidentifier" | b"category"
+            if depth == 0 =>
+        {
+            Role::Emitter(Part::Logger)
+        }
+        b"thread" | b"threadname" | b"threadid" if depth <= 1 => Role::Emitter(Part::Thread),
+        b"container" | b"containerid" | b"containername" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
+        b"pod" | b"podname" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),
+        b"client" | b"clientip" | b"clientaddress" | b"remoteaddr" | b"remoteaddress" | b"peer" | b"ip" if depth <= 1 => {
+            Role::Emitter(Part::Client)
+        }
+        b"reqid" | b"requestid" | b"xrequestid" | b"correlationid" | b"requestsid" => Role::Id(Id::Request),
+        b"traceid" | b"trace" | b"spanid" if depth <= 1 => Role::Id(Id::Trace),
+        b"connection" | b"connectionid" | b"connid" | b"socketid" | b"sessionid" if depth <= 1 => {
+            Role::Id(Id::Connection)
+        }
+        b"identity" | b"user" | b"userid" | b"username" | b"useridentity" | b"clientidentity" if depth <= 1 => {
+            Role::Id(Id::Identity)
+        }
+        b"id" if depth <= 1 => Role::Message,
+        b"product" | b"twilioproduct" | b"productname" => Role::Product,
+        _ => return None,
+    };
+    Some(role)
+}

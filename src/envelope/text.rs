@@ -1,0 +1,216 @@
+//! Lines of text: CRI, syslog and access-log prefixes, threads, loggers and processes.
+
+use super::emitter::Part;
+use super::{Record, Written};
+use crate::stamp::{self, Stamp};
+
+/// How far a writer's name is looked for, in bytes.
+const PREFIX_BYTES: usize = 200;
+
+/// `<time> stdout F text`: the text.
+pub(super) fn cri<'a>(text: &'a [u8], note_time: impl FnOnce(Stamp)) -> Option<&'a [u8]> {
+    let (time, rest) = split_word(text)?;
+    if time.len() < 20 {
+        return None;
+    }
+    let rest = rest.strip_prefix(b"stdout ").or_else(|| rest.strip_prefix(b"stderr "))?;
+    let (tags, inner) = split_word(rest)?;
+    let tag = tags.split(|byte| *byte == b':').next()?;
+    if tag != b"F" && tag != b"P" {
+        return None;
+    }
+    note_time(stamp::read(time)?);
+    Some(inner)
+}
+
+/// A syslog header of RFC 3164 (with or without priority) or 5424: the text after it.
+pub(super) fn syslog<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
+    let after_priority = priority(text);
+    let body = after_priority.unwrap_or(text);
+    if let Some(rest) = body.strip_prefix(b"1 ")
+        && after_priority.is_some()
+    {
+        return rfc5424(rest, record);
+    }
+    let first = *body.first()?;
+    let (time, rest) = if first.is_ascii_alphabetic() {
+        let (time, rest) = body.split_at_checked(15)?;
+        (time, rest.strip_prefix(b" ")?)
+    } else {
+        // rsyslog's and systemd's form with an ISO time
+        let (time, rest) = split_word(body)?;
+        if time.len() < 20 {
+            return None;
+        }
+        (time, rest)
+    };
+    let stamp = stamp::read(time)?;
+    let (host, rest) = split_word(rest)?;
+    let colon = memchr::memmem::find(rest.get(..80).unwrap_or(rest), b": ")?;
+    let (tag, inner) = rest.split_at_checked(colon)?;
+    let open = tag.iter().position(|byte| *byte == b'[');
+    let app = tag.get(..open.unwrap_or(tag.len()))?;
+    let is_tag = !app.is_empty() && app.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(byte));
+    let is_host = host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte));
+    // without a priority only the process id tells a syslog line from any text with a colon
+    if !is_tag || !is_host || (after_priority.is_none() && !(open.is_some() && tag.last() == Some(&b']'))) {
+        return None;
+    }
+    record.note_time(Some(Written::Stamp(stamp)));
+    record.emitter.note(Part::Host, host);
+    record.emitter.note(Part::Logger, app);
+    if let Some(open) = open {
+        record.emitter.note(Part::Process, tag.get(open..).unwrap_or_default());
+    }
+    inner.get(2..)
+}
+
+fn rfc5424<'a>(rest: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
+    let (time, rest) = split_word(rest)?;
+    let (host, rest) = split_word(rest)?;
+    let (app, rest) = split_word(rest)?;
+    let (process, rest) = split_word(rest)?;
+    let (_message_id, rest) = split_word(rest)?;
+    record.note_time(stamp::read(time).map(Written::Stamp));
+    for (part, value) in [(Part::Host, host), (Part::Logger, app), (Part::Process, process)] {
+        if value != b"-" {
+            record.emitter.note(part, value);
+        }
+    }
+    let inner = match rest.strip_prefix(b"-") {
+        Some(inner) => inner,
+        None => structured_data(rest)?,
+    };
+    let inner = inner.strip_prefix(b" ").unwrap_or(inner);
+    Some(inner.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(inner))
+}
+
+/// What follows the `[id key="value"]` elements.
+fn structured_data(text: &[u8]) -> Option<&[u8]> {
+    let (mut quoted, mut escaped, mut inside) = (false, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if inside => quoted = !quoted,
+            b'[' if !quoted => inside = true,
+            b']' if !quoted => inside = false,
+            _ if !inside => return text.get(at..),
+            _ => {}
+        }
+    }
+    (!inside).then_some(b"")
+}
+
+fn priority(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.strip_prefix(b"<")?;
+    let close = rest.get(..4).unwrap_or(rest).iter().position(|byte| *byte == b'>')?;
+    let (digits, rest) = rest.split_at_checked(close)?;
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then_some(rest.get(1..)?)
+}
+
+/// `address - user [time] "…`.
+pub(super) fn is_access(text: &[u8]) -> bool {
+    let Some((address, rest)) = split_word(text) else { return false };
+    address.first().is_some_and(u8::is_ascii_hexdigit)
+        && address.iter().all(|byte| byte.is_ascii_hexdigit() || b".:".contains(byte))
+        && address.iter().any(|byte| b".:".contains(byte))
+        && rest.starts_with(b"- ")
+        && memchr::memchr(b'[', rest.get(..80).unwrap_or(rest)).is_some()
+}
+
+/// Client address and time of an access-log line.
+pub(super) fn access(text: &[u8], record: &mut Record<'_>) {
+    if let Some((address, _)) = split_word(text) {
+        record.emitter.note(Part::Client, address);
+    }
+    record.note_time(stamp::find(text).map(Written::Stamp));
+}
+
+/// Begins with `key=` and holds a second pair.
+pub(super) fn is_logfmt(text: &[u8]) -> bool {
+    let Some(equals) = memchr::memchr(b'=', text.get(..32).unwrap_or(text)) else { return false };
+    let key = text.get(..equals).unwrap_or_default();
+    let rest = text.get(equals + 1..).unwrap_or_default();
+    !key.is_empty()
+        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(byte))
+        && memchr::memchr(b'=', rest).is_some()
+}
+
+/// Time, thread, logger and process of a line of text; says whether anything names its writer.
+pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
+    record.note_time(stamp::find(text).map(Written::Stamp));
+    let head = text.get(..PREFIX_BYTES).unwrap_or(text);
+    let mut named = false;
+    let mut words = head.split(|byte| *byte == b' ').peekable();
+    let mut seen = 0;
+    while let Some(word) = words.next() {
+        seen += 1;
+        if seen > 8 {
+            break;
+        }
+        if let Some(part) = process(word) {
+            record.emitter.note(Part::Process, part);
+            named = true;
+        } else if let Some(thread) = thread(word) {
+            record.emitter.note(Part::Thread, thread);
+            named = true;
+        } else if let Some(logger) = word.strip_suffix(b":").and_then(logcat).or_else(|| dotted(word))
+            && (word.ends_with(b":") || words.peek().is_some_and(|next| matches!(*next, b"-" | b":")))
+        {
+            record.emitter.note(Part::Logger, logger);
+            named = true;
+            break;
+        }
+    }
+    named
+}
+
+/// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`: a process.
+fn process(word: &[u8]) -> Option<&[u8]> {
+    if let Some(open) = word.iter().position(|byte| *byte == b'[')
+        && open > 0
+    {
+        let inside = word.get(open + 1..)?.strip_suffix(b"]").or_else(|| word.get(open + 1..)?.strip_suffix(b"]:"))?;
+        let numeric = !inside.is_empty() && inside.iter().all(|byte| byte.is_ascii_digit() || *byte == b':');
+        return numeric.then_some(word);
+    }
+    let slash = word.iter().position(|byte| *byte == b'/')?;
+    let ids = word.get(..slash)?;
+    let dash = ids.iter().position(|byte| *byte == b'-')?;
+    let numeric = dash > 0 && ids.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
+    numeric.then_some(ids)
+}
+
+/// `[http-nio-8080-exec-7]`: a thread, unless it is a level, a time or an SDK's prefix.
+fn thread(word: &[u8]) -> Option<&[u8]> {
+    let inside = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let is_word = inside.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:#@".contains(byte));
+    let named = inside.first().is_some_and(u8::is_ascii_alphabetic) && !is_level(inside);
+    (is_word && named && !inside.starts_with(b"Twilio")).then_some(inside)
+}
+
+/// `D/OkHttp` (logcat): the tag.
+fn logcat(word: &[u8]) -> Option<&[u8]> {
+    let (level, tag) = word.split_first_chunk::<2>()?;
+    (b"VDIWEF".contains(&level[0]) && level[1] == b'/' && !tag.is_empty()).then_some(tag)
+}
+
+/// `c.e.n.Gateway`: a class or module.
+fn dotted(word: &[u8]) -> Option<&[u8]> {
+    let word = word.strip_suffix(b":").unwrap_or(word);
+    let is_name = word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._$".contains(byte));
+    (is_name && word.contains(&b'.') && word.first().is_some_and(u8::is_ascii_alphabetic)).then_some(word)
+}
+
+fn is_level(word: &[u8]) -> bool {
+    const LEVELS: [&[u8]; 11] = [
+        b"trace", b"debug", b"info", b"notice", b"warn", b"warning", b"error", b"err", b"fatal", b"critical", b"verbose",
+    ];
+    LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
+}
+
+fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = text.iter().position(|byte| *byte == b' ')?;
+    Some((text.get(..space)?, text.get(space + 1..)?))
+}
