@@ -2,6 +2,7 @@
 pub mod cause;
 pub mod code;
 pub mod config;
+pub mod detect;
 pub mod diagnosis;
 pub mod envelope;
 pub mod fields;

@@ -1,0 +1,318 @@
+//! Is this line, or this multi-line object, a refusal?
+//!
+//! The rule. A number is Twilio's code if it stands alone (no letter, digit, decimal, port or unit around it) and is
+//! the value of an error-code field, or follows a word like *error* or *code*, or stands before or after the code's own
+//! message. *zip code*, *exit code*, *short code* and their like are other numbers; a link to the error's page is no
+//! refusal. 51007 needs no more than that. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
+//! URL or SID, the code's own message, or a token. A message without a code needs an SDK's prefix or a Twilio word, and
+//! no code of another meaning beside it.
+//!
+//! [`Detector::find`] finds candidates in whole blocks at the speed of memory; [`Detector::refusal`] decides.
+
+mod number;
+mod sdk;
+mod shape;
+
+use aho_corasick::AhoCorasick;
+use aho_corasick::packed::{Config, MatchKind, Searcher};
+
+use crate::cause::Cause;
+use crate::code::{self, CODES, TEXTS, TOKEN_REJECTED};
+use crate::envelope::Record;
+use crate::product::Product;
+
+pub use sdk::Print;
+
+/// Codes remembered of one sighting.
+const CODES_MAX: usize = 6;
+
+/// What a sighting says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Twilio's codes, in the order in which they stand there.
+    pub codes: Vec<u32>,
+    /// The cause that a message names.
+    pub text: Option<Cause>,
+    /// Where the first code, or the message, stands in the text.
+    pub at: usize,
+    /// Its place in the print sequence of an SDK.
+    pub print: Option<Print>,
+    /// Two prints of the same shape are two rejections.
+    pub shape: u64,
+    /// The product, if the text tells it.
+    pub product: Option<Product>,
+}
+
+/// Finds refusals.
+#[derive(Debug)]
+pub struct Detector {
+    companion_codes: bool,
+    needles: Vec<Needle>,
+    packed: Option<Searcher>,
+    automaton: Option<AhoCorasick>,
+    twilio: Option<AhoCorasick>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needle {
+    Code(u32),
+    Text,
+}
+
+/// Case-insensitive words that put Twilio near a number.
+const TWILIO_WORDS: [&str; 6] = ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "ipmsg"];
+
+impl Detector {
+    /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
+    pub fn new(companion_codes: bool) -> Self {
+        let codes = CODES.iter().filter(|code| code.number == TOKEN_REJECTED || (companion_codes && code.counts));
+        let (mut needles, mut patterns) = (Vec::new(), Vec::new());
+        for code in codes {
+            needles.push(Needle::Code(code.number));
+            patterns.push(code.number.to_string());
+        }
+        for text in TEXTS {
+            needles.push(Needle::Text);
+            patterns.push(text.message.to_owned());
+        }
+        let packed = Config::new().match_kind(MatchKind::LeftmostFirst).builder().extend(&patterns).build();
+        let automaton = AhoCorasick::new(&patterns).ok();
+        let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
+        Self { companion_codes, needles, packed, automaton, twilio }
+    }
+
+    /// Whether companion codes count.
+    pub const fn companion_codes(&self) -> bool {
+        self.companion_codes
+    }
+
+    /// The position of the next candidate at or after `from`.
+    pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        self.next(text, from).map(|(at, _, _)| at)
+    }
+
+    fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {
+        let rest = text.get(from..)?;
+        let (pattern, start, end) = match &self.packed {
+            Some(searcher) => {
+                let found = searcher.find(rest)?;
+                (found.pattern().as_usize(), found.start(), found.end())
+            }
+            None => {
+                let found = self.automaton.as_ref()?.find(rest)?;
+                (found.pattern().as_usize(), found.start(), found.end())
+            }
+        };
+        Some((from + start, from + end, *self.needles.get(pattern)?))
+    }
+
+    /// A cheap look at a candidate that saves unwrapping its line: `false` only if it can't be a refusal.
+    pub fn is_promising(&self, text: &[u8], at: usize) -> bool {
+        match self.next(text, at) {
+            Some((start, end, Needle::Code(_))) => number::stands_alone(text, start, end),
+            Some((_, _, Needle::Text)) => true,
+            None => false,
+        }
+    }
+
+    /// Decides about an unwrapped line, or the joined texts of a multi-line object whose first line is `record`.
+    pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
+        let mut codes = Vec::new();
+        let (mut code_at, mut text_at) = (None, None);
+        let mut context = Context { text, detector: self, near_twilio: None };
+        let mut from = 0;
+        while let Some((start, end, needle)) = self.next(text, from) {
+            from = end;
+            match needle {
+                Needle::Text => text_at = text_at.or(Some(start)),
+                Needle::Code(number) => {
+                    if codes.len() < CODES_MAX && !codes.contains(&number) && context.accepts(number, start, end) {
+                        codes.push(number);
+                        code_at = code_at.or(Some(start));
+                    }
+                }
+            }
+        }
+        let message = text_at.and_then(|_| code::find_text(text));
+        if codes.is_empty() {
+            message?;
+            if !context.is_sdk_or_twilio() || number::names_other_code(text) {
+                return None;
+            }
+        }
+        let at = code_at.or(text_at)?;
+        let print = sdk::print(text);
+        let product = record.product.or_else(|| sdk::product(text)).or_else(|| {
+            codes.iter().find_map(|number| code::find(*number)?.product)
+        });
+        Some(Refusal {
+            shape: shape::shape(text, record, at, print),
+            text: message.and_then(|message| message.cause),
+            codes,
+            at,
+            print,
+            product,
+        })
+    }
+
+    fn holds_twilio_word(&self, text: &[u8]) -> bool {
+        self.twilio.as_ref().is_some_and(|words| words.is_match(text))
+    }
+}
+
+/// What is asked about the text around a candidate, answered once.
+struct Context<'a> {
+    text: &'a [u8],
+    detector: &'a Detector,
+    near_twilio: Option<bool>,
+}
+
+impl Context<'_> {
+    fn accepts(&mut self, number: u32, start: usize, end: usize) -> bool {
+        if !number::stands_alone(self.text, start, end) {
+            return false;
+        }
+        let code = code::find(number);
+        let beside_message = code.is_some_and(|code| number::beside_message(self.text, start, end, code));
+        let is_value = beside_message || number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio());
+        is_value
+            && (number == TOKEN_REJECTED
+                || beside_message
+                || self.is_near_twilio()
+                || code.is_some_and(|code| code.has_message_in(self.text)))
+    }
+
+    fn is_sdk_or_twilio(&self) -> bool {
+        sdk::print(self.text).is_some() || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+    }
+
+    fn is_near_twilio(&mut self) -> bool {
+        if let Some(known) = self.near_twilio {
+            return known;
+        }
+        let near = self.is_sdk_or_twilio() || holds_sid(self.text) || memchr::memmem::find(self.text, b"eyJ").is_some();
+        self.near_twilio = Some(near);
+        near
+    }
+}
+
+/// A SID of one of the resources that a token or its refusal names.
+fn holds_sid(text: &[u8]) -> bool {
+    const PREFIXES: [&[u8; 2]; 14] = [
+        b"AC", b"SK", b"IS", b"AP", b"NO", b"CR", b"RM", b"WS", b"WK", b"RL", b"MG", b"CH", b"TM", b"RQ",
+    ];
+    text.windows(34).any(|window| {
+        window.split_first_chunk::<2>().is_some_and(|(prefix, id)| {
+            prefix[0].is_ascii_uppercase() && PREFIXES.contains(&prefix) && id.iter().all(u8::is_ascii_hexdigit)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope;
+
+    #[track_caller]
+    fn check(line: &str, expected: &[u32]) {
+        let record = envelope::read(line.as_bytes());
+        let text = record.text.clone().into_owned();
+        let found = Detector::new(true).refusal(&text, &record);
+        let codes = found.as_ref().map(|refusal| refusal.codes.clone());
+        assert_eq!(codes.as_deref().unwrap_or(&[]), expected, "{line}");
+        if expected.is_empty() {
+            assert_eq!(found, None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_code_is_found_in_every_notation() {
+        for line in [
+            r#"{"level":50,"err":{"code":51007,"status":401}}"#,
+            r#"{"err":{"code":"51007"}}"#,
+            r#"{"payload":"{\"errorCode\":\"51007\"}"}"#,
+            r#"{"payload":"{\\\"errorCode\\\":51007}"}"#,
+            "error_code=51007",
+            "err_code=51007 msg=x",
+            "POST /hooks?ErrorCode=51007&x=1",
+            "POST /hooks?x%3DErrorCode%3D51007%26y",
+            "  errorCode: 51007",
+            "TwilioError 51007: token rejected",
+            "E/VoiceActivity: Registration Error: 51007, Registration failed",
+            "Error Domain=com.twilio.voice.error Code=51007 \"x\"",
+            "51007: Token authentication is rejected",
+            "failed (51007): Token authentication is rejected by authentication service",
+            "X-Twilio-Error: **51007",
+            "<Code>51007</Code>",
+            "Twilio client: state=denied code: 51007 product=chat",
+            "registration failed, error code 51007.",
+            "ConnectionError (51007): x",
+        ] {
+            check(line, &[51007]);
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_no_sightings() {
+        for line in [
+            "order #51007 shipped",
+            "error: 1510070",
+            "code=510071",
+            "listening on 10.0.0.1:51007",
+            "error reading from 10.0.0.1:51007",
+            "error 51007 ms after start",
+            "error: 51007 bytes left",
+            "error: 51007.5",
+            "wrote 51007 bytes",
+            "error at 51,007 rows",
+            "ZIP code 51007",
+            "zip_code=51007",
+            r#"{"postalCode":"51007"}"#,
+            "exit code 51007",
+            r#"{"statusCode":51007}"#,
+            "short code 51007 is in use",
+            "your verification code: 51007",
+            r#"{"errors":51007}"#,
+            "see https://www.twilio.com/docs/errors/51007",
+            "barcode 51007",
+            "decode 51007",
+            "Error: call +1 515-551-5100 7",
+            "trace=ab51007c code=x",
+            "2026-05-10T07:51:00.751007Z error",
+            "errorCode: 0x51007",
+            "error 51007-1234",
+            "stderr 51007",
+        ] {
+            check(line, &[]);
+        }
+    }
+
+    #[test]
+    fn a_companion_code_needs_twilio_near_it() {
+        check("code: 20104", &[]);
+        check(r#"{"error":"db","code":20104}"#, &[]);
+        check("TwilioError 20104: x", &[20104]);
+        check(r#"{"code":20104,"message":"Access Token expired or expiration date invalid"}"#, &[20104]);
+        check("X-Twilio-Error: 20101 Invalid Access Token", &[20101]);
+        check("code=20104 account=AC00000000000000000000000000000001", &[20104]);
+        check("TwilioError 20403: forbidden", &[]);
+        check("TwilioError 51001: x", &[]);
+        check("AccessTokenInvalid (20101): Twilio was unable to validate your Access Token", &[20101]);
+    }
+
+    #[track_caller]
+    fn check_text(line: &str, expected: bool) {
+        let record = envelope::read(line.as_bytes());
+        assert_eq!(Detector::new(true).refusal(line.as_bytes(), &record).is_some(), expected, "{line}");
+    }
+
+    #[test]
+    fn a_message_without_a_code_needs_an_sdk_or_twilio() {
+        check_text("TransportUnavailableError: Unable to connect: Token authentication is rejected by x", true);
+        check_text("Twilio: Token authentication is rejected", true);
+        check_text("| TNTwilsockClient | Reply status for init request is not success: 401, Authentication fail", true);
+        check_text("ldap: Authentication failed for user", false);
+        check_text("https GET /x 401 UNAUTHORIZED", false);
+        check_text(r#"Twilsock W: Init rejected by server: {"description":"Authentication failed","errorCode":51001}"#, false);
+    }
+}

@@ -1,0 +1,200 @@
+//! Is a number Twilio's code, or one of the many other numbers of a log?
+
+use crate::code::{self, Code};
+
+/// Bytes between a key and its value.
+const SEPARATORS_MAX: usize = 12;
+/// Bytes between a code and its message.
+const MESSAGE_DISTANCE: usize = 24;
+
+/// Words before *code* that make it another kind of code.
+const OTHER_CODES: [&[u8]; 38] = [
+    b"zip", b"postal", b"post", b"area", b"country", b"exit", b"promo", b"coupon", b"discount", b"voucher", b"gift",
+    b"product", b"item", b"bar", b"qr", b"short", b"source", b"byte", b"op", b"uni", b"geo", b"hash", b"pass", b"key",
+    b"char", b"color", b"currency", b"tax", b"city", b"state", b"verification", b"confirmation", b"otp", b"pin",
+    b"access", b"invite", b"referral", b"de",
+];
+/// Words in front of *code* that keep it an error code.
+const ERROR_CODES: [&[u8]; 14] = [
+    b"err", b"error", b"twilio", b"twilsock", b"reason", b"api", b"sdk", b"close", b"reject", b"fail", b"failure",
+    b"exception", b"disconnect", b"result",
+];
+/// Words after a number that make it an amount.
+const UNITS: [&[u8]; 34] = [
+    b"ms", b"s", b"sec", b"secs", b"second", b"seconds", b"min", b"minutes", b"us", b"ns", b"b", b"kb", b"mb", b"gb",
+    b"byte", b"bytes", b"row", b"rows", b"item", b"items", b"times", b"lines", b"requests", b"users", b"files",
+    b"records", b"messages", b"connections", b"retries", b"errors", b"points", b"usd", b"eur", b"km",
+];
+
+/// No letter, digit, decimal point, thousands separator, port or range around it.
+pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
+    // the last digit of a percent-encoded byte (`%3D`) may stand right before
+    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some();
+    if (before.is_ascii_alphanumeric() && !encoded) || matches!(before, b'_' | b'-' | b'.' | b'+' | b'/' | b'$' | b'@')
+    {
+        return false;
+    }
+    let thousands = before == b',' && start >= 2 && text.get(start - 2).is_some_and(u8::is_ascii_digit);
+    let rest = text.get(end..).unwrap_or_default();
+    let digit_at = |at: usize| rest.get(at).is_some_and(u8::is_ascii_digit);
+    let follows = match rest.first() {
+        None => false,
+        Some(b'.' | b':' | b'-') => digit_at(1) || (rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_alphabetic)),
+        Some(b',') => digit_at(1) && digit_at(2) && digit_at(3) && !digit_at(4),
+        Some(b'%') => percent_encoded(text, end).is_none(),
+        Some(b'/' | b'_' | b'@') => true,
+        Some(byte) => byte.is_ascii_alphanumeric(),
+    };
+    // an address: `10.0.0.1:51007`
+    let port = before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
+    !thousands && !follows && !port
+}
+
+/// The code's own message stands right before or after the number.
+pub(super) fn beside_message(text: &[u8], start: usize, end: usize, code: &Code) -> bool {
+    if text.get(..start).is_some_and(|before| before.ends_with(b"/")) {
+        return false;
+    }
+    code.messages.iter().any(|message| {
+        let message = message.as_bytes();
+        let after = text.get(end..(end + MESSAGE_DISTANCE + message.len()).min(text.len())).unwrap_or_default();
+        let before = text.get(start.saturating_sub(MESSAGE_DISTANCE + message.len())..start).unwrap_or_default();
+        let close_after = position(after, message).is_some_and(|at| is_gap(after.get(..at).unwrap_or_default()));
+        let close_before = position(before, message)
+            .is_some_and(|at| is_gap(before.get(at + message.len()..).unwrap_or_default()));
+        close_after || close_before
+    })
+}
+
+/// Punctuation only: nothing else came between.
+fn is_gap(between: &[u8]) -> bool {
+    between.len() <= 4 && between.iter().all(|byte| byte.is_ascii_punctuation() || *byte == b' ')
+}
+
+fn position(text: &[u8], message: &[u8]) -> Option<usize> {
+    text.windows(message.len()).position(|window| window.eq_ignore_ascii_case(message))
+}
+
+/// The value of an error-code field, or right after a word like *error* or *code*. `twilio` says whether a doubtful
+/// word stands near Twilio.
+pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl Fn() -> bool) -> bool {
+    let Some(key_end) = skip_separators(text, start) else { return false };
+    let separators = text.get(key_end..start).unwrap_or_default();
+    let head = text.get(..key_end).unwrap_or_default();
+    let word_start = head.iter().rposition(|byte| !is_word_byte(*byte)).map_or(0, |at| at + 1);
+    let word = head.get(word_start..).unwrap_or_default();
+    if word.is_empty() || word.len() > 48 {
+        return false;
+    }
+    let is_field = separators.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'=' | b'>'));
+    if !is_field && followed_by_unit(text.get(end..).unwrap_or_default()) {
+        return false;
+    }
+    let mut folded = [0_u8; 48];
+    let folded = fold(word, &mut folded);
+    if let Some(prefix) = folded.strip_suffix(b"code") {
+        let listed = |words: &[&[u8]]| words.iter().any(|word| prefix.ends_with(word));
+        if prefix.is_empty() {
+            let before = head.get(..word_start).unwrap_or_default();
+            return !named_otherwise(before);
+        }
+        return listed(&ERROR_CODES) || (!listed(&OTHER_CODES) && !prefix.ends_with(b"status") && twilio());
+    }
+    if folded.ends_with(b"errors") || folded.ends_with(b"codes") {
+        return separators.contains(&b'[');
+    }
+    if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
+        return folded != b"terror";
+    }
+    is_error_name(word, separators, text.get(end..).unwrap_or_default())
+}
+
+/// `AccessTokenInvalid (20101):` — the name of an SDK's error class and its code in parentheses.
+fn is_error_name(word: &[u8], separators: &[u8], after: &[u8]) -> bool {
+    let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    separators == b" ("
+        && after.starts_with(b")")
+        && (2..word.len()).contains(&capitals)
+        && word.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// `zip code 51007`: the word in front of *code*.
+fn named_otherwise(before: &[u8]) -> bool {
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let word = before.get(start..).unwrap_or_default();
+    OTHER_CODES.iter().any(|other| other.eq_ignore_ascii_case(word)) || word.eq_ignore_ascii_case(b"status")
+}
+
+fn followed_by_unit(after: &[u8]) -> bool {
+    let Some(rest) = after.strip_prefix(b" ") else { return false };
+    let length = rest.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(rest.len());
+    let word = rest.get(..length).unwrap_or_default();
+    UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(word))
+}
+
+/// The end of the word in front of the separators in front of `start`; `None` if there are none.
+fn skip_separators(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    let mut lone_space_only = true;
+    while start - at < SEPARATORS_MAX {
+        if at >= 3 && percent_encoded(text, at - 3).is_some_and(|byte| b"\"'=: [>".contains(&byte)) {
+            at -= 3;
+            lone_space_only = false;
+            continue;
+        }
+        match at.checked_sub(1).and_then(|before| text.get(before)) {
+            Some(b'"' | b'\'' | b'\\' | b'`' | b'*' | b'(' | b'[' | b' ' | b':' | b'=' | b'>' | b'#' | b'\t') => {
+                lone_space_only &= text.get(at - 1) == Some(&b' ');
+                at -= 1;
+            }
+            _ => break,
+        }
+    }
+    (at < start && !(lone_space_only && start - at > 1)).then_some(at)
+}
+
+/// The byte that a percent-encoding at `at` stands for.
+fn percent_encoded(text: &[u8], at: usize) -> Option<u8> {
+    let (&[b'%', high, low], _) = text.get(at..)?.split_first_chunk::<3>()? else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+const fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// Letters and digits in lower case.
+fn fold<'a>(word: &[u8], buffer: &'a mut [u8; 48]) -> &'a [u8] {
+    let mut length = 0;
+    for byte in word.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+        if let Some(slot) = buffer.get_mut(length) {
+            *slot = byte.to_ascii_lowercase();
+            length += 1;
+        }
+    }
+    buffer.get(..length).unwrap_or_default()
+}
+
+/// The text gives a Twilio code that is no refusal of a token.
+pub(super) fn names_other_code(text: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(length) = text.get(from..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = from + length;
+        let rest = text.get(start..).unwrap_or_default();
+        let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let end = start + digits;
+        from = end;
+        if digits == 5
+            && let Some(number) = rest.get(..5).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+            && code::find(number).is_some_and(|code| !code.counts)
+            && stands_alone(text, start, end)
+            && is_code_value(text, start, end, || true)
+        {
+            return true;
+        }
+    }
+    false
+}

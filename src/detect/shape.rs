@@ -1,0 +1,75 @@
+//! The shape of a print: what stays the same when the same place of a program prints the next refusal.
+//!
+//! Names, numbers and ids of the event must not be part of it, else two clients would be taken for one.
+
+use super::Print;
+use super::sdk;
+use crate::envelope::{Format, Record, hash};
+use crate::fields;
+
+/// The shape of a text whose code, or message, stands at `at`.
+pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, print: Option<Print>) -> u64 {
+    let mut parts = vec![record.format as u64, print.map_or(0, |print| print as u64 + 1)];
+    parts.push(sdk::phrase(text).map_or(0, |index| index as u64 + 1));
+    match record.format {
+        Format::Logfmt => parts.push(path(text, at, fields::logfmt)),
+        Format::Access => {}
+        Format::Bare | Format::Text | Format::Json | Format::Docker | Format::Cri | Format::Journald | Format::Syslog => {
+            parts.push(path(text, at, fields::json));
+            if record.is_json {
+                parts.push(message(text));
+            } else {
+                let (object, words) = lead(text, at);
+                parts.extend([u64::from(object), words]);
+            }
+        }
+    }
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
+    hash(&bytes)
+}
+
+type Scan = for<'a> fn(&'a [u8], &mut dyn FnMut(fields::Field<'_>) -> bool);
+
+/// The path of the field that holds the position.
+fn path(text: &[u8], at: usize, scan: Scan) -> u64 {
+    let mut found = 0;
+    scan(text, &mut |field| {
+        if (field.at..=field.at + field.value.len()).contains(&at) {
+            let mut path = field.parents.join(&b'.');
+            path.push(b'.');
+            path.extend_from_slice(field.key);
+            found = hash(&path);
+        }
+        field.at <= at
+    });
+    found
+}
+
+/// The first two words of a JSON logger's message; further words may name the client.
+fn message(text: &[u8]) -> u64 {
+    let mut found = 0;
+    fields::json(text, &mut |field| {
+        if field.parents.is_empty() && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m") && field.quoted {
+            let words: Vec<&[u8]> = field.value.split(|byte| *byte == b' ').take(2).collect();
+            if words.iter().flat_map(|word| word.iter()).all(|byte| !byte.is_ascii_digit()) {
+                found ^= hash(&words.concat());
+            }
+        }
+        true
+    });
+    found
+}
+
+/// In a text: the word before the object that holds the position (`connectionError {`), or the two words before the
+/// position; and whether it was an object.
+fn lead(text: &[u8], at: usize) -> (bool, u64) {
+    let before = text.get(..at).unwrap_or_default();
+    let brace = memchr::memchr(b'{', before);
+    let end = brace.unwrap_or(before.len());
+    let head = before.get(..end).unwrap_or_default();
+    let words = head
+        .rsplit(|byte| !byte.is_ascii_alphabetic())
+        .filter(|word| word.len() > 1)
+        .take(if brace.is_some() { 1 } else { 2 });
+    (brace.is_some(), words.fold(0, |sum, word| sum.rotate_left(7) ^ hash(word)))
+}

@@ -1,0 +1,144 @@
+//! Which token belongs to a refusal, and which sightings belong together.
+//!
+//! A rejection's token is what its SDK sent. That is known when the connection's own message is in the log, else it is
+//! the token on the refusal's line, else one of the same request, else the nearest one; [`Found`] says which, because a
+//! person must see whether this is known or guessed. Merging two sightings needs evidence: see [`rejection`].
+
+pub mod rejection;
+pub mod sent;
+
+use crate::diagnosis::Found;
+use crate::envelope::{Emitter, Format, Ids, Likeness};
+use crate::product::Product;
+use crate::time::UnixTime;
+use crate::token::Sent;
+
+pub use sent::Channel;
+
+/// A token on a line that is no refusal.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Number of its line.
+    pub line: u64,
+    /// The line's own time.
+    pub time: Option<UnixTime>,
+    /// Kind of writer.
+    pub format: Format,
+    /// Who wrote it.
+    pub emitter: Emitter,
+    /// What it is about.
+    pub ids: Ids,
+    /// What stands there.
+    pub sent: Sent,
+    /// It is the message with which a connection presents its token.
+    pub own: Option<Channel>,
+    /// The product that the message names.
+    pub product: Option<Product>,
+    /// A rejection has been matched with this message.
+    pub claimed: bool,
+}
+
+/// The side of a refusal that a token is matched with.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Line of the first sighting.
+    pub line: u64,
+    /// The time of the refusal, if the log tells it.
+    pub time: Option<UnixTime>,
+    /// Kind of writer.
+    pub format: Format,
+    /// Who wrote it.
+    pub emitter: &'a Emitter,
+    /// What it is about.
+    pub ids: &'a Ids,
+    /// The connection's channel, for prints of an SDK.
+    pub channel: Option<Channel>,
+    /// How far a token may be, in seconds.
+    pub window_seconds: u32,
+    /// How far a token may be, in lines.
+    pub window_lines: u32,
+}
+
+impl Wanted<'_> {
+    fn reaches(&self, candidate: &Candidate) -> bool {
+        let near = self.line.abs_diff(candidate.line) <= u64::from(self.window_lines);
+        let in_time = match (self.time, candidate.time) {
+            (Some(refused), Some(sent)) => {
+                refused.millis_since(sent).unsigned_abs() <= u64::from(self.window_seconds) * 1000
+            }
+            _ => true,
+        };
+        near && in_time
+    }
+
+    fn contradicts(&self, candidate: &Candidate) -> bool {
+        self.emitter.likeness(&candidate.emitter) == Likeness::Different
+            || self.ids.other_identity(&candidate.ids)
+            || !may_share_writer(self.format, candidate.format)
+    }
+
+    fn same_request(&self, candidate: &Candidate) -> bool {
+        self.ids.likeness(&candidate.ids) == Likeness::Same || self.ids.same_identity(&candidate.ids)
+    }
+}
+
+/// Lines of two formats may come from one writer only if one of them is bare.
+pub fn may_share_writer(a: Format, b: Format) -> bool {
+    a == b || a == Format::Bare || b == Format::Bare
+}
+
+/// The connection's own message among the candidates before the refusal: by request id, else the nearest that no other
+/// rejection has been matched with.
+pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usize> {
+    let channel = wanted.channel?;
+    let before = || {
+        candidates.iter().enumerate().rev().filter(|(_, candidate)| {
+            candidate.own == Some(channel)
+                && candidate.line <= wanted.line
+                && wanted.reaches(candidate)
+                && !wanted.contradicts(candidate)
+        })
+    };
+    let by_id = before().find(|(_, candidate)| wanted.ids.likeness(&candidate.ids) == Likeness::Same);
+    let free = || {
+        before().find(|(_, candidate)| {
+            !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different
+        })
+    };
+    by_id.or_else(free).map(|(at, _)| at)
+}
+
+/// A token of the same request, else the nearest before.
+pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, Found)> {
+    let reachable = || {
+        candidates.iter().enumerate().rev().filter(|(_, candidate)| {
+            candidate.line <= wanted.line && wanted.reaches(candidate) && !wanted.contradicts(candidate)
+        })
+    };
+    if let Some((at, candidate)) = reachable().find(|(_, candidate)| wanted.same_request(candidate)) {
+        return Some((at, Found::SameRequest(distance(wanted.line, candidate.line))));
+    }
+    let unlike = |candidate: &Candidate| wanted.ids.likeness(&candidate.ids) == Likeness::Different;
+    let nearest = reachable().find(|(_, candidate)| !unlike(candidate)).or_else(|| reachable().next());
+    nearest.map(|(at, candidate)| (at, Found::Before(wanted.line.abs_diff(candidate.line))))
+}
+
+/// Whether a candidate after the refusal is its token.
+pub fn after(candidate: &Candidate, wanted: &Wanted<'_>) -> Option<Found> {
+    // an own message after the refusal belongs to the next connection
+    if candidate.line <= wanted.line || candidate.own.is_some() || !wanted.reaches(candidate) || wanted.contradicts(candidate)
+    {
+        return None;
+    }
+    if wanted.same_request(candidate) {
+        return Some(Found::SameRequest(distance(wanted.line, candidate.line)));
+    }
+    (wanted.ids.likeness(&candidate.ids) != Likeness::Different)
+        .then(|| Found::After(candidate.line.abs_diff(wanted.line)))
+}
+
+/// Lines from a candidate to the refusal; negative when it comes after.
+fn distance(refusal: u64, candidate: u64) -> i64 {
+    let lines = i64::try_from(refusal.abs_diff(candidate)).unwrap_or(i64::MAX);
+    if candidate > refusal { -lines } else { lines }
+}

@@ -1,0 +1,305 @@
+//! Finds what was sent as a token in the text of a line, in all the ways in which logs carry one.
+
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+use crate::fields;
+use crate::token::{Ending, Sent};
+
+/// A longer token is kept up to here; the reader of tokens says that it is too long.
+const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
+
+/// The kinds of connection that present a token in a message of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Conversations, Chat and Sync.
+    Twilsock,
+    /// The Voice SDKs.
+    Voice,
+}
+
+/// Phrases of the messages with which a connection presents its token.
+const MESSAGES: [(&[u8], Channel); 13] = [
+    (b"\"method\":\"init\"", Channel::Twilsock),
+    (b"\"method\":\"update\"", Channel::Twilsock),
+    (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
+    (b"\\\"method\\\":\\\"update\\\"", Channel::Twilsock),
+    (b"\"method\": \"init\"", Channel::Twilsock),
+    (b"\"method\": \"update\"", Channel::Twilsock),
+    (b"method: 'init'", Channel::Twilsock),
+    (b"fpa_token:", Channel::Twilsock),
+    (b"setupSocket:", Channel::Twilsock),
+    (b"updateToken:", Channel::Twilsock),
+    (b"\"type\":\"listen\"", Channel::Voice),
+    (b"\"type\":\"register\"", Channel::Voice),
+    (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
+];
+
+/// Keys that end in *token* and hold another kind of token.
+const OTHER_TOKENS: [&[u8]; 17] = [
+    b"continuation", b"csrf", b"xsrf", b"refresh", b"device", b"push", b"auth", b"registration", b"id", b"session",
+    b"page", b"fcm", b"apns", b"reset", b"cancellation", b"next", b"idempotency",
+];
+
+/// The channel whose message a text is.
+pub fn channel(text: &[u8]) -> Option<Channel> {
+    MESSAGES.iter().find(|(phrase, _)| memmem::find(text, phrase).is_some()).map(|(_, channel)| *channel)
+}
+
+/// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
+/// for one or, with `any_value`, anything; else the first JWT that stands free. `limited` says that the line may have
+/// been cut at its end.
+pub fn find(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
+    field_value(text, any_value, limited).or_else(|| free(text, limited))
+}
+
+fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
+    let mut from = 0;
+    while let Some(at) = memmem::find(text.get(from..)?, b"oken").map(|at| from + at) {
+        from = at + 4;
+        if let Some(sent) = value_after_key(text, at, from, any_value, limited) {
+            return Some(sent);
+        }
+    }
+    None
+}
+
+/// The value of the key whose `oken` stands at `at`, if it is a token's.
+fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limited: bool) -> Option<Sent> {
+    let head = text.get(..at)?;
+    let start = head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
+    let prefix: Vec<u8> =
+        head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    let prefix = prefix.strip_suffix(b"t")?;
+    if OTHER_TOKENS.iter().any(|other| prefix == *other || (prefix.ends_with(other) && other.len() > 2)) {
+        return None;
+    }
+    let mut value = text.get(key_end..)?;
+    let mut separated = false;
+    while let Some((&byte, rest)) = value.split_first() {
+        match byte {
+            b':' | b'=' if !separated => separated = true,
+            b'"' | b'\'' | b'\\' if !separated => {
+                // `token '<JWT>'` has no separator: the quote opens the value
+                if byte == b'\'' && text.get(key_end) == Some(&b' ') {
+                    break;
+                }
+            }
+            b' ' | b'\t' => {}
+            _ => break,
+        }
+        value = rest;
+    }
+    if !separated && !value.starts_with(b"'") && !value.starts_with(b"eyJ") {
+        return None;
+    }
+    let (raw, ending) = read_value(value, limited)?;
+    let stands_for_one = is_jwt_like(raw) || stands_for_token(raw);
+    (any_value || stands_for_one).then(|| sent(raw, ending)).flatten()
+}
+
+/// A value: quoted at any level of escaping, or bare.
+fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
+    let level = value.iter().take_while(|byte| **byte == b'\\').count();
+    match value.get(level) {
+        Some(&quote @ (b'"' | b'\'')) => {
+            let content = value.get(level + 1..)?;
+            let end = closing_quote(content, quote, level);
+            let mut raw = content.get(..end.unwrap_or(content.len()))?.to_vec();
+            for _ in 0..=level.min(3) {
+                if memchr::memchr(b'\\', &raw).is_none() {
+                    break;
+                }
+                let mut plain = Vec::with_capacity(raw.len());
+                fields::unescape(&raw, &mut plain);
+                raw = plain;
+            }
+            let ending = if end.is_some() { Ending::Closed } else if limited { Ending::LineEnd } else { Ending::Cut };
+            Some(with_marker(raw, ending, b""))
+        }
+        Some(b'<') if !value.starts_with(b"<r") && !value.starts_with(b"<R") => Some((value.to_vec(), Ending::Closed)),
+        Some(b'[' | b'<') => {
+            let end = value.iter().position(|byte| matches!(byte, b']' | b'>'))?;
+            Some((value.get(..=end)?.to_vec(), Ending::Closed))
+        }
+        Some(b'{') => Some((value.to_vec(), Ending::Closed)),
+        Some(_) => {
+            let end = value.iter().position(|byte| byte.is_ascii_whitespace() || b"\"',;&)}]<>\\".contains(byte));
+            let raw = value.get(..end.unwrap_or(value.len()))?;
+            let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
+            Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))
+        }
+        None => Some((Vec::new(), Ending::Closed)),
+    }
+}
+
+/// A quote with exactly as many backslashes before it as the opening one.
+fn closing_quote(content: &[u8], quote: u8, level: usize) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(quote, content.get(from..)?)?;
+        let slashes = content.get(..at)?.iter().rev().take_while(|byte| **byte == b'\\').count();
+        if slashes == level {
+            return Some(at - level);
+        }
+        from = at + 1;
+    }
+}
+
+/// The first JWT that stands free.
+fn free(text: &[u8], limited: bool) -> Option<Sent> {
+    let mut from = 0;
+    while let Some(at) = memmem::find(text.get(from..)?, b"eyJ").map(|at| from + at) {
+        from = at + 3;
+        let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
+        let encoded = at >= 3 && text.get(at - 3) == Some(&b'%');
+        if before.is_ascii_alphanumeric() && !encoded || b"_-.".contains(&before) {
+            continue;
+        }
+        let run = text.get(at..)?;
+        let length = run.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(run.len());
+        let raw = run.get(..length)?;
+        if raw.len() < 12 || !(memchr::memchr(b'.', raw).is_some() || raw.len() > 40) {
+            continue;
+        }
+        let ending = if length == run.len() && limited { Ending::LineEnd } else { Ending::Closed };
+        let (raw, ending) = with_marker(raw.to_vec(), ending, run.get(length..)?);
+        return sent(raw, ending);
+    }
+    None
+}
+
+/// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
+fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Ending) {
+    const MARKERS: [&[u8]; 8] =
+        [b"...", "…".as_bytes(), b"[trunc", b"(trunc", b"<trunc", b" [trunc", b" (trunc", b" <trunc"];
+    if MARKERS.iter().any(|marker| after.starts_with(marker)) {
+        return (raw, Ending::Cut);
+    }
+    for ellipsis in [b"...".as_slice(), "…".as_bytes(), br"\u2026"] {
+        if let Some(kept) = raw.strip_suffix(ellipsis) {
+            let kept = kept.len();
+            raw.truncate(kept);
+            return (raw, Ending::Cut);
+        }
+    }
+    // the full stop of a sentence
+    if raw.ends_with(b".") && raw.iter().filter(|byte| **byte == b'.').count() == 3 {
+        raw.pop();
+    }
+    (raw, ending)
+}
+
+fn sent(mut raw: Vec<u8>, ending: Ending) -> Option<Sent> {
+    raw.truncate(KEPT_BYTES_MAX);
+    Some(Sent { raw: Zeroizing::new(raw), ending })
+}
+
+/// A JWT stands in it, near its beginning.
+fn is_jwt_like(raw: &[u8]) -> bool {
+    memmem::find(raw.get(..64).unwrap_or(raw), b"eyJ").is_some()
+}
+
+/// What programs send, or loggers show, in place of a token.
+fn stands_for_token(raw: &[u8]) -> bool {
+    const WORDS: [&[u8]; 12] = [
+        b"", b"undefined", b"null", b"None", b"nil", b"NaN", b"[object Object]", b"[object Promise]", b"Promise { <pending> }",
+        b"(null)", b"<null>", b"(nil)",
+    ];
+    let masked = {
+        let lower = raw.to_ascii_lowercase();
+        lower.starts_with(b"***")
+            || [b"redacted".as_slice(), b"filtered", b"masked", b"hidden", b"secret", b"sanitized"]
+                .iter()
+                .any(|word| lower.len() <= 24 && memmem::find(&lower, word).is_some())
+            || (lower.len() >= 5 && lower.iter().all(|byte| matches!(byte, b'x' | b'*' | b'.')))
+    };
+    masked
+        || WORDS.contains(&raw)
+        || raw.starts_with(b"<!DOCTYPE")
+        || raw.starts_with(b"<html")
+        || raw.starts_with(b"<?xml")
+        || (raw.starts_with(b"{") && memmem::find(raw, b"oken").is_some())
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'%' | b'~' | b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJTSyJ9.c2ln";
+
+    #[track_caller]
+    fn check(line: &str, expected: &str, ending: Ending) {
+        let line = line.replace("JWT", JWT);
+        let found = find(line.as_bytes(), false, false).map(|sent| {
+            (String::from_utf8_lossy(&sent.raw).replace(JWT, "JWT"), sent.ending)
+        });
+        assert_eq!(found, Some((expected.to_owned(), ending)), "{line}");
+    }
+
+    #[test]
+    fn tokens_are_found_in_every_embedding() {
+        for line in [
+            "connect token=JWT",
+            "connect token=JWT, retry",
+            r#"{"token":"JWT","x":1}"#,
+            r#"{"msg":"{\"token\":\"JWT\"}"}"#,
+            r#"{"msg":"{\\\"token\\\":\\\"JWT\\\"}"}"#,
+            "Access Token:\tJWT",
+            "X-Twilio-AccessToken: JWT",
+            "  fpa_token: 'JWT',",
+            "updating token 'JWT'",
+            "GET /x?token=JWT&y=1 HTTP/1.1",
+            "D/OkHttp: \"JWT\"",
+            "issued JWT.",
+            r#"{"continuation_token":null,"token":"JWT"}"#,
+        ] {
+            check(line, "JWT", Ending::Closed);
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_token_is_found() {
+        check("token=undefined", "undefined", Ending::Closed);
+        check(r#"{"token":""}"#, "", Ending::Closed);
+        check(r#"{"token":"***"}"#, "***", Ending::Closed);
+        check("token=[REDACTED] x", "[REDACTED]", Ending::Closed);
+        check("token=<redacted>", "<redacted>", Ending::Closed);
+        check(r#"{"token":"{\"token\":\"JWT\"}"}"#, r#"{"token":"JWT"}"#, Ending::Closed);
+        check(r#"{"token":"<!DOCTYPE html><html>"}"#, "<!DOCTYPE html><html>", Ending::Closed);
+    }
+
+    #[test]
+    fn a_cut_token_says_so() {
+        check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M...", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
+        check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M…", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
+        check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M [truncated]", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
+        let limited = find(b"token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M", false, true).unwrap();
+        assert_eq!(limited.ending, Ending::LineEnd);
+    }
+
+    #[test]
+    fn other_tokens_are_left_alone() {
+        for line in [
+            r#"{"continuation_token":"","csrfToken":"undefined"}"#,
+            "authToken=***",
+            "deviceToken: null",
+            "a token of gratitude",
+            "token bucket is empty",
+            "token: 5 left",
+            "monkeyJhbGciOiJIUzI1NiJ9.x",
+        ] {
+            assert_eq!(find(line.as_bytes(), false, false), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_connections_own_message_may_hold_anything() {
+        let sent = find(br#"{"method":"init","token":"hello","x":1}"#, true, false).unwrap();
+        assert_eq!(&**sent.raw, b"hello");
+    }
+}
