@@ -1,5 +1,6 @@
 //! diag51007.
 pub mod cause;
+
 pub mod code;
 pub mod config;
 pub mod detect;
