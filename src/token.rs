@@ -1,8 +1,24 @@
 //! What was sent as an Access Token, read leniently: it may be far from a JWT.
+//!
+//! Says what it is and reads the fields. Deliberately without judgement: whether a field is right is the work of
+//! [`crate::validate`].
 
 use std::fmt;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use zeroize::Zeroizing;
+
+mod claims;
+mod field;
+mod instead;
+#[cfg(test)]
+pub(crate) mod mint;
+
+use claims::JsonFault;
+pub use claims::{Claim, Claims};
+pub use field::Field;
+pub use instead::{Extent, Instead, is_sid};
 
 /// How the text of a token ended in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,3 +46,310 @@ impl fmt::Debug for Sent {
         write!(f, "Sent({} bytes, {:?})", self.raw.len(), self.ending)
     }
 }
+
+/// Longest token that is decoded, in bytes: ten times what a token with every grant needs, and more than the HTTP
+/// headers and SIP messages that carry tokens take.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// Length of an HS256 signature in base64url.
+pub const SIGNATURE_CHARS: usize = 43;
+
+/// Where header and payload are decoded to; wiped when dropped.
+#[derive(Default)]
+pub struct Buffer {
+    header: Zeroizing<Vec<u8>>,
+    payload: Zeroizing<Vec<u8>>,
+}
+
+/// What was sent, as far as it can be read.
+#[derive(Debug, PartialEq)]
+pub struct Token<'a> {
+    /// What it is.
+    pub form: Form,
+    /// Its fields, if header and payload can be read, whatever its form.
+    pub jwt: Option<Jwt<'a>>,
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A JWT with all its parts.
+    Whole,
+    /// No token.
+    NotAToken(Instead),
+    /// An encrypted token (JWE).
+    Encrypted,
+    /// The logger wrote over it.
+    Masked(Extent),
+    /// The logger cut it.
+    Cut,
+    /// It ends early, and nothing says that it was the logger.
+    Truncated(Missing),
+    /// A JWT with a broken part.
+    Malformed(Part, Fault),
+}
+
+/// What a token that ends early lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Part of the header, and all else.
+    Header,
+    /// All or part of the payload, and the signature.
+    Payload,
+    /// All of the signature.
+    Signature,
+    /// The signature has only so many characters.
+    SignatureTail(usize),
+}
+
+/// A part of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Token,
+    /// The first.
+    Header,
+    /// The second.
+    Payload,
+    /// The third.
+    Signature,
+}
+
+/// What is wrong with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// More than [`TOKEN_BYTES_MAX`] bytes.
+    TooLong(usize),
+    /// So many parts between dots, not three.
+    Parts(usize),
+    /// Nothing in it.
+    Empty,
+    /// No base64url: at this byte of the part, from 0.
+    Base64(usize),
+    /// No base64url: a length that it can't have.
+    Length(usize),
+    /// No JSON: at this byte of the decoded part, from 0.
+    Json(usize),
+    /// JSON that ends early.
+    JsonEnds,
+    /// JSON, but no object.
+    NotAnObject,
+    /// All letters have one case.
+    CaseFolded,
+    /// A signature of so many characters.
+    SignatureLength(usize),
+}
+
+/// The fields of a token, and what was signed.
+#[derive(PartialEq)]
+pub struct Jwt<'a> {
+    /// The fields.
+    pub claims: Claims<'a>,
+    /// Header and payload with the dot between them: what is signed.
+    pub message: &'a [u8],
+    /// The signature as it was sent; may be empty.
+    pub signature: &'a [u8],
+}
+
+impl fmt::Debug for Jwt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jwt({:?})", self.claims)
+    }
+}
+
+/// Reads what was sent.
+pub fn read<'a>(sent: &'a Sent, buffer: &'a mut Buffer) -> Token<'a> {
+    read_bytes(&sent.raw, sent.ending, buffer)
+}
+
+/// Reads what was sent, without the type around it.
+pub fn read_bytes<'a>(raw: &'a [u8], ending: Ending, buffer: &'a mut Buffer) -> Token<'a> {
+    if raw.len() > TOKEN_BYTES_MAX {
+        let form =
+            instead::instead(raw).map_or(Form::Malformed(Part::Token, Fault::TooLong(raw.len())), Form::NotAToken);
+        return Token { form, jwt: None };
+    }
+    let parts = Parts::split(raw);
+    let header = decode(parts.header, &mut buffer.header);
+    let payload = parts.payload.ok_or(Fault::Empty).and_then(|part| decode(part, &mut buffer.payload));
+    let buffer: &'a Buffer = buffer;
+    let mut claims = Claims::new();
+    let header = header.and_then(|()| claims.read_header(&buffer.header).map_err(Fault::from));
+    let payload = payload.and_then(|()| claims.read_payload(&buffer.payload).map_err(Fault::from));
+    let reading = Reading { raw, ending, parts, header, payload };
+    let form = reading.form(&claims);
+    let readable = header.is_ok() && payload.is_ok() && form != Form::Encrypted;
+    let jwt = readable.then(|| Jwt { claims, message: parts.message, signature: parts.signature.unwrap_or_default() });
+    Token { form, jwt }
+}
+
+/// A text between its dots.
+#[derive(Clone, Copy, Debug)]
+struct Parts<'a> {
+    header: &'a [u8],
+    payload: Option<&'a [u8]>,
+    signature: Option<&'a [u8]>,
+    message: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn split(raw: &'a [u8]) -> Self {
+        let mut dots = memchr::memchr_iter(b'.', raw);
+        let (first, second) = (dots.next(), dots.next());
+        let between = |from: usize, to: usize| raw.get(from..to).unwrap_or_default();
+        let end = raw.len();
+        Self {
+            header: between(0, first.unwrap_or(end)),
+            payload: first.map(|dot| between(dot + 1, second.unwrap_or(end))),
+            // Whatever follows the second dot: more dots are found where it is no base64url.
+            signature: second.map(|dot| between(dot + 1, end)),
+            message: between(0, second.unwrap_or(end)),
+            count: 1 + usize::from(first.is_some()) + usize::from(second.is_some()) + dots.count(),
+        }
+    }
+}
+
+/// What is known of a text after the attempt to decode it.
+struct Reading<'a> {
+    raw: &'a [u8],
+    ending: Ending,
+    parts: Parts<'a>,
+    header: Result<(), Fault>,
+    payload: Result<(), Fault>,
+}
+
+impl Reading<'_> {
+    /// The cheap way first: nearly all tokens are whole.
+    fn form(&self, claims: &Claims<'_>) -> Form {
+        let sound = self.header.is_ok() && self.payload.is_ok();
+        if self.header.is_ok() && *claims.value(Field::Enc) != Claim::Missing {
+            return Form::Encrypted;
+        }
+        if sound && self.is_whole(claims) {
+            return Form::Whole;
+        }
+        if instead::is_mask(self.raw) {
+            return Form::Masked(Extent::Whole);
+        }
+        if let Some(instead) = instead::instead(self.raw) {
+            return Form::NotAToken(instead);
+        }
+        if self.parts.count == 5 && self.parts.payload == Some(b"") {
+            return Form::Encrypted;
+        }
+        if !self.resembles_jwt() {
+            return Form::NotAToken(instead::text(self.raw));
+        }
+        if instead::has_mask(self.raw) {
+            return Form::Masked(Extent::Part);
+        }
+        if instead::has_cut_mark(self.raw) {
+            return Form::Cut;
+        }
+        let early = self.early_end(claims);
+        match (early, self.ending) {
+            (Some(_), Ending::Cut | Ending::LineEnd) => Form::Cut,
+            (Some(missing), Ending::Closed) => Form::Truncated(missing),
+            (None, _) => self.damage(),
+        }
+    }
+
+    /// Only HS256 says how long the signature is; any other algorithm is a fault of its own.
+    fn is_whole(&self, claims: &Claims<'_>) -> bool {
+        match (self.parts.signature, claims.value(Field::Alg).text()) {
+            (None, Some("none")) => true,
+            (None, _) => false,
+            (Some(signature), Some("HS256")) => signature.len() == SIGNATURE_CHARS && is_base64url(signature),
+            (Some(signature), _) => is_base64url(signature),
+        }
+    }
+
+    fn resembles_jwt(&self) -> bool {
+        let has = |needle: &[u8]| memchr::memmem::find(self.raw, needle).is_some();
+        let long = |part: Option<&[u8]>| part.is_some_and(|part| part.len() >= 10 && !part.contains(&b' '));
+        self.header.is_ok()
+            || has(b"eyJ")
+            || self.raw.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(b"eyj"))
+            || self.raw.starts_with(b"ZXlK")
+            || (long(Some(self.parts.header)) && long(self.parts.payload) && long(self.parts.signature))
+    }
+
+    fn early_end(&self, claims: &Claims<'_>) -> Option<Missing> {
+        let ends = |fault: Fault, part: &[u8]| match fault {
+            Fault::JsonEnds | Fault::Length(_) | Fault::Empty => true,
+            Fault::Base64(at) => at + 1 == part.len() && is_base64url(part),
+            Fault::TooLong(_)
+            | Fault::Parts(_)
+            | Fault::Json(_)
+            | Fault::NotAnObject
+            | Fault::CaseFolded
+            | Fault::SignatureLength(_) => false,
+        };
+        match (self.header, self.parts.payload, self.payload, self.parts.signature) {
+            (Err(fault), None, _, _) if ends(fault, self.parts.header) => Some(Missing::Header),
+            (Ok(()), None, _, _) => Some(Missing::Payload),
+            (Ok(()), Some(part), Err(fault), None) if ends(fault, part) => Some(Missing::Payload),
+            (Ok(()), Some(_), Ok(()), None) => Some(Missing::Signature),
+            (Ok(()), _, Ok(()), Some(part))
+                if claims.value(Field::Alg).text() == Some("HS256")
+                    && part.len() < SIGNATURE_CHARS
+                    && is_base64url(part) =>
+            {
+                Some(if part.is_empty() { Missing::Signature } else { Missing::SignatureTail(part.len()) })
+            }
+            _ => None,
+        }
+    }
+
+    fn damage(&self) -> Form {
+        let letters = || self.raw.iter().filter(|byte| byte.is_ascii_alphabetic());
+        if self.header.is_err() && (letters().all(u8::is_ascii_lowercase) || letters().all(u8::is_ascii_uppercase)) {
+            return Form::Malformed(Part::Token, Fault::CaseFolded);
+        }
+        if let Err(fault) = self.header {
+            return Form::Malformed(Part::Header, fault);
+        }
+        if self.parts.count > 3 {
+            return Form::Malformed(Part::Token, Fault::Parts(self.parts.count));
+        }
+        if let Err(fault) = self.payload {
+            return Form::Malformed(Part::Payload, fault);
+        }
+        let signature = self.parts.signature.unwrap_or_default();
+        let fault = signature
+            .iter()
+            .position(|byte| !is_base64url(&[*byte]))
+            .map_or(Fault::SignatureLength(signature.len()), Fault::Base64);
+        Form::Malformed(Part::Signature, fault)
+    }
+}
+
+impl From<JsonFault> for Fault {
+    fn from(fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::Ends => Self::JsonEnds,
+            JsonFault::At(byte) => Self::Json(byte),
+            JsonFault::NotAnObject => Self::NotAnObject,
+        }
+    }
+}
+
+fn decode(part: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
+    into.clear();
+    if part.is_empty() {
+        return Err(Fault::Empty);
+    }
+    URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|error| match error {
+        DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => Fault::Base64(at),
+        DecodeError::InvalidLength(_) => Fault::Length(part.len()),
+        DecodeError::InvalidPadding => Fault::Base64(part.iter().position(|byte| *byte == b'=').unwrap_or(part.len())),
+    })
+}
+
+fn is_base64url(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What can stand where a token should be: a mask of the logger, or something that is no token at all.
+
+/// What was sent instead of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// Nothing.
+    Empty,
+    /// A word that stands for a missing value, such as `undefined`.
+    Word(&'static str),
+    /// A JSON object or array, perhaps with the token in it.
+    Json,
+    /// A text in quotes, perhaps the token.
+    Quoted,
+    /// `Bearer` and a text, perhaps the token.
+    Bearer,
+    /// A web page.
+    Html,
+    /// TwiML.
+    Twiml,
+    /// Some other XML.
+    Xml,
+    /// An address.
+    Url,
+    /// A SID.
+    Sid(String),
+    /// Some text of so many characters.
+    Text(usize),
+}
+
+/// How much a logger has masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// A part.
+    Part,
+}
+
+/// What languages print for a value that is not there, or not a text.
+const WORDS: [&str; 14] = [
+    "undefined",
+    "null",
+    "[object Object]",
+    "[object Promise]",
+    "Promise { <pending> }",
+    "None",
+    "nil",
+    "NULL",
+    "(null)",
+    "NaN",
+    "true",
+    "false",
+    "0",
+    "Optional(nil)",
+];
+
+/// What loggers write over a secret, in lower case.
+const MASKS: [&str; 16] = [
+    "redacted",
+    "filtered",
+    "masked",
+    "hidden",
+    "removed",
+    "protected",
+    "scrubbed",
+    "sanitized",
+    "obfuscated",
+    "censored",
+    "omitted",
+    "sensitive",
+    "secret",
+    "private",
+    "token",
+    "jwt",
+];
+
+/// Longest text in brackets that is looked at for a mask's word, in bytes.
+const MASK_BYTES_MAX: usize = 64;
+
+/// Shortest run of `x` that is a mask: base64url of a header or payload never has one, a signature hardly ever.
+const X_RUN_MIN: usize = 8;
+
+/// Recognises a value that is wholly a mask.
+pub(super) fn is_mask(raw: &[u8]) -> bool {
+    let text = raw.trim_ascii();
+    is_bracketed_mask(text) || is_mask_word(text) || is_mask_run(text)
+}
+
+/// Recognises a mask over a part.
+pub(super) fn has_mask(raw: &[u8]) -> bool {
+    let find = |needle: &str| memchr::memmem::find(raw, needle.as_bytes());
+    if find("***").is_some() || find("•••").is_some() || find("###").is_some() {
+        return true;
+    }
+    let x_run = |run: &[u8]| run.iter().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
+    if raw.windows(X_RUN_MIN).any(x_run) || has_bracketed_mask(raw) {
+        return true;
+    }
+    // An ellipsis with something after it: first and last characters are shown. At the end it is a cut.
+    let after = |needle: &str| find(needle).and_then(|at| raw.get(at + needle.len()..)).map(<[u8]>::trim_ascii_start);
+    ["...", "…"].into_iter().filter_map(after).any(|rest| rest.first().is_some_and(u8::is_ascii_alphanumeric))
+        && !has_cut_mark(raw)
+}
+
+/// Recognises the mark of a logger that cut the value: an ellipsis at the end, or words that say so.
+pub(super) fn has_cut_mark(raw: &[u8]) -> bool {
+    let text = raw.trim_ascii_end();
+    let lower = || text.to_ascii_lowercase();
+    text.ends_with(b"...")
+        || text.ends_with("…".as_bytes())
+        || ["truncated", "more char", "more byte", "<snip", "[snip", "[cut"]
+            .iter()
+            .any(|mark| memchr::memmem::find(&lower(), mark.as_bytes()).is_some())
+}
+
+/// Recognises what is no token.
+pub(super) fn instead(raw: &[u8]) -> Option<Instead> {
+    let text = raw.trim_ascii();
+    if text.is_empty() {
+        return Some(Instead::Empty);
+    }
+    if let Some(word) = WORDS.into_iter().find(|word| text == word.as_bytes()) {
+        return Some(Instead::Word(word));
+    }
+    let starts =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()));
+    match text.first()? {
+        b'{' | b'[' => return Some(Instead::Json),
+        b'<' if starts("<Response") || (starts("<?xml") && memchr::memmem::find(text, b"<Response").is_some()) => {
+            return Some(Instead::Twiml);
+        }
+        b'<' if starts("<?xml") => return Some(Instead::Xml),
+        b'<' => return Some(Instead::Html),
+        b'"' | b'\'' | b'`' => return Some(Instead::Quoted),
+        b'\\' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
+        _ => {}
+    }
+    if starts("bearer ") || starts("bearer:") {
+        return Some(Instead::Bearer);
+    }
+    if starts("http://") || starts("https://") || starts("ws://") || starts("wss://") {
+        return Some(Instead::Url);
+    }
+    is_sid(text).then(|| Instead::Sid(String::from_utf8_lossy(text).into_owned()))
+}
+
+/// Describes a text by nothing but its length.
+pub(super) fn text(raw: &[u8]) -> Instead {
+    Instead::Text(String::from_utf8_lossy(raw).chars().count())
+}
+
+/// Says whether a text has the form of a SID that may be shown: two capitals, 32 lower-case hexadecimal digits.
+pub fn is_sid(text: &[u8]) -> bool {
+    let Some((prefix, digits)) = text.split_first_chunk::<2>() else { return false };
+    prefix.iter().all(u8::is_ascii_uppercase)
+        && digits.len() == 32
+        && digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_mask_run(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let Some(first) = text.chars().next() else { return false };
+    let shortest = match first {
+        '*' | '•' | '●' | '█' | '…' => 1,
+        'x' | 'X' | '#' | '.' | '-' | '_' | '?' => 3,
+        _ => return false,
+    };
+    text.chars().count() >= shortest && text.chars().all(|c| c == first)
+}
+
+fn is_mask_word(text: &[u8]) -> bool {
+    // `secret`, `token` and their like are masks in brackets only.
+    MASKS.iter().take(11).any(|mask| text.eq_ignore_ascii_case(mask.as_bytes()))
+}
+
+fn is_bracketed_mask(text: &[u8]) -> bool {
+    let closing = match text.first() {
+        Some(b'[') => b']',
+        Some(b'<') => b'>',
+        Some(b'(') => b')',
+        Some(b'{') => b'}',
+        Some(b'*') => b'*',
+        _ => return false,
+    };
+    let is_wordy = |byte: &u8| byte.is_ascii_alphanumeric() || b" _-:.*[]<>(){}".contains(byte);
+    text.len() > 2
+        && text.len() <= MASK_BYTES_MAX
+        && text.last() == Some(&closing)
+        && text.iter().all(is_wordy)
+        && MASKS.iter().any(|mask| memchr::memmem::find(&text.to_ascii_lowercase(), mask.as_bytes()).is_some())
+}
+
+fn has_bracketed_mask(raw: &[u8]) -> bool {
+    raw.iter().enumerate().filter(|(_, byte)| b"[<({".contains(byte)).any(|(from, _)| {
+        let rest = raw.get(from..).unwrap_or_default();
+        let near = rest.get(..MASK_BYTES_MAX).unwrap_or(rest);
+        near.iter()
+            .position(|byte| b"]>)}".contains(byte))
+            .and_then(|end| near.get(..=end))
+            .is_some_and(is_bracketed_mask)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, expected: Option<Instead>) {
+        assert_eq!(instead(raw.as_bytes()), expected);
+    }
+
+    #[test]
+    fn what_is_no_token_is_named() {
+        check("", Some(Instead::Empty));
+        check(" \n", Some(Instead::Empty));
+        check("undefined", Some(Instead::Word("undefined")));
+        check("[object Object]", Some(Instead::Word("[object Object]")));
+        check(r#"{"token":"eyJ"}"#, Some(Instead::Json));
+        check(r#""eyJ""#, Some(Instead::Quoted));
+        check(r#"\"eyJ\""#, Some(Instead::Quoted));
+        check("Bearer eyJ", Some(Instead::Bearer));
+        check("<!DOCTYPE html><html>", Some(Instead::Html));
+        check(r#"<?xml version="1.0"?><Response><Say>Hi</Say></Response>"#, Some(Instead::Twiml));
+        check("<?xml version='1.0'?><Error/>", Some(Instead::Xml));
+        check("https://example.com/token", Some(Instead::Url));
+        check("SK0123456789abcdef0123456789abcdef", Some(Instead::Sid("SK0123456789abcdef0123456789abcdef".into())));
+        check("eyJhbGciOiJIUzI1NiJ9", None);
+    }
+
+    #[test]
+    fn masks_are_recognised() {
+        for mask in
+            ["***", "*", "[REDACTED]", "<redacted>", "xxxxx", "[FILTERED]", "[Filtered]", "REDACTED", "••••", "..."]
+        {
+            assert!(is_mask(mask.as_bytes()), "{mask}");
+        }
+        for other in ["", "xx", "undefined", "[object Object]", "<html>", "<Response>", "secret", "{}", "[]"] {
+            assert!(!is_mask(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn masks_over_a_part_are_recognised() {
+        for mask in ["eyJh***", "eyJh.eyJq.[REDACTED]", "eyJhxxxxxxxx", "eyJhbG...w5Zk", "eyJh…w5Zk", "eyJ•••"]
+        {
+            assert!(has_mask(mask.as_bytes()), "{mask}");
+        }
+        for other in ["eyJhbGciOi...", "eyJhbGciOi…", "eyJh.xxxxxxx.a", "eyJh..iv.c.t", "eyJh... 12 more characters"]
+        {
+            assert!(!has_mask(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn cuts_are_recognised() {
+        for cut in
+            ["eyJhbGci...", "eyJhbGci…", "eyJhbGci... 523 more characters", "eyJhbGci[truncated]", "eyJ (Truncated)"]
+        {
+            assert!(has_cut_mark(cut.as_bytes()), "{cut}");
+        }
+        assert!(!has_cut_mark(b"eyJhbGci"));
+    }
+}
