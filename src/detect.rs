@@ -142,9 +142,10 @@ impl Detector {
         }
         let at = code_at.or(text_at)?;
         let print = sdk::print(text);
-        let product = record.product.or_else(|| sdk::product(text)).or_else(|| {
-            codes.iter().find_map(|number| code::find(*number)?.product)
-        });
+        let product = record
+            .product
+            .or_else(|| sdk::product(text))
+            .or_else(|| codes.iter().find_map(|number| code::find(*number)?.product));
         Some(Refusal {
             shape: shape::shape(text, record, at, print),
             text: message.and_then(|message| message.cause),
@@ -198,9 +199,8 @@ impl Context<'_> {
 
 /// A SID of one of the resources that a token or its refusal names.
 fn holds_sid(text: &[u8]) -> bool {
-    const PREFIXES: [&[u8; 2]; 14] = [
-        b"AC", b"SK", b"IS", b"AP", b"NO", b"CR", b"RM", b"WS", b"WK", b"RL", b"MG", b"CH", b"TM", b"RQ",
-    ];
+    const PREFIXES: [&[u8; 2]; 14] =
+        [b"AC", b"SK", b"IS", b"AP", b"NO", b"CR", b"RM", b"WS", b"WK", b"RL", b"MG", b"CH", b"TM", b"RQ"];
     text.windows(34).any(|window| {
         window.split_first_chunk::<2>().is_some_and(|(prefix, id)| {
             prefix[0].is_ascii_uppercase() && PREFIXES.contains(&prefix) && id.iter().all(u8::is_ascii_hexdigit)
@@ -313,6 +313,9 @@ mod tests {
         check_text("| TNTwilsockClient | Reply status for init request is not success: 401, Authentication fail", true);
         check_text("ldap: Authentication failed for user", false);
         check_text("https GET /x 401 UNAUTHORIZED", false);
-        check_text(r#"Twilsock W: Init rejected by server: {"description":"Authentication failed","errorCode":51001}"#, false);
+        check_text(
+            r#"Twilsock W: Init rejected by server: {"description":"Authentication failed","errorCode":51001}"#,
+            false,
+        );
     }
 }

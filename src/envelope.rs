@@ -13,7 +13,7 @@ use crate::product::Product;
 use crate::stamp::{self, Completion, Stamp};
 use crate::time::UnixTime;
 
-pub use emitter::{Emitter, Ids, Likeness, hash};
+pub use emitter::{Emitter, Id, Ids, Likeness, hash};
 use emitter::{Role, role};
 
 /// Envelopes around envelopes that are taken off; no real log has more than three.
@@ -185,7 +185,7 @@ fn note(record: &mut Record<'_>, field: Field<'_>) {
         Role::Id(kind) => record.ids.note(kind, field.value),
         Role::Message => {
             if is_message_id(field.value) {
-                record.ids.note(emitter::Id::Request, field.value);
+                record.ids.note(Id::Request, field.value);
             }
         }
         Role::Product => {
@@ -239,8 +239,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, format: Format, time: &str, text: &str) {
-        let completion =
-            Completion { zone: TimeZone::UTC, near: UnixTime::parse("2026-11-24T12:00:00Z").unwrap() };
+        let completion = Completion { zone: TimeZone::UTC, near: UnixTime::parse("2026-11-24T12:00:00Z").unwrap() };
         let record = read(line.as_bytes());
         let found = record.time(&completion).map_or("none".to_owned(), |time| time.to_string());
         assert_eq!((record.format, found.as_str()), (format, time), "{line}");
@@ -261,12 +260,7 @@ mod tests {
             "2026-03-01T00:00:00.123Z",
             "ERROR x code: 51007",
         );
-        check(
-            "<11>Nov 24 02:36:35 web-1 app[42]: code=51007",
-            Format::Syslog,
-            "2026-11-24T02:36:35Z",
-            "code=51007",
-        );
+        check("<11>Nov 24 02:36:35 web-1 app[42]: code=51007", Format::Syslog, "2026-11-24T02:36:35Z", "code=51007");
         check(
             "<11>1 2026-11-24T02:36:35.5+01:00 web-1 app 42 ID1 [a b=\"c]\"] code=51007",
             Format::Syslog,
@@ -283,7 +277,10 @@ mod tests {
 
     #[test]
     fn structured_lines_stay_whole() {
-        for line in [r#"{"level":50,"time":1795488081258,"pid":7,"err":{"code":51007}}"#, r#"{"@t":"2026-11-24T02:41:21.258Z"}"#] {
+        for line in [
+            r#"{"level":50,"time":1795488081258,"pid":7,"err":{"code":51007}}"#,
+            r#"{"@t":"2026-11-24T02:41:21.258Z"}"#,
+        ] {
             check(line, Format::Json, "2026-11-24T02:41:21.258Z", line);
         }
         let line = r#"ts=2026-11-24T02:41:21.258Z level=error component=twilio err_code=51007"#;

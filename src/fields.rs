@@ -213,9 +213,10 @@ mod tests {
 
     #[test]
     fn json_fields_come_with_their_paths() {
-        check_json(r#"{"a":1,"b":{"c":"x","d":{"e":null}},"f":[1,{"g":2}]}"#, &[
-            "a=1", "b.c=x", "b.d.e=null", "f..g=2",
-        ]);
+        check_json(
+            r#"{"a":1,"b":{"c":"x","d":{"e":null}},"f":[1,{"g":2}]}"#,
+            &["a=1", "b.c=x", "b.d.e=null", "f..g=2"],
+        );
         check_json(r#"warn: failed {"error":{"code":51007},"t":"x\"y"} tail"#, &["error.code=51007", r#"t=x\"y"#]);
         check_json(r#"{"a":"never closed"#, &[]);
         check_json("{\"a\" : 5 }", &["a=5"]);

@@ -1,6 +1,7 @@
 //! diag51007.
 pub mod cause;
 
+pub mod classify;
 pub mod code;
 pub mod config;
 pub mod detect;
@@ -9,6 +10,7 @@ pub mod envelope;
 pub mod fields;
 pub mod finding;
 pub mod keyring;
+pub mod pair;
 pub mod pipeline;
 pub mod product;
 pub mod source;

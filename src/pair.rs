@@ -101,9 +101,7 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
     };
     let by_id = before().find(|(_, candidate)| wanted.ids.likeness(&candidate.ids) == Likeness::Same);
     let free = || {
-        before().find(|(_, candidate)| {
-            !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different
-        })
+        before().find(|(_, candidate)| !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different)
     };
     by_id.or_else(free).map(|(at, _)| at)
 }
@@ -126,7 +124,10 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, F
 /// Whether a candidate after the refusal is its token.
 pub fn after(candidate: &Candidate, wanted: &Wanted<'_>) -> Option<Found> {
     // an own message after the refusal belongs to the next connection
-    if candidate.line <= wanted.line || candidate.own.is_some() || !wanted.reaches(candidate) || wanted.contradicts(candidate)
+    if candidate.line <= wanted.line
+        || candidate.own.is_some()
+        || !wanted.reaches(candidate)
+        || wanted.contradicts(candidate)
     {
         return None;
     }

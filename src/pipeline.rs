@@ -1,10 +1,19 @@
 //! The whole core: bytes and times in, diagnoses out. No I/O, no clock, cannot fail.
 
+mod blocks;
+mod feed;
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnosis::Diagnosis;
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
+
+use feed::Feed;
+use judge::Core;
+pub use judge::Given;
 
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
@@ -21,6 +30,8 @@ pub struct Settings {
     pub settle_millis: u32,
     /// Longer lines are looked at up to here, in bytes.
     pub line_bytes_max: usize,
+    /// Tokens remembered to recognise one that is sent again.
+    pub tokens_remembered: usize,
     /// Keys the fingerprints of tokens.
     pub fingerprint_key: [u8; 32],
 }
@@ -34,6 +45,7 @@ impl Default for Settings {
             window_lines: 200,
             settle_millis: 100,
             line_bytes_max: 1 << 20,
+            tokens_remembered: 100_000,
             fingerprint_key: [0; 32],
         }
     }
@@ -88,43 +100,74 @@ pub enum Event {
 /// The core.
 #[derive(Debug)]
 pub struct Pipeline {
-    settings: Settings,
-    keyring: KeyRing,
+    core: Core,
+    feeds: BTreeMap<StreamId, Feed>,
+    /// Streams with something underway, which `tick` looks at.
+    awake: BTreeSet<StreamId>,
 }
 
 impl Pipeline {
     /// A core that has seen nothing.
     pub fn new(settings: Settings, keyring: KeyRing) -> Self {
-        Self { settings, keyring }
+        Self { core: Core::new(settings, keyring), feeds: BTreeMap::new(), awake: BTreeSet::new() }
     }
 
     /// Takes over new settings and keys; what is underway goes on.
     pub fn reload(&mut self, settings: Settings, keyring: KeyRing) {
-        (self.settings, self.keyring) = (settings, keyring);
+        self.core.reload(settings, keyring);
     }
 
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
-        _ = (id, stream);
+        self.feeds.insert(id, Feed::new(stream));
     }
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        _ = (id, chunk, now, emit);
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        feed.push(chunk, now, &mut self.core, emit);
+        if feed.is_awake() {
+            self.awake.insert(id);
+        }
     }
 
-    /// Gives what has waited long enough: call it often while a live stream is quiet.
+    /// Gives what has waited long enough: call it when a live stream has been read to its end, and often while it is
+    /// quiet.
     pub fn tick(&mut self, now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        _ = (now, emit);
+        let (core, feeds) = (&mut self.core, &mut self.feeds);
+        self.awake.retain(|id| {
+            feeds.get_mut(id).is_some_and(|feed| {
+                feed.tick(now, core, emit);
+                feed.is_awake()
+            })
+        });
+    }
+
+    /// Something waits for `tick`.
+    pub fn is_awake(&self) -> bool {
+        !self.awake.is_empty()
     }
 
     /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).
     pub fn end_line(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        _ = (id, now, emit);
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.end_line(now, &mut self.core, emit);
+            if feed.is_awake() {
+                self.awake.insert(id);
+            }
+        }
     }
 
     /// Ends a stream: its partial last line counts, and everything that waits for more is given.
     pub fn finish(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        _ = (id, now, emit);
+        if let Some(mut feed) = self.feeds.remove(&id) {
+            feed.finish(now, &mut self.core, emit);
+        }
+        self.awake.remove(&id);
+    }
+
+    /// The diagnosis of a token given by hand.
+    pub fn check(&self, given: &Given) -> Diagnosis {
+        self.core.check(given)
     }
 }

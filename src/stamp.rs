@@ -54,9 +54,7 @@ impl Stamp {
         if let Some(minutes) = self.offset_minutes {
             let date = Date::new(year, self.month, self.day).ok()?;
             let days = crate::time::days_from_civil(date.year().into(), date.month().into(), date.day().into());
-            return Some(UnixTime::from_millis(
-                days * 86_400_000 + self.millis_of_day - i64::from(minutes) * 60_000,
-            ));
+            return Some(UnixTime::from_millis(days * 86_400_000 + self.millis_of_day - i64::from(minutes) * 60_000));
         }
         let millis = self.millis_of_day;
         let time = Time::new(
@@ -269,9 +267,9 @@ impl Reader<'_> {
     /// Exactly so many digits.
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (head, rest) = self.0.split_at_checked(digits)?;
-        let number = head.iter().try_fold(0_i64, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })?;
+        let number = head
+            .iter()
+            .try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
         self.0 = rest;
         Some(number)
     }

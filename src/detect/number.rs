@@ -9,21 +9,98 @@ const MESSAGE_DISTANCE: usize = 24;
 
 /// Words before *code* that make it another kind of code.
 const OTHER_CODES: [&[u8]; 38] = [
-    b"zip", b"postal", b"post", b"area", b"country", b"exit", b"promo", b"coupon", b"discount", b"voucher", b"gift",
-    b"product", b"item", b"bar", b"qr", b"short", b"source", b"byte", b"op", b"uni", b"geo", b"hash", b"pass", b"key",
-    b"char", b"color", b"currency", b"tax", b"city", b"state", b"verification", b"confirmation", b"otp", b"pin",
-    b"access", b"invite", b"referral", b"de",
+    b"zip",
+    b"postal",
+    b"post",
+    b"area",
+    b"country",
+    b"exit",
+    b"promo",
+    b"coupon",
+    b"discount",
+    b"voucher",
+    b"gift",
+    b"product",
+    b"item",
+    b"bar",
+    b"qr",
+    b"short",
+    b"source",
+    b"byte",
+    b"op",
+    b"uni",
+    b"geo",
+    b"hash",
+    b"pass",
+    b"key",
+    b"char",
+    b"color",
+    b"currency",
+    b"tax",
+    b"city",
+    b"state",
+    b"verification",
+    b"confirmation",
+    b"otp",
+    b"pin",
+    b"access",
+    b"invite",
+    b"referral",
+    b"de",
 ];
 /// Words in front of *code* that keep it an error code.
 const ERROR_CODES: [&[u8]; 14] = [
-    b"err", b"error", b"twilio", b"twilsock", b"reason", b"api", b"sdk", b"close", b"reject", b"fail", b"failure",
-    b"exception", b"disconnect", b"result",
+    b"err",
+    b"error",
+    b"twilio",
+    b"twilsock",
+    b"reason",
+    b"api",
+    b"sdk",
+    b"close",
+    b"reject",
+    b"fail",
+    b"failure",
+    b"exception",
+    b"disconnect",
+    b"result",
 ];
 /// Words after a number that make it an amount.
 const UNITS: [&[u8]; 34] = [
-    b"ms", b"s", b"sec", b"secs", b"second", b"seconds", b"min", b"minutes", b"us", b"ns", b"b", b"kb", b"mb", b"gb",
-    b"byte", b"bytes", b"row", b"rows", b"item", b"items", b"times", b"lines", b"requests", b"users", b"files",
-    b"records", b"messages", b"connections", b"retries", b"errors", b"points", b"usd", b"eur", b"km",
+    b"ms",
+    b"s",
+    b"sec",
+    b"secs",
+    b"second",
+    b"seconds",
+    b"min",
+    b"minutes",
+    b"us",
+    b"ns",
+    b"b",
+    b"kb",
+    b"mb",
+    b"gb",
+    b"byte",
+    b"bytes",
+    b"row",
+    b"rows",
+    b"item",
+    b"items",
+    b"times",
+    b"lines",
+    b"requests",
+    b"users",
+    b"files",
+    b"records",
+    b"messages",
+    b"connections",
+    b"retries",
+    b"errors",
+    b"points",
+    b"usd",
+    b"eur",
+    b"km",
 ];
 
 /// No letter, digit, decimal point, thousands separator, port or range around it.
@@ -40,14 +117,17 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let digit_at = |at: usize| rest.get(at).is_some_and(u8::is_ascii_digit);
     let follows = match rest.first() {
         None => false,
-        Some(b'.' | b':' | b'-') => digit_at(1) || (rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_alphabetic)),
+        Some(b'.' | b':' | b'-') => {
+            digit_at(1) || (rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_alphabetic))
+        }
         Some(b',') => digit_at(1) && digit_at(2) && digit_at(3) && !digit_at(4),
         Some(b'%') => percent_encoded(text, end).is_none(),
         Some(b'/' | b'_' | b'@') => true,
         Some(byte) => byte.is_ascii_alphanumeric(),
     };
     // an address: `10.0.0.1:51007`
-    let port = before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
+    let port =
+        before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
     !thousands && !follows && !port
 }
 
@@ -61,8 +141,8 @@ pub(super) fn beside_message(text: &[u8], start: usize, end: usize, code: &Code)
         let after = text.get(end..(end + MESSAGE_DISTANCE + message.len()).min(text.len())).unwrap_or_default();
         let before = text.get(start.saturating_sub(MESSAGE_DISTANCE + message.len())..start).unwrap_or_default();
         let close_after = position(after, message).is_some_and(|at| is_gap(after.get(..at).unwrap_or_default()));
-        let close_before = position(before, message)
-            .is_some_and(|at| is_gap(before.get(at + message.len()..).unwrap_or_default()));
+        let close_before =
+            position(before, message).is_some_and(|at| is_gap(before.get(at + message.len()..).unwrap_or_default()));
         close_after || close_before
     })
 }

@@ -39,8 +39,22 @@ const PRINTS: [(&[u8], Print); 17] = [
 
 /// Prefixes of SDK loggers.
 const PREFIXES: [&[u8]; 16] = [
-    b"Twilsock ", b"Conversations ", b"Sync D:", b"Sync W:", b"Sync E:", b"Sync I:", b"Notifications ", b"EMS D:",
-    b"EMS W:", b"EMS E:", b"[TwilioVoice]", b"TNTwilsock", b"TVO", b"TVI", b"/TWC:", b"VoiceActivity",
+    b"Twilsock ",
+    b"Conversations ",
+    b"Sync D:",
+    b"Sync W:",
+    b"Sync E:",
+    b"Sync I:",
+    b"Notifications ",
+    b"EMS D:",
+    b"EMS W:",
+    b"EMS E:",
+    b"[TwilioVoice]",
+    b"TNTwilsock",
+    b"TVO",
+    b"TVI",
+    b"/TWC:",
+    b"VoiceActivity",
 ];
 
 /// Words that tell the product, the more special first.

@@ -14,7 +14,13 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, print: Option<P
     match record.format {
         Format::Logfmt => parts.push(path(text, at, fields::logfmt)),
         Format::Access => {}
-        Format::Bare | Format::Text | Format::Json | Format::Docker | Format::Cri | Format::Journald | Format::Syslog => {
+        Format::Bare
+        | Format::Text
+        | Format::Json
+        | Format::Docker
+        | Format::Cri
+        | Format::Journald
+        | Format::Syslog => {
             parts.push(path(text, at, fields::json));
             if record.is_json {
                 parts.push(message(text));
@@ -49,7 +55,10 @@ fn path(text: &[u8], at: usize, scan: Scan) -> u64 {
 fn message(text: &[u8]) -> u64 {
     let mut found = 0;
     fields::json(text, &mut |field| {
-        if field.parents.is_empty() && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m") && field.quoted {
+        if field.parents.is_empty()
+            && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m")
+            && field.quoted
+        {
             let words: Vec<&[u8]> = field.value.split(|byte| *byte == b' ').take(2).collect();
             if words.iter().flat_map(|word| word.iter()).all(|byte| !byte.is_ascii_digit()) {
                 found ^= hash(&words.concat());

@@ -164,8 +164,20 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
         length += 1;
     }
     let role = match folded.get(..length)? {
-        b"time" | b"timestamp" | b"ts" | b"t" | b"date" | b"datetime" | b"asctime" | b"timemillis" | b"eventtime"
-        | b"epochsecond" | b"realtimetimestamp" | b"sourcerealtimetimestamp" | b"datecreated" | b"dategenerated"
+        b"time"
+        | b"timestamp"
+        | b"ts"
+        | b"t"
+        | b"date"
+        | b"datetime"
+        | b"asctime"
+        | b"timemillis"
+        | b"eventtime"
+        | b"epochsecond"
+        | b"realtimetimestamp"
+        | b"sourcerealtimetimestamp"
+        | b"datecreated"
+        | b"dategenerated"
             if depth <= 1 =>
         {
             Role::Time
@@ -181,7 +193,9 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
         b"thread" | b"threadname" | b"threadid" if depth <= 1 => Role::Emitter(Part::Thread),
         b"container" | b"containerid" | b"containername" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
         b"pod" | b"podname" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),
-        b"client" | b"clientip" | b"clientaddress" | b"remoteaddr" | b"remoteaddress" | b"peer" | b"ip" if depth <= 1 => {
+        b"client" | b"clientip" | b"clientaddress" | b"remoteaddr" | b"remoteaddress" | b"peer" | b"ip"
+            if depth <= 1 =>
+        {
             Role::Emitter(Part::Client)
         }
         b"reqid" | b"requestid" | b"xrequestid" | b"correlationid" | b"requestsid" => Role::Id(Id::Request),

@@ -205,7 +205,17 @@ fn dotted(word: &[u8]) -> Option<&[u8]> {
 
 fn is_level(word: &[u8]) -> bool {
     const LEVELS: [&[u8]; 11] = [
-        b"trace", b"debug", b"info", b"notice", b"warn", b"warning", b"error", b"err", b"fatal", b"critical", b"verbose",
+        b"trace",
+        b"debug",
+        b"info",
+        b"notice",
+        b"warn",
+        b"warning",
+        b"error",
+        b"err",
+        b"fatal",
+        b"critical",
+        b"verbose",
     ];
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }

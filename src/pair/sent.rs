@@ -37,8 +37,23 @@ const MESSAGES: [(&[u8], Channel); 13] = [
 
 /// Keys that end in *token* and hold another kind of token.
 const OTHER_TOKENS: [&[u8]; 17] = [
-    b"continuation", b"csrf", b"xsrf", b"refresh", b"device", b"push", b"auth", b"registration", b"id", b"session",
-    b"page", b"fcm", b"apns", b"reset", b"cancellation", b"next", b"idempotency",
+    b"continuation",
+    b"csrf",
+    b"xsrf",
+    b"refresh",
+    b"device",
+    b"push",
+    b"auth",
+    b"registration",
+    b"id",
+    b"session",
+    b"page",
+    b"fcm",
+    b"apns",
+    b"reset",
+    b"cancellation",
+    b"next",
+    b"idempotency",
 ];
 
 /// The channel whose message a text is.
@@ -67,7 +82,8 @@ fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
 /// The value of the key whose `oken` stands at `at`, if it is a token's.
 fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limited: bool) -> Option<Sent> {
     let head = text.get(..at)?;
-    let start = head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
+    let start =
+        head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
     let prefix: Vec<u8> =
         head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
     let prefix = prefix.strip_suffix(b"t")?;
@@ -94,8 +110,8 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
         return None;
     }
     let (raw, ending) = read_value(value, limited)?;
-    let stands_for_one = is_jwt_like(raw) || stands_for_token(raw);
-    (any_value || stands_for_one).then(|| sent(raw, ending)).flatten()
+    let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
+    (any_value || stands_for_one).then(|| sent(raw, ending))
 }
 
 /// A value: quoted at any level of escaping, or bare.
@@ -114,7 +130,13 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
                 fields::unescape(&raw, &mut plain);
                 raw = plain;
             }
-            let ending = if end.is_some() { Ending::Closed } else if limited { Ending::LineEnd } else { Ending::Cut };
+            let ending = if end.is_some() {
+                Ending::Closed
+            } else if limited {
+                Ending::LineEnd
+            } else {
+                Ending::Cut
+            };
             Some(with_marker(raw, ending, b""))
         }
         Some(b'<') if !value.starts_with(b"<r") && !value.starts_with(b"<R") => Some((value.to_vec(), Ending::Closed)),
@@ -164,7 +186,7 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
         }
         let ending = if length == run.len() && limited { Ending::LineEnd } else { Ending::Closed };
         let (raw, ending) = with_marker(raw.to_vec(), ending, run.get(length..)?);
-        return sent(raw, ending);
+        return Some(sent(raw, ending));
     }
     None
 }
@@ -190,9 +212,9 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
     (raw, ending)
 }
 
-fn sent(mut raw: Vec<u8>, ending: Ending) -> Option<Sent> {
+fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
     raw.truncate(KEPT_BYTES_MAX);
-    Some(Sent { raw: Zeroizing::new(raw), ending })
+    Sent { raw: Zeroizing::new(raw), ending }
 }
 
 /// A JWT stands in it, near its beginning.
@@ -203,8 +225,18 @@ fn is_jwt_like(raw: &[u8]) -> bool {
 /// What programs send, or loggers show, in place of a token.
 fn stands_for_token(raw: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [
-        b"", b"undefined", b"null", b"None", b"nil", b"NaN", b"[object Object]", b"[object Promise]", b"Promise { <pending> }",
-        b"(null)", b"<null>", b"(nil)",
+        b"",
+        b"undefined",
+        b"null",
+        b"None",
+        b"nil",
+        b"NaN",
+        b"[object Object]",
+        b"[object Promise]",
+        b"Promise { <pending> }",
+        b"(null)",
+        b"<null>",
+        b"(nil)",
     ];
     let masked = {
         let lower = raw.to_ascii_lowercase();
@@ -235,9 +267,8 @@ mod tests {
     #[track_caller]
     fn check(line: &str, expected: &str, ending: Ending) {
         let line = line.replace("JWT", JWT);
-        let found = find(line.as_bytes(), false, false).map(|sent| {
-            (String::from_utf8_lossy(&sent.raw).replace(JWT, "JWT"), sent.ending)
-        });
+        let found = find(line.as_bytes(), false, false)
+            .map(|sent| (String::from_utf8_lossy(&sent.raw).replace(JWT, "JWT"), sent.ending));
         assert_eq!(found, Some((expected.to_owned(), ending)), "{line}");
     }
 

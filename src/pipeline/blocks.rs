@@ -1,0 +1,145 @@
+//! Lines, and the multi-line objects that they form.
+//!
+//! A block is a line with the lines that continue it: indented ones, closing brackets, stack frames. It is looked at
+//! only around a hit.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memrchr};
+
+use crate::envelope::{self, Format, Record};
+use crate::stamp;
+
+/// Lines of one multi-line object.
+pub(super) const BLOCK_LINES_MAX: usize = 120;
+
+/// The line around a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Position of its first byte.
+    pub start: usize,
+    /// Position behind its line break.
+    pub end: usize,
+}
+
+impl Line {
+    /// The line that holds a position; `limit` is where complete lines end.
+    pub(super) fn around(bytes: &[u8], at: usize, limit: usize) -> Self {
+        let start = bytes.get(..at).and_then(|head| memrchr(b'\n', head)).map_or(0, |found| found + 1);
+        let end = bytes.get(at..limit).and_then(|tail| memchr(b'\n', tail)).map_or(limit, |found| at + found + 1);
+        Self { start, end }
+    }
+
+    /// The line before.
+    pub(super) fn before(self, bytes: &[u8]) -> Option<Self> {
+        let last = self.start.checked_sub(1)?;
+        let start = bytes.get(..last).and_then(|head| memrchr(b'\n', head)).map_or(0, |found| found + 1);
+        Some(Self { start, end: self.start })
+    }
+
+    /// The complete line after.
+    pub(super) fn after(self, bytes: &[u8], limit: usize) -> Option<Self> {
+        let length = memchr(b'\n', bytes.get(self.end..limit)?)?;
+        Some(Self { start: self.end, end: self.end + length + 1 })
+    }
+
+    /// Its bytes without the line break, as far as a line is looked at.
+    pub(super) fn text(self, bytes: &[u8], line_bytes_max: usize) -> &[u8] {
+        let line = bytes.get(self.start..self.end).unwrap_or_default();
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.get(..line_bytes_max).unwrap_or(line)
+    }
+}
+
+/// A line with the lines that continue it, unwrapped.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    /// The first line.
+    pub head: Line,
+    /// How many lines before the hit's line it stands.
+    pub lines_back: u64,
+    /// The first line, unwrapped.
+    pub record: Record<'a>,
+    /// The hit is in a line that continues another.
+    pub is_continuation: bool,
+}
+
+/// Finds the head of the block that a line belongs to.
+pub(super) fn head<'a>(bytes: &'a [u8], hit: Line, line_bytes_max: usize) -> Block<'a> {
+    let (mut line, mut lines_back) = (hit, 0);
+    let mut record = envelope::read(line.text(bytes, line_bytes_max));
+    let is_continuation = continues(&record.text);
+    while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
+        let Some(before) = line.before(bytes) else { break };
+        line = before;
+        lines_back += 1;
+        record = envelope::read(line.text(bytes, line_bytes_max));
+    }
+    Block { head: line, lines_back, record, is_continuation }
+}
+
+/// The rest of a block: its joined text, the position behind it, and whether its end has been seen.
+pub(super) struct Body<'a> {
+    /// The unwrapped lines, joined by line breaks.
+    pub text: Cow<'a, [u8]>,
+    /// Position behind the last line.
+    pub end: usize,
+    /// No further line can belong to it.
+    pub is_complete: bool,
+}
+
+impl<'a> Block<'a> {
+    /// Collects the lines up to the end of the block, if it is more than its first line.
+    pub(super) fn body(&self, bytes: &'a [u8], limit: usize, line_bytes_max: usize) -> Body<'a> {
+        if !self.is_continuation && !opens(&self.record.text) {
+            return Body { text: self.record.text.clone(), end: self.head.end, is_complete: true };
+        }
+        let mut text = self.record.text.to_vec();
+        let (mut line, mut lines) = (self.head, 0);
+        while lines < BLOCK_LINES_MAX && text.len() < line_bytes_max {
+            let Some(next) = line.after(bytes, limit) else {
+                return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
+            };
+            let record = envelope::read(next.text(bytes, line_bytes_max));
+            if !continues(&record.text) {
+                break;
+            }
+            line = next;
+            lines += 1;
+            text.push(b'\n');
+            text.extend_from_slice(&record.text);
+            if matches!(record.text.first(), Some(b'}' | b']' | b')')) && !opens(&record.text) {
+                break;
+            }
+        }
+        Body { text: Cow::Owned(text), end: line.end, is_complete: true }
+    }
+}
+
+/// A line that opens an object.
+fn opens(text: &[u8]) -> bool {
+    matches!(text.last(), Some(b'{' | b'[' | b'('))
+}
+
+/// A line that belongs to the one before: indented, a closing bracket, a nested cause; never one with a time of its
+/// own.
+fn continues(text: &[u8]) -> bool {
+    match text.first() {
+        Some(b' ' | b'\t') => {
+            let inner = text.trim_ascii_start();
+            !inner.is_empty() && stamp::read(inner).is_none()
+        }
+        Some(b'}' | b']' | b')') => true,
+        Some(b'C') => text.starts_with(b"Caused by:"),
+        Some(b'a') => text.starts_with(b"at "),
+        _ => false,
+    }
+}
+
+/// A line that may have been cut by its writer: at one of the usual limits, or marked as a part.
+pub(super) fn is_limited(line: Line, record: &Record<'_>, line_bytes_max: usize) -> bool {
+    let length = line.end - line.start;
+    let at_limit = length >= 1024 && matches!(length % 1024, 1023 | 0 | 1);
+    let logcat = (3990..=4100).contains(&length);
+    at_limit || logcat || length > line_bytes_max || (record.format == Format::Docker && length >= 16 << 10)
+}

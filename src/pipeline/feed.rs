@@ -1,0 +1,385 @@
+//! One stream: its bytes, its lines, and the rejections that are underway in it.
+//!
+//! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
+//! `window_lines` lines back, so that is how much of a stream is kept.
+
+mod tokens;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::blocks::{self, BLOCK_LINES_MAX, Line};
+use super::judge::Core;
+use super::{Event, Stream};
+use crate::envelope;
+use crate::pair::rejection::{Rejection, Sighting};
+use crate::pair::sent;
+use crate::stamp::Completion;
+use crate::time::UnixTime;
+
+use tokens::Tokens;
+
+/// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
+const PIECE_BYTES: usize = 256 << 10;
+/// Kept of a stream at the most, besides an unfinished line, in bytes.
+const KEPT_BYTES_MAX: usize = 512 << 10;
+/// A rejection of a live stream takes further sightings for so long, in milliseconds.
+const OPEN_MILLIS_MAX: i64 = 10_000;
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Feed {
+    stream: Stream,
+    zone: TimeZone,
+    bytes: Vec<u8>,
+    /// Offset of the first of `bytes` in the stream.
+    base: u64,
+    /// Position of the first line that has not been looked at.
+    scanned: usize,
+    /// Number of that line.
+    line: u64,
+    /// The rest of an overlong line is being skipped.
+    skipping: bool,
+    /// A multi-line object that is not complete yet has been waited for since then.
+    waiting: Option<UnixTime>,
+    tokens: Tokens,
+    open: VecDeque<Rejection>,
+    /// The last time seen, and on which line.
+    last_time: Option<(u64, UnixTime)>,
+    /// Offset of the head of the last sighting, and the id of its rejection.
+    last_sighting: Option<(u64, String)>,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    lines: u64,
+    truncated: u64,
+    bytes: u64,
+}
+
+/// What the work on one piece needs besides the feed.
+struct Work<'a> {
+    bytes: &'a [u8],
+    /// Where complete lines end.
+    limit: usize,
+    now: UnixTime,
+    /// Nothing more will come for what is incomplete.
+    is_final: bool,
+}
+
+impl Feed {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            zone: TimeZone::get(&stream.timezone).unwrap_or(TimeZone::UTC),
+            bytes: Vec::new(),
+            base: stream.offset,
+            scanned: 0,
+            line: 1,
+            skipping: false,
+            waiting: None,
+            tokens: Tokens::default(),
+            open: VecDeque::new(),
+            last_time: None,
+            last_sighting: None,
+            counts: Counts::default(),
+            stream,
+        }
+    }
+
+    /// Something waits for `tick`.
+    pub(super) fn is_awake(&self) -> bool {
+        !self.stream.whole && (self.waiting.is_some() || !self.open.is_empty())
+    }
+
+    pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        for piece in chunk.chunks(PIECE_BYTES) {
+            self.take(piece, now, core, emit);
+        }
+        self.report_counts(emit);
+    }
+
+    fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.counts.bytes += piece.len() as u64;
+        if self.skipping {
+            let Some(at) = memchr(b'\n', piece) else {
+                self.base += piece.len() as u64;
+                return;
+            };
+            piece = piece.get(at + 1..).unwrap_or_default();
+            self.base += at as u64 + 1;
+            self.skipping = false;
+        }
+        let partial = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+        let had_partial = self.bytes.len() - partial;
+        self.bytes.extend_from_slice(piece);
+        let max = core.settings.line_bytes_max;
+        if had_partial > 0 && memchr(b'\n', piece).is_some_and(|at| had_partial + at > max) {
+            self.counts.truncated += 1;
+        }
+        let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+        self.work(limit, now, false, core, emit);
+        if self.bytes.len() - limit > max {
+            self.counts.truncated += 1;
+            self.force(now, core, emit);
+            self.skipping = true;
+        }
+        self.trim(core.settings.window_lines);
+    }
+
+    /// Takes what is there as complete lines and forgets the bytes.
+    fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let limit = self.bytes.len();
+        self.work(limit, now, true, core, emit);
+        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            self.line += 1;
+            self.counts.lines += 1;
+        }
+        self.base += limit as u64;
+        self.bytes.clear();
+        self.scanned = 0;
+        self.tokens.forget_bytes();
+    }
+
+    /// Looks at all complete lines.
+    fn work(&mut self, limit: usize, now: UnixTime, is_final: bool, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let work = Work { bytes: &bytes, limit, now, is_final };
+        self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
+        if self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled) {
+            self.index_tokens(&work, self.scanned, self.line, core);
+            self.look_after(core);
+        }
+        self.close(core, now, emit);
+        self.bytes = bytes;
+    }
+
+    /// Goes through the hits; says whether it stopped at an incomplete object.
+    fn scan(&mut self, work: &Work<'_>, core: &mut Core, emit: &mut dyn FnMut(Event)) -> bool {
+        let searched = work.bytes.get(..work.limit).unwrap_or_default();
+        let mut from = self.scanned;
+        while let Some(at) = core.detector.find(searched, from) {
+            let line = Line::around(work.bytes, at, work.limit);
+            let in_reach = at - line.start < core.settings.line_bytes_max;
+            if !in_reach || !core.detector.is_promising(searched, at) {
+                from = if in_reach { at + 1 } else { line.end };
+                continue;
+            }
+            self.advance(work.bytes, line.start);
+            let Some(end) = self.look(work, line, core, emit) else { return true };
+            from = end.max(line.end);
+        }
+        self.advance(work.bytes, work.limit);
+        false
+    }
+
+    /// Moves to a later line, counting the lines on the way.
+    fn advance(&mut self, bytes: &[u8], to: usize) {
+        let passed = bytes.get(self.scanned..to).unwrap_or_default();
+        let lines = memchr_iter(b'\n', passed).count() as u64;
+        self.line += lines;
+        self.counts.lines += lines;
+        self.scanned = self.scanned.max(to);
+    }
+
+    /// Looks at the block around a hit; gives the position to go on from, or `None` if the block is not complete yet.
+    fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
+        let max = core.settings.line_bytes_max;
+        let block = blocks::head(work.bytes, hit, max);
+        let head_offset = self.base + block.head.start as u64;
+        if block.is_continuation
+            && let Some((offset, id)) = &self.last_sighting
+            && *offset == head_offset
+        {
+            let text = envelope::read(hit.text(work.bytes, max)).text.into_owned();
+            let further = core.detector.refusal(&text, &block.record);
+            if let (Some(further), Some(rejection)) = (further, self.open.iter_mut().find(|open| open.id == *id)) {
+                rejection.add_codes(&further.codes);
+            }
+            return Some(hit.end);
+        }
+        let body = block.body(work.bytes, work.limit, max);
+        let too_long = work.limit - block.head.start > KEPT_BYTES_MAX;
+        if !body.is_complete && !work.is_final && !too_long {
+            return None;
+        }
+        let end = body.end.max(hit.end);
+        let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
+        let head_line = self.line.saturating_sub(block.lines_back);
+        let before_code = body.text.get(..refusal.at).unwrap_or_default();
+        let code_line = head_line + memchr_iter(b'\n', before_code).count() as u64;
+        let limited = blocks::is_limited(hit, &block.record, max);
+        let mut ids = block.record.ids;
+        tokens::note_ids(&body.text, &mut ids);
+        let own_time = block.record.time(&self.completion(work.now));
+        let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core));
+        if let Some(time) = time {
+            self.last_time = Some((head_line, time));
+        }
+        let last_line = head_line + memchr_iter(b'\n', work.bytes.get(block.head.start..end)?).count() as u64 - 1;
+        self.tokens.own(head_line, last_line.max(head_line));
+        let sighting = Sighting {
+            line: code_line,
+            offset: self.base + line_start(work.bytes, block.head.start, code_line - head_line) as u64,
+            time,
+            format: block.record.format,
+            emitter: block.record.emitter,
+            ids,
+            sent: sent::find(&body.text, false, limited),
+            channel: tokens::channel_of(&refusal, &body.text),
+            region: tokens::region(&body.text),
+            refusal,
+        };
+        let id = self.sight(sighting, work, block.head, head_line, core, emit);
+        self.last_sighting = Some((head_offset, id));
+        Some(end)
+    }
+
+    /// Puts a sighting to its rejection, or begins one; gives the rejection's id.
+    fn sight(
+        &mut self,
+        sighting: Sighting,
+        work: &Work<'_>,
+        head: Line,
+        head_line: u64,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) -> String {
+        let window = core.settings.window_seconds;
+        let best = (self.open.iter_mut())
+            .filter_map(|open| open.evidence(&sighting, window).map(|evidence| (evidence, open)))
+            .rev()
+            .max_by_key(|(evidence, _)| *evidence);
+        if let Some((_, rejection)) = best {
+            rejection.merge(&sighting);
+            if rejection.settled {
+                let source = Arc::clone(&self.stream.source);
+                emit(Event::Resighted { id: rejection.id.clone(), source });
+            }
+            return rejection.id.clone();
+        }
+        let line = head.text(work.bytes, core.settings.line_bytes_max);
+        let id = core.id(&self.stream, sighting.offset, line);
+        self.index_tokens(work, head.start, head_line, core);
+        let mut rejection = Rejection::new(id.clone(), sighting, work.now);
+        self.tokens.choose(&mut rejection, &core.settings);
+        self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
+        self.open.push_back(rejection);
+        id
+    }
+
+    fn completion(&self, now: UnixTime) -> Completion {
+        Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now) }
+    }
+
+    /// The last time seen before a line, within the window.
+    fn time_before(&self, work: &Work<'_>, head: Line, head_line: u64, core: &Core) -> Option<UnixTime> {
+        let completion = self.completion(work.now);
+        let (mut line, mut number) = (head, head_line);
+        for _ in 0..core.settings.window_lines {
+            if let Some((known, time)) = self.last_time
+                && known >= number
+            {
+                return Some(time);
+            }
+            line = line.before(work.bytes)?;
+            number = number.saturating_sub(1);
+            let record = envelope::read(line.text(work.bytes, core.settings.line_bytes_max));
+            if let Some(time) = record.time(&completion) {
+                return Some(time);
+            }
+        }
+        self.last_time.map(|(_, time)| time)
+    }
+
+    fn index_tokens(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {
+        let completion = self.completion(work.now);
+        self.tokens.index(work.bytes, upto, upto_line, &completion, &core.settings);
+    }
+
+    /// Looks for the tokens of rejections on the lines after them.
+    fn look_after(&mut self, core: &Core) {
+        for rejection in self.open.iter_mut().filter(|rejection| rejection.token.is_none() && !rejection.settled) {
+            self.tokens.choose_after(rejection, &core.settings);
+        }
+    }
+
+    /// Gives the rejections that no further line can change.
+    fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        while self.open.front().is_some_and(|front| front.is_over(self.line, core.settings.window_lines)) {
+            let Some(rejection) = self.open.pop_front() else { break };
+            self.settle(&rejection, now, core, emit);
+        }
+    }
+
+    fn settle(&self, rejection: &Rejection, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        if !rejection.settled {
+            let fallback = if self.stream.whole { self.stream.modified.unwrap_or(now) } else { rejection.arrived };
+            emit(Event::Diagnosed(Box::new(core.diagnose(rejection, &self.stream, fallback))));
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let settle = i64::from(core.settings.settle_millis);
+        if self.waiting.is_some_and(|since| now.millis_since(since) >= settle) {
+            let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+            self.work(limit, now, true, core, emit);
+        }
+        let mut open = std::mem::take(&mut self.open);
+        for rejection in &mut open {
+            let is_known = rejection.token.is_some() && rejection.product.is_some();
+            if !rejection.settled && (is_known || now.millis_since(rejection.arrived) >= settle) {
+                self.settle(rejection, now, core, emit);
+                rejection.settled = true;
+            }
+        }
+        open.retain(|rejection| !rejection.settled || now.millis_since(rejection.arrived) < OPEN_MILLIS_MAX);
+        self.open = open;
+        self.report_counts(emit);
+    }
+
+    pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            self.force(now, core, emit);
+        }
+        self.report_counts(emit);
+    }
+
+    pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.force(now, core, emit);
+        while let Some(rejection) = self.open.pop_front() {
+            self.settle(&rejection, now, core, emit);
+        }
+        self.report_counts(emit);
+    }
+
+    fn report_counts(&mut self, emit: &mut dyn FnMut(Event)) {
+        let Counts { lines, truncated, bytes } = std::mem::take(&mut self.counts);
+        if lines + truncated + bytes > 0 {
+            emit(Event::Lines { source: Arc::clone(&self.stream.source), lines, truncated, bytes });
+        }
+    }
+
+    /// Drops what lies too far back to be looked at again.
+    fn trim(&mut self, window_lines: u32) {
+        let keep_lines = (window_lines as usize).max(BLOCK_LINES_MAX) + 1;
+        let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
+        let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
+        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
+        if cut > 0 {
+            self.bytes.drain(..cut);
+            self.base += cut as u64;
+            self.scanned -= cut;
+            self.tokens.shift(cut);
+        }
+    }
+}
+
+/// The start of the line that comes so many lines after the one that starts at `from`.
+fn line_start(bytes: &[u8], from: usize, lines: u64) -> usize {
+    let Some(index) = usize::try_from(lines).ok().and_then(|lines| lines.checked_sub(1)) else { return from };
+    memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).nth(index).map_or(from, |at| from + at + 1)
+}

@@ -1,0 +1,279 @@
+//! The tokens in a stretch of a stream: each byte is searched at most once, and only where a rejection is near.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use aho_corasick::packed::{Config, Searcher};
+use memchr::{memchr_iter, memmem, memrchr_iter};
+
+use crate::detect::Refusal;
+use crate::diagnosis::Found;
+use crate::envelope::{self, Id, Ids};
+use crate::pair::rejection::Rejection;
+use crate::pair::{self, Candidate, Channel, Wanted, sent};
+use crate::pipeline::Settings;
+use crate::pipeline::blocks::{self, Line};
+use crate::product::Product;
+use crate::stamp::Completion;
+
+/// Candidates remembered of one stream.
+const CANDIDATES_MAX: usize = 1000;
+/// Rejections with a guessed own message are matched anew within this time, in milliseconds.
+const TANGLE_MILLIS: u64 = 1000;
+
+/// The tokens near the rejections of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    candidates: Vec<Candidate>,
+    /// Position up to which lines have been searched, and the number of the line there.
+    indexed: usize,
+    indexed_line: u64,
+    /// First and last lines of sightings: a token there belongs to its own refusal.
+    owned: VecDeque<(u64, u64)>,
+    /// The region of the last endpoint seen.
+    region: Option<String>,
+}
+
+impl Tokens {
+    /// Notes that lines are a sighting.
+    pub(super) fn own(&mut self, first: u64, last: u64) {
+        self.owned.push_back((first, last));
+        if self.owned.len() > CANDIDATES_MAX {
+            self.owned.pop_front();
+        }
+    }
+
+    /// The bytes were forgotten; what was found in them stays.
+    pub(super) fn forget_bytes(&mut self) {
+        self.indexed = 0;
+    }
+
+    /// The first bytes were dropped.
+    pub(super) fn shift(&mut self, dropped: usize) {
+        self.indexed = self.indexed.saturating_sub(dropped);
+    }
+
+    /// Searches the lines up to a position, where a line of the given number starts, as far back as the window reaches.
+    pub(super) fn index(
+        &mut self,
+        bytes: &[u8],
+        upto: usize,
+        upto_line: u64,
+        completion: &Completion,
+        settings: &Settings,
+    ) {
+        let window = settings.window_lines as usize;
+        let head = bytes.get(..upto).unwrap_or_default();
+        let far = memrchr_iter(b'\n', head).nth(window).map_or(0, |at| at + 1);
+        let from = self.indexed.max(far);
+        if from >= upto {
+            return;
+        }
+        let skipped = memchr_iter(b'\n', bytes.get(from..upto).unwrap_or_default()).count() as u64;
+        let mut number = upto_line.saturating_sub(skipped);
+        let (mut counted, mut at) = (from, from);
+        while let Some(hit) = next_hit(bytes.get(..upto).unwrap_or_default(), at) {
+            let line = Line::around(bytes, hit, upto);
+            number += memchr_iter(b'\n', bytes.get(counted..line.start).unwrap_or_default()).count() as u64;
+            counted = line.start.max(counted);
+            at = line.end;
+            self.consider(bytes, line, number, completion, settings);
+        }
+        self.indexed = upto;
+        self.indexed_line = upto_line;
+        let oldest = upto_line.saturating_sub(2 * window as u64);
+        if self.candidates.first().is_some_and(|first| first.line < oldest) {
+            self.candidates.retain(|candidate| candidate.line >= oldest);
+        }
+        let overflow = self.candidates.len().saturating_sub(CANDIDATES_MAX);
+        self.candidates.drain(..overflow);
+    }
+
+    fn consider(&mut self, bytes: &[u8], line: Line, number: u64, completion: &Completion, settings: &Settings) {
+        if self.owned.iter().rev().any(|(first, last)| (*first..=*last).contains(&number)) {
+            return;
+        }
+        let record = envelope::read(line.text(bytes, settings.line_bytes_max));
+        if let Some(region) = region(&record.text) {
+            self.region = Some(region);
+        }
+        let own = sent::channel(&record.text);
+        let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
+        let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return };
+        let mut ids = record.ids;
+        note_ids(&record.text, &mut ids);
+        self.candidates.push(Candidate {
+            line: number,
+            time: record.time(completion),
+            format: record.format,
+            emitter: record.emitter,
+            ids,
+            sent,
+            own,
+            product: own.and_then(|channel| product_of_message(&record.text, channel)),
+            claimed: false,
+        });
+    }
+
+    /// Finds the token of a new rejection on its line and before it.
+    pub(super) fn choose(&mut self, rejection: &mut Rejection, settings: &Settings) {
+        if rejection.first.region.is_none() && rejection.first.channel.is_some() {
+            rejection.first.region.clone_from(&self.region);
+        }
+        let wanted = wanted(rejection, settings);
+        let own = pair::own_message(&self.candidates, &wanted);
+        let by_id = own.is_some_and(|at| {
+            let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
+            likeness == Some(envelope::Likeness::Same)
+        });
+        let before = pair::before(&self.candidates, &wanted);
+        if let Some(candidate) = own.and_then(|at| self.candidates.get_mut(at)) {
+            candidate.claimed = true;
+            rejection.guessed_own = (!by_id).then_some(candidate.line);
+            take_own(rejection, candidate);
+        } else if let Some(sent) = rejection.first.sent.clone() {
+            rejection.token = Some((sent, Found::SameLine));
+        } else if let Some((at, found)) = before
+            && let Some(candidate) = self.candidates.get(at)
+        {
+            rejection.token = Some((candidate.sent.clone(), found));
+            rejection.product = rejection.product.or(candidate.product);
+        }
+    }
+
+    /// Several connections in one log are answered in the order in which they asked: of rejections close together whose
+    /// own messages were guessed, the first gets the first.
+    pub(super) fn untangle(&self, open: &mut VecDeque<Rejection>, last: &mut Rejection, settings: &Settings) {
+        if last.guessed_own.is_none() {
+            return;
+        }
+        let near = |other: &Rejection| {
+            let gap = match (other.first.time, last.first.time) {
+                (Some(a), Some(b)) => b.millis_since(a).unsigned_abs(),
+                _ => 0,
+            };
+            !other.settled
+                && other.guessed_own.is_some()
+                && other.first.channel == last.first.channel
+                && gap <= TANGLE_MILLIS
+                && last.first.line.abs_diff(other.first.line) <= u64::from(settings.window_lines)
+        };
+        let mut tangled: Vec<usize> =
+            open.iter().enumerate().filter(|(_, other)| near(other)).map(|(at, _)| at).collect();
+        let mut messages: Vec<u64> = tangled.iter().filter_map(|at| open.get(*at)?.guessed_own).collect();
+        messages.extend(last.guessed_own);
+        messages.sort_unstable();
+        let message_of_last = messages.pop();
+        tangled.truncate(messages.len());
+        for (at, message) in tangled.into_iter().zip(messages) {
+            if let Some(other) = open.get_mut(at)
+                && message < other.first.line
+            {
+                self.rematch(other, message);
+            }
+        }
+        if let Some(message) = message_of_last {
+            self.rematch(last, message);
+        }
+    }
+
+    fn rematch(&self, rejection: &mut Rejection, message: u64) {
+        if rejection.guessed_own != Some(message)
+            && let Some(candidate) = self.candidates.iter().find(|candidate| candidate.line == message)
+        {
+            rejection.guessed_own = Some(message);
+            take_own(rejection, candidate);
+        }
+    }
+
+    /// Finds the token of a rejection on the lines after it.
+    pub(super) fn choose_after(&self, rejection: &mut Rejection, settings: &Settings) {
+        let wanted = wanted(rejection, settings);
+        let found = self
+            .candidates
+            .iter()
+            .find_map(|candidate| pair::after(candidate, &wanted).map(|found| (candidate.sent.clone(), found)));
+        if found.is_some() {
+            rejection.token = found;
+        }
+    }
+}
+
+fn take_own(rejection: &mut Rejection, candidate: &Candidate) {
+    let lines = rejection.first.line.saturating_sub(candidate.line);
+    rejection.token = Some((candidate.sent.clone(), Found::OwnMessage(lines)));
+    rejection.product = candidate.product.or(rejection.product);
+}
+
+fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
+    Wanted {
+        line: rejection.first.line,
+        time: rejection.first.time,
+        format: rejection.first.format,
+        emitter: &rejection.first.emitter,
+        ids: &rejection.ids,
+        channel: rejection.first.channel,
+        window_seconds: settings.window_seconds,
+        window_lines: settings.window_lines,
+    }
+}
+
+/// The next place that may hold a token or an endpoint.
+fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
+    static SEARCHER: LazyLock<Option<Searcher>> =
+        LazyLock::new(|| Config::new().builder().extend(["eyJ", "oken", "tsock."]).build());
+    let found = SEARCHER.as_ref()?.find(bytes.get(from..)?)?;
+    Some(from + found.start())
+}
+
+/// The channel of a sighting that an SDK printed.
+pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
+    let voice = refusal.product == Some(Product::Voice);
+    let is_sdk = refusal.print.is_some() || memmem::find(text, b"Twilsock").is_some();
+    is_sdk.then_some(if voice { Channel::Voice } else { Channel::Twilsock })
+}
+
+/// The product that a connection's own message names.
+fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
+    if channel == Channel::Voice {
+        return Some(Product::Voice);
+    }
+    let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
+    let field = |key: &str, value: &str| {
+        names(&format!("\"{key}\":\"{value}\"")) || names(&format!("\\\"{key}\\\":\\\"{value}\\\""))
+    };
+    if field("product", "ip_messaging") || field("type", "conversations") || field("type", "chat") {
+        return Some(Product::Chat);
+    }
+    (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
+}
+
+/// The ids of objects that node prints: `id: 'c185…'`.
+pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
+    if let Some(at) = memmem::find(text, b" id: '") {
+        let value = text.get(at + 6..).unwrap_or_default();
+        let end = value.iter().position(|byte| *byte == b'\'').unwrap_or(0);
+        let id = value.get(..end).unwrap_or_default();
+        if id.len() >= 32 {
+            ids.note(Id::Request, id);
+        }
+    }
+    if let Some(at) = memmem::find(text, b"{\"id\":\"") {
+        let value = text.get(at + 7..).unwrap_or_default();
+        let end = value.iter().position(|byte| *byte == b'"').unwrap_or(0);
+        let id = value.get(..end).unwrap_or_default();
+        if id.len() >= 32 {
+            ids.note(Id::Request, id);
+        }
+    }
+}
+
+/// The region in an endpoint's name: `tsock.us1.twilio.com`.
+pub(super) fn region(text: &[u8]) -> Option<String> {
+    let at = memmem::find(text, b"tsock.")?;
+    let name = text.get(at + 6..)?;
+    let end = memmem::find(name.get(..24).unwrap_or(name), b".twilio.com")?;
+    let region = name.get(..end)?;
+    let known = [b"us1", b"ie1", b"au1", b"br1", b"de1", b"jp1", b"sg1", b"us2"].iter().any(|known| region == *known);
+    known.then(|| String::from_utf8_lossy(region).into_owned())
+}
