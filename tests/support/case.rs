@@ -115,6 +115,8 @@ struct Pairing {
 struct StreamConfig {
     timezone: Option<String>,
     modified: Option<String>,
+    line_end: Option<String>,
+    last_line_end: Option<bool>,
 }
 
 /// The key ring of a case without a `config` block: the key `SK…1` of the account `AC…1`, both with their secrets.
@@ -164,6 +166,11 @@ impl Run {
         settings.leeway_seconds = config.validator.leeway_seconds.unwrap_or(settings.leeway_seconds);
         settings.window_seconds = config.pairing.window_seconds.unwrap_or(settings.window_seconds);
         settings.window_lines = config.pairing.window_lines.unwrap_or(settings.window_lines);
+        let mut log = expand(&case.log);
+        if config.stream.last_line_end == Some(false) {
+            log.truncate(log.trim_end_matches('\n').len());
+        }
+        run.log = log.replace('\n', config.stream.line_end.as_deref().unwrap_or("\n")).into_bytes();
         if let Some(zone) = config.stream.timezone {
             run.stream.timezone = zone.into();
         }
