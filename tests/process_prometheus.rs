@@ -31,7 +31,7 @@ use recipe::expand;
 
 /// A program from PATH, or as `tests/run` unpacked it.
 fn program(name: &str) -> PathBuf {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/root/usr/bin");
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/unpacked/usr/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([unpacked])

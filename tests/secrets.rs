@@ -132,7 +132,7 @@ fn scan_and_check_show_nothing_secret_in_any_format() {
     for format in ["text", "json", "ndjson", "prometheus"] {
         let mut arguments = vec!["scan", "--config", text(&config), "--format", format];
         arguments.extend(paths.iter().chain(&corpus).map(|path| text(path)));
-        let output = command(&arguments).env("RUST_LOG", "trace").output().expect("the binary starts");
+        let output = command(&arguments).env("DIAG51007_LOG", "trace").output().expect("the binary starts");
         assert_eq!(output.status.code(), Some(0), "{format}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{format}");
         forbidden.check(&format!("scan --format {format}, stdout"), &output.stdout);
@@ -200,13 +200,16 @@ fn the_daemon_shows_nothing_secret_at_its_most_talkative() {
         place.append(text);
         place.append("\n");
     }
-    let daemon = Daemon::start(command(&["run", "--config", text(&place.config())]).env("RUST_LOG", "trace"));
+    let daemon = Daemon::start(command(&["run", "--config", text(&place.config())]).env("DIAG51007_LOG", "trace"));
     daemon.until_ready();
     place.append(&expand(EXPIRED));
     place.append(&expand(NO_IDENTITY));
     until("rejections", || (rejections(&daemon, Some("identity_missing")) > 0).then_some(()));
     let said = daemon.output();
-    assert!(said.contains("TRACE") || said.contains("trace") || said.contains("DEBUG"), "RUST_LOG=trace has no effect");
+    assert!(
+        said.contains("TRACE") || said.contains("trace") || said.contains("DEBUG"),
+        "DIAG51007_LOG=trace has no effect"
+    );
     check_daemon(&forbidden, daemon, &place.path("state"));
 }
 
@@ -214,7 +217,7 @@ fn the_daemon_shows_nothing_secret_at_its_most_talkative() {
 fn the_demo_shows_nothing_secret() {
     let place = Place::new();
     let mut demo = command(&["demo", "--listen", "127.0.0.1:0"]);
-    let daemon = Daemon::start(demo.env("RUST_LOG", "trace").env("TMPDIR", place.folder()));
+    let daemon = Daemon::start(demo.env("DIAG51007_LOG", "trace").env("TMPDIR", place.folder()));
     until("the demo's first rejection", || (rejections(&daemon, None) > 0).then_some(()));
     let logs = walkdir::WalkDir::new(place.folder()).into_iter().filter_map(Result::ok);
     let logs: Vec<String> = logs

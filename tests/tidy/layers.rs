@@ -15,19 +15,25 @@ use Layer::{Edge, Pure};
 
 /// A module, its layer, and the modules that it may use. `a::b` belongs to the row of `a` unless it has its own.
 const ROWS: &[(&str, Layer, &[&str])] = &[
+    ("version", Pure, &[]),
+    ("fields", Pure, &[]),
     ("product", Pure, &[]),
     ("time", Pure, &[]),
     ("cause", Pure, &[]),
     ("code", Pure, &["cause", "product"]),
     ("stamp", Pure, &["time"]),
     ("token", Pure, &["time"]),
-    ("finding", Pure, &["cause", "product", "time", "token"]),
-    ("diagnosis", Pure, &["cause", "finding", "product", "time"]),
     ("keyring", Pure, &[]),
-    ("envelope", Pure, &["stamp", "time"]),
-    ("detect", Pure, &["cause", "code", "envelope", "product", "stamp", "time", "token"]),
+    ("finding", Pure, &["cause", "keyring", "product", "time", "token"]),
+    ("diagnosis", Pure, &["cause", "finding", "product", "time"]),
+    ("envelope", Pure, &["fields", "product", "stamp", "time"]),
+    ("detect", Pure, &["cause", "code", "envelope", "fields", "product", "stamp", "time", "token"]),
     ("validate", Pure, &["cause", "code", "diagnosis", "finding", "keyring", "product", "time", "token"]),
-    ("pair", Pure, &["cause", "code", "detect", "diagnosis", "envelope", "product", "stamp", "time", "token"]),
+    (
+        "pair",
+        Pure,
+        &["cause", "code", "detect", "diagnosis", "envelope", "fields", "product", "stamp", "time", "token"],
+    ),
     (
         "classify",
         Pure,
@@ -43,6 +49,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "detect",
             "diagnosis",
             "envelope",
+            "fields",
             "finding",
             "keyring",
             "pair",
@@ -74,6 +81,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "product",
             "source",
             "time",
+            "version",
             "token",
             "validate",
         ],
@@ -94,6 +102,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "source",
             "source::file",
             "time",
+            "version",
         ],
     ),
     ("demo", Edge, &["cause", "config", "daemon", "log", "product", "source", "source::file", "time"]),
@@ -118,6 +127,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "source",
             "source::file",
             "time",
+            "version",
             "token",
             "validate",
         ],
@@ -143,10 +153,10 @@ const IMPURE: &[&str] = &[
     "tracing",
 ];
 
-/// The module of a file under `src`; none for the crate root, which only lists modules.
+/// The module of a file under `src`; none for the crate root, which only lists modules, and for tests.
 pub(crate) fn module_of(path: &str) -> Option<String> {
     let path = path.strip_prefix("src/")?.strip_suffix(".rs")?;
-    (path != "lib").then(|| path.replace('/', "::"))
+    (path != "lib" && !path.ends_with("/tests")).then(|| path.replace('/', "::"))
 }
 
 fn row(module: &str) -> Option<&'static (&'static str, Layer, &'static [&'static str])> {

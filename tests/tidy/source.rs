@@ -11,7 +11,7 @@ pub(crate) struct Named {
 ///
 /// Newlines stay, so that line numbers stay.
 pub(crate) fn code(source: &str) -> String {
-    let source = source.find("#[cfg(test)]\nmod tests").map_or(source, |at| source.split_at(at).0);
+    let source = tests_at(source).map_or(source, |at| source.split_at(at).0);
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
@@ -26,6 +26,15 @@ pub(crate) fn code(source: &str) -> String {
         rest = behind;
     }
     out
+}
+
+/// Where the inline `mod tests` begins, which is the last item of a file.
+fn tests_at(source: &str) -> Option<usize> {
+    source.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(|at| {
+        let (_, behind) = source.split_at(*at);
+        let mut lines = behind.lines().skip_while(|line| line.starts_with('#'));
+        lines.next().is_some_and(|line| line.starts_with("mod tests") && line.ends_with('{'))
+    })
 }
 
 /// The length of the comment, text or character literal that `rest` begins with; 0 if it begins with code.
@@ -171,5 +180,6 @@ mod tests {
     #[test]
     fn tests_are_no_part_of_a_layer() {
         check("a::b;\n#[cfg(test)]\nmod tests {\n    c::d;\n}\n", &[(1, "a::b")]);
+        check("#[cfg(test)]\nmod tests;\na::b;\n", &[(3, "a::b")]);
     }
 }
