@@ -1,13 +1,16 @@
 //! diag51007.
 pub mod cause;
 pub mod code;
+pub mod command;
 pub mod config;
 pub mod diagnosis;
 pub mod finding;
 pub mod keyring;
+pub mod log;
 pub mod pipeline;
 pub mod product;
 pub mod source;
 pub mod time;
 pub mod token;
 pub mod validate;
+pub mod version;

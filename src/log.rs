@@ -1,0 +1,146 @@
+//! The daemon's own log, on standard error.
+//!
+//! Only this crate's events are written in full. Those of the libraries stay at `warn` whatever the level, because at
+//! `trace` some of them print what they carry, and that may be a token.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::Write;
+use std::panic::PanicHookInfo;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, fmt};
+
+/// The environment variable that gives the level, below the command line and above the config.
+pub const LEVEL_VARIABLE: &str = "DIAG51007_LOG";
+
+/// The least level that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Level {
+    /// Data were lost, or a person must act.
+    Error,
+    /// Unexpected, and recovered.
+    Warn,
+    /// Starts, stops, reloads, rotations.
+    #[default]
+    Info,
+    /// What is decided, and why.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl Level {
+    /// Every level, from the fewest to the most events.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The word for it.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// Reads a word.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.id().eq_ignore_ascii_case(id))
+    }
+
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A line of text.
+    #[default]
+    Text,
+    /// A JSON object on a line.
+    Json,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// The word for it.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Starts the log. Fails if it was started before.
+pub fn init(level: Level, format: Format, colour: Colour) -> Result<(), TryInitError> {
+    let filter = Targets::new()
+        .with_default(level.filter().min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level.filter());
+    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour == Colour::On);
+    match format {
+        Format::Text => tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter)).try_init(),
+        Format::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()
+        }
+    }
+}
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
+/// Has panics print where they happened, without the values in their message: these may be parts of a token.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = panic_message(info);
+        let backtrace = Backtrace::capture();
+        // The log may be what panicked, so this goes to standard error directly; a closed one can't be helped.
+        let mut stderr = std::io::stderr().lock();
+        _ = writeln!(stderr, "{message}");
+        if backtrace.status() == BacktraceStatus::Captured {
+            _ = writeln!(stderr, "{backtrace}");
+        }
+    }));
+}
+
+fn panic_message(info: &PanicHookInfo<'_>) -> String {
+    // A literal was written by a programmer; anything else was put together from values.
+    let what =
+        info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld: it may hold a token)");
+    let place =
+        info.location().map_or_else(String::new, |at| format!(" at {}:{}:{}", at.file(), at.line(), at.column()));
+    format!("diag51007: internal error{place}: {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_reads_back_in_any_case() {
+        for level in Level::ALL {
+            assert_eq!(Level::from_id(&level.id().to_uppercase()), Some(level));
+        }
+        assert_eq!(Level::from_id("loud"), None);
+    }
+}
