@@ -236,7 +236,7 @@ mod tests {
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJTSyJ9.c2ln";
         let words = ["check".to_owned(), format!("--at={token}"), token.to_owned()];
         let text = withhold(&format!("invalid value '{token}' for '--at <TIME>'"), &words);
-        assert_eq!(text, "invalid value '(44 characters, withheld)' for '--at <TIME>'");
+        assert_eq!(text, "invalid value '(42 characters, withheld)' for '--at <TIME>'");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! Only this crate's events are written in full. Those of the libraries stay at `warn` whatever the level, because at
 //! `trace` some of them print what they carry, and that may be a token.
 
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
-use std::panic::PanicHookInfo;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -112,7 +112,8 @@ pub enum Colour {
 /// Has panics print where they happened, without the values in their message: these may be parts of a token.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let message = panic_message(info);
+        let place = info.location().map(ToString::to_string);
+        let message = panic_message(info.payload(), place.as_deref());
         let backtrace = Backtrace::capture();
         // The log may be what panicked, so this goes to standard error directly; a closed one can't be helped.
         let mut stderr = std::io::stderr().lock();
@@ -123,13 +124,11 @@ pub fn install_panic_hook() {
     }));
 }
 
-fn panic_message(info: &PanicHookInfo<'_>) -> String {
+fn panic_message(payload: &dyn Any, place: Option<&str>) -> String {
     // A literal was written by a programmer; anything else was put together from values.
-    let what =
-        info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld: it may hold a token)");
-    let place =
-        info.location().map_or_else(String::new, |at| format!(" at {}:{}:{}", at.file(), at.line(), at.column()));
-    format!("diag51007: internal error{place}: {what}")
+    let what = payload.downcast_ref::<&'static str>().copied();
+    let what = what.unwrap_or("(message withheld, because it may hold a part of a log)");
+    format!("diag51007: internal error at {}: {what}", place.unwrap_or("an unknown place"))
 }
 
 #[cfg(test)]
@@ -142,5 +141,12 @@ mod tests {
             assert_eq!(Level::from_id(&level.id().to_uppercase()), Some(level));
         }
         assert_eq!(Level::from_id("loud"), None);
+    }
+
+    #[test]
+    fn a_panic_shows_what_a_programmer_wrote_and_no_value() {
+        let literal = panic_message(&"the queue is closed", Some("src/a.rs:1:2"));
+        assert_eq!(literal, "diag51007: internal error at src/a.rs:1:2: the queue is closed");
+        assert!(!panic_message(&String::from("eyJhbGciOiJIUzI1NiJ9"), None).contains("eyJ"));
     }
 }

@@ -69,7 +69,7 @@ Examples:
 /// Finds out why Twilio refused an Access Token (error 51007), from the logs.
 #[derive(Debug, Parser)]
 #[command(name = "diag51007", version = version::LONG, after_help = EXAMPLES, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
     /// What goes for all commands.
     #[command(flatten)]
@@ -83,21 +83,21 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Least level of diag51007's own log [default: info]
+    /// Least level of diag51007's own log: error, warn, info, debug or trace [default: info]
     #[arg(
         long,
         global = true,
         value_name = "LEVEL",
         value_enum,
         conflicts_with = "verbose",
-        hide_default_value = true
+        hide_possible_values = true
     )]
     pub log_level: Option<Level>,
     /// Log more: -v for debug, -vv for trace
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    /// When to use colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true)]
     pub color: ColorChoice,
 }
 
@@ -148,7 +148,7 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
+#[command(after_help = RUN_EXAMPLES, override_usage = "diag51007 run [OPTIONS] [--config FILE] [PATH]...")]
 pub struct RunArgs {
     /// Config file
     #[arg(long, value_name = "FILE")]
@@ -177,8 +177,8 @@ pub struct ScanArgs {
     /// Config file, for its keys and settings; its sources are not read
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How to report
-    #[arg(long, value_enum, default_value_t)]
+    /// How to report: text, json (one object), ndjson (one a rejection) or prometheus
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: ScanFormat,
     /// Zone of times without one: UTC or a name such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = timezone)]
@@ -207,7 +207,7 @@ pub enum ScanFormat {
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArgs {
     /// The token; read from standard input without it or with `-`
-    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(value_name = "TOKEN")]
     pub token: Option<TokenText>,
     /// Time of the refusal: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -218,8 +218,8 @@ pub struct CheckArgs {
     /// Config file, for its keys and settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How to report
-    #[arg(long, value_enum, default_value_t)]
+    /// How to report: text or json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: CheckFormat,
 }
 

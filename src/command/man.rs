@@ -19,8 +19,13 @@ pub(super) fn man(arguments: &ManArgs) -> Outcome {
         name = format!("{name} {word}");
     }
     let page_name = name.replace(' ', "-");
+    let source = format!("diag51007 {}", crate::version::VERSION);
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.display_name(page_name)).render(&mut page).map_err(Failure::Output)?;
+    clap_mangen::Man::new(command.display_name(&page_name))
+        .title(page_name)
+        .source(source)
+        .render(&mut page)
+        .map_err(Failure::Output)?;
     output::print(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Ok)
 }

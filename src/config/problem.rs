@@ -108,8 +108,10 @@ pub enum Fault {
     Sid(&'static str, SidFault),
     /// A value that stands there already: what is the same, and the line of the first.
     Duplicate(&'static str, usize),
-    /// A list without an entry: what it holds.
-    Empty(&'static str),
+    /// A second source that reads standard input: the line of the first.
+    SecondStdin(usize),
+    /// A list without an entry: what it holds, and an example.
+    Empty(&'static str, &'static str),
     /// A glob that can't be read: the reason.
     Glob(String),
     /// An address to listen at that can't be read, and a proposal.
@@ -177,7 +179,10 @@ impl fmt::Display for Fault {
                 }
             }
             Self::Duplicate(what, line) => write!(f, "expected another {what} each time, but line {line} has it too"),
-            Self::Empty(what) => write!(f, "expected {what}, but found an empty list"),
+            Self::SecondStdin(line) => {
+                write!(f, "expected one source that reads standard input, but line {line} has one")
+            }
+            Self::Empty(what, _) => write!(f, "expected {what}, but found an empty list"),
             Self::Glob(reason) => write!(f, "expected a glob, but found one that can't be read: {reason}"),
             Self::Listen(_) => f.write_str("expected an IP address and a port, but found something else"),
             Self::Timezone(_) => f.write_str("expected a time zone of the IANA database, but found another word"),
@@ -218,6 +223,7 @@ impl Fault {
                 return Some(format!("write it like \"{near}\""));
             }
             Self::Timezone(Some(near)) => return Some(format!("did you mean `{near}`?")),
+            Self::Empty(_, example) => return Some(format!("add an entry, such as \"{example}\"")),
             Self::NotAList(name) => return Some(format!("write `[[{name}]]` in place of `[{name}]`")),
             Self::Unreadable(_) => "name a file that this user can read, or leave `--config` out for the defaults",
             Self::TooLong => "is this the right file?",
@@ -226,8 +232,8 @@ impl Fault {
             Self::LaterKind(_) => "remove the source, or let Twilio's events go to a file and follow that",
             Self::Name => "it becomes the `source` label of the metrics",
             Self::Sid(prefix, _) => sid_help(prefix),
+            Self::SecondStdin(_) => "remove one of the two",
             Self::Duplicate(..) => "remove one of the two or rename it",
-            Self::Empty(_) => "add an entry, such as \"/var/log/app/**/*.log\"",
             Self::Timezone(None) => "write a name such as `UTC` or `Europe/Berlin`",
             Self::SecretTwice(_) => "keep one of them",
             Self::SecretEmpty => "put the secret in, or remove the key: the signature is then not checked",

@@ -200,13 +200,24 @@ impl<'t, 'i> Section<'t, 'i> {
         default
     }
 
-    /// A list of strings, if it is there. Entries of another type are reported and left out.
-    pub(super) fn texts(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<At<Vec<At<&'t str>>>> {
+    /// A list of strings, if it is there; entries of another type are reported and left out. `entry` says what stands
+    /// in a list that may not be empty, with an example.
+    pub(super) fn texts(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &'static str,
+        entry: Option<(&'static str, &'static str)>,
+    ) -> Option<Vec<At<&'t str>>> {
         let (value, span) = self.value(key)?;
         let Some(array) = value.as_array() else {
             self.wrong_type(reader, key, "a list of strings", value, &span);
             return None;
         };
+        if let Some((what, example)) = entry
+            && array.is_empty()
+        {
+            reader.error(&span, self.key(key), Fault::Empty(what, example));
+        }
         let mut texts = Vec::new();
         for entry in array {
             match entry.get_ref().as_str() {
@@ -214,7 +225,7 @@ impl<'t, 'i> Section<'t, 'i> {
                 None => self.wrong_type(reader, key, "a string", entry.get_ref(), &entry.span()),
             }
         }
-        Some(At { value: texts, span })
+        Some(texts)
     }
 
     /// The table of this name, if it is there.

@@ -57,23 +57,20 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
     for section in LATER_SECTIONS {
         root.refuse(reader, section);
     }
+    root.finish(reader, &LATER_SECTIONS);
     if config.sources.is_empty() && reader.errors.is_empty() {
         reader.warn(&(0..0), None::<String>, Fault::NoSource);
     }
-    root.finish(reader, &LATER_SECTIONS);
     config
 }
 
 fn web(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Web {
     let mut web = Web::default();
     let Some(mut section) = root.child(reader, "web") else { return web };
-    if let Some(list) = section.texts(reader, "listen") {
+    if let Some(list) = section.texts(reader, "listen", Some(("an address and a port", "127.0.0.1:15107"))) {
         let key = section.key("listen");
-        if list.value.is_empty() {
-            reader.error(&list.span, key.clone(), Fault::Missing("an address and a port"));
-        }
         let mut seen: Vec<At<SocketAddr>> = Vec::new();
-        for text in list.value {
+        for text in list {
             let Ok(address) = text.value.parse::<SocketAddr>() else {
                 reader.error(&text.span, key.clone(), Fault::Listen(listen_proposal(text.value)));
                 continue;
@@ -105,7 +102,8 @@ fn listen_proposal(text: &str) -> Option<String> {
 
 fn sources(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Vec<Source> {
     let mut names: Vec<At<String>> = Vec::new();
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources = Vec::new();
+    let mut stdin = None;
     for section in root.children(reader, "source") {
         let (name, source) = source(section, reader);
         if let Some(name) = name {
@@ -115,14 +113,15 @@ fn sources(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Vec<Source> {
             }
             names.push(name);
         }
-        let more_stdin = |other: &Source| other.kind == SourceKind::Stdin;
-        if let Some(At { value, span }) = source {
-            if value.kind == SourceKind::Stdin && sources.iter().any(more_stdin) {
-                let line = reader.line(&span);
-                reader.error(&span, "source.kind".to_owned(), Fault::Duplicate("standard input", line));
+        let Some(At { value, span }) = source else { continue };
+        if value.kind == SourceKind::Stdin {
+            // There is one standard input, and two sources would each get a part of it.
+            match &stdin {
+                Some(first) => reader.error(&span, "source.kind".to_owned(), Fault::SecondStdin(reader.line(first))),
+                None => stdin = Some(span),
             }
-            sources.push(value);
         }
+        sources.push(value);
     }
     sources
 }
@@ -173,15 +172,10 @@ fn file_source(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> FileSo
     if !section.has("include") {
         reader.error(&section.span.clone(), section.key("include"), Fault::Missing("a list of globs"));
     }
-    let include = section.texts(reader, "include").map(|list| {
-        if list.value.is_empty() {
-            reader.error(&list.span, section.key("include"), Fault::Empty("a glob"));
-        }
-        globs(section, reader, "include", list.value)
-    });
-    let exclude = section.texts(reader, "exclude").map(|list| list.value).unwrap_or_default();
+    let include = section.texts(reader, "include", Some(("a glob", "/var/log/app/**/*.log"))).unwrap_or_default();
+    let exclude = section.texts(reader, "exclude", None).unwrap_or_default();
     FileSource {
-        include: include.unwrap_or_default(),
+        include: globs(section, reader, "include", include),
         exclude: globs(section, reader, "exclude", exclude),
         start: section.word(reader, "start", &starts, Start::default()),
     }

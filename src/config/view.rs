@@ -335,3 +335,89 @@ impl From<&Account> for AccountView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::DEFAULT_TOML;
+
+    fn json(view: &View) -> serde_json::Value {
+        serde_json::to_value(view).unwrap()
+    }
+
+    /// The default file with its commented settings switched on: lines that begin with `#` and no blank.
+    fn switched_on() -> toml::Table {
+        let lines = DEFAULT_TOML.lines().map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting,
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n").parse().unwrap()
+    }
+
+    /// Every `section.key` of the schema.
+    fn schema_keys() -> Vec<(String, String)> {
+        let schema = schema().to_value();
+        let mut keys = Vec::new();
+        for (section, property) in schema["properties"].as_object().unwrap() {
+            let reference = property["$ref"].as_str().or_else(|| property["items"]["$ref"].as_str());
+            let Some(name) = reference.and_then(|reference| reference.strip_prefix("#/$defs/")) else {
+                keys.push((String::new(), section.clone()));
+                continue;
+            };
+            for key in schema["$defs"][name]["properties"].as_object().unwrap().keys() {
+                keys.push((section.clone(), key.clone()));
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn the_printed_default_says_what_the_defaults_are() {
+        let loaded = Config::parse(DEFAULT_TOML, "default.toml", Path::new("/"), &|_| None).unwrap();
+        assert_eq!(json(&loaded.config.redacted()), json(&View::default()));
+    }
+
+    #[test]
+    fn every_key_of_the_schema_stands_in_the_printed_default() {
+        let table = switched_on();
+        let keys = schema_keys();
+        assert!(keys.len() > 25, "{keys:?}");
+        for (section, key) in keys {
+            let found = match table.get(&section) {
+                None => table.contains_key(&key),
+                Some(toml::Value::Array(list)) => list[0].as_table().unwrap().contains_key(&key),
+                Some(value) => value.as_table().unwrap().contains_key(&key),
+            };
+            assert!(found, "{section}.{key}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_printed_default_is_read() {
+        let text = switched_on().to_string();
+        let problems = Config::parse(&text, "all.toml", Path::new("/"), &|_| None).unwrap_err();
+        // Three ways for each secret are two too many; nothing else may be wrong.
+        assert_eq!(problems.0.len(), 2, "{problems}");
+        assert!(!problems.to_string().contains("unknown key"), "{problems}");
+    }
+
+    #[test]
+    fn the_effective_config_shows_no_secret() {
+        let text = r#"
+            [[key]]
+            sid = "SK00112233445566778899aabbccddeeff"
+            secret = "SyntheticSecretNotReal0000000001"
+            [[account]]
+            sid = "AC00112233445566778899aabbccddeeff"
+            auth_token = "00112233445566778899aabbccddee00"
+        "#;
+        let loaded = Config::parse(text, "config.toml", Path::new("/"), &|_| None).unwrap();
+        let view = json(&loaded.config.redacted());
+        assert_eq!(view["key"][0]["secret"], "<set>");
+        assert_eq!(view["account"][0]["auth_token"], "<set>");
+        let all = format!("{view} {:?}", loaded.config);
+        assert!(!all.contains("Synthetic") && !all.contains("ccddee00"), "{all}");
+    }
+}
