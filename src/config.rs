@@ -360,4 +360,35 @@ mod tests {
         let (ours, core) = (Config::default().pipeline_settings(), Settings::default());
         assert_eq!(format!("{ours:?}"), format!("{core:?}"));
     }
+
+    #[test]
+    fn what_a_file_says_arrives_in_the_core() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sk"), "SyntheticSecretNotReal0000000001\n").unwrap();
+        let text = r#"
+            detect.companion_codes = false
+            validator.leeway_seconds = 1
+            pairing = { window_seconds = 2, window_lines = 3, settle_milliseconds = 4 }
+            limits.line_bytes_max = 0x2000
+            [[key]]
+            sid = "SK00112233445566778899aabbccddeeff"
+            secret_file = "sk"
+            kind = "main"
+            [[account]]
+            sid = "AC00112233445566778899aabbccddeeff"
+            auth_token_env = "TOKEN"
+        "#;
+        let environment = |name: &str| (name == "TOKEN").then(|| "00112233445566778899aabbccddeeff".into());
+        let config = Config::parse(text, "config.toml", folder.path(), &environment).unwrap().config;
+        let core = config.pipeline_settings();
+        assert!(!core.companion_codes);
+        assert_eq!((core.leeway_seconds, core.window_seconds, core.window_lines), (1, 2, 3));
+        assert_eq!((core.settle_millis, core.line_bytes_max), (4, 8192));
+        let ring = config.keyring();
+        let key = ring.key("SK00112233445566778899aabbccddeeff").unwrap();
+        assert_eq!(key.secret.as_ref().unwrap().expose(), b"SyntheticSecretNotReal0000000001");
+        assert_eq!(key.kind, crate::keyring::KeyKind::Main);
+        let token = ring.accounts()[0].auth_token.as_ref().unwrap();
+        assert_eq!(token.expose(), b"00112233445566778899aabbccddeeff");
+    }
 }

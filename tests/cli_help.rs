@@ -2,6 +2,8 @@
 //!
 //! The help texts are in `tests/help`; `UPDATE=1` rewrites them.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;

@@ -1,5 +1,7 @@
 //! What a bad config is told: the exact message, for every fault that a file can have.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;

@@ -8,8 +8,10 @@ use std::fmt;
 use crate::config::CONFIG_BYTES_MAX;
 use crate::config::secret::SECRET_BYTES_MAX;
 
-/// Characters of a found word that are printed.
-const FOUND_CHARS_MAX: usize = 40;
+/// Longest word that is repeated, in characters.
+const FOUND_CHARS_MAX: usize = 64;
+/// Letters and digits in a row from which on they may be a secret: those of Twilio's have 32.
+const SECRET_CHARS: usize = 32;
 
 /// All that is wrong with one config; prints one problem after the other.
 #[derive(Debug)]
@@ -124,10 +126,10 @@ pub enum Fault {
     SecretEmpty,
     /// A secret longer than [`SECRET_BYTES_MAX`].
     SecretTooLong,
-    /// A secret file that can't be read: its path and the system's error.
-    SecretFile(String, String),
-    /// An environment variable that is not set: its name.
-    SecretEnv(String),
+    /// A secret file that can't be read: its path, unless that looks like a secret, and the system's error.
+    SecretFile(Option<String>, String),
+    /// An environment variable that is not set: its name, unless that looks like a secret.
+    SecretEnv(Option<String>),
     /// A secret with white space at an end.
     SecretSpace,
     /// An API key's secret that has the form of an Auth Token.
@@ -193,8 +195,12 @@ impl fmt::Display for Fault {
             Self::SecretTooLong => {
                 write!(f, "expected a secret of at most {SECRET_BYTES_MAX} bytes, but found more")
             }
-            Self::SecretFile(path, error) => write!(f, "{path} can't be read: {error}"),
-            Self::SecretEnv(name) => write!(f, "expected the environment variable {name}, but it is not set"),
+            Self::SecretFile(Some(path), error) => write!(f, "{path} can't be read: {error}"),
+            Self::SecretFile(None, _) => f.write_str("expected the path of a file, but found what looks like a secret"),
+            Self::SecretEnv(Some(name)) => write!(f, "expected the environment variable {name}, but it is not set"),
+            Self::SecretEnv(None) => {
+                f.write_str("expected the name of an environment variable, but found what looks like a secret")
+            }
             Self::SecretSpace => f.write_str("expected no white space around the secret, but found some"),
             Self::SecretLooksLikeAuthToken => {
                 f.write_str("expected the secret of an API key, but found what looks like an Auth Token")
@@ -238,8 +244,13 @@ impl Fault {
             Self::SecretTwice(_) => "keep one of them",
             Self::SecretEmpty => "put the secret in, or remove the key: the signature is then not checked",
             Self::SecretTooLong => "is this the right file? It has to hold the secret and nothing else",
-            Self::SecretFile(..) => "make the file readable for the user that runs diag51007, or correct its path",
-            Self::SecretEnv(_) => "set it for the service, or use a file in its place",
+            Self::SecretFile(None, _) | Self::SecretEnv(None) => {
+                "name where the secret is to be found; the key without `_file` or `_env` holds the secret itself"
+            }
+            Self::SecretFile(Some(_), _) => {
+                "make the file readable for the user that runs diag51007, or correct its path"
+            }
+            Self::SecretEnv(Some(_)) => "set it for the service, or use a file in its place",
             Self::SecretSpace => "it counts as a part of the secret, so remove it unless it was copied on purpose",
             Self::SecretLooksLikeAuthToken => "an API key has its own secret, which Twilio shows once, when it is made",
             Self::AuthTokenForm => "copy it from the Twilio Console; an API key's secret belongs to a `[[key]]`",
@@ -297,13 +308,19 @@ fn listed(words: &[&str], last: &str) -> String {
     }
 }
 
-/// A found word, bounded and without control characters.
+/// A found word without control characters, or its length if it is long or may be a secret.
 pub(crate) fn shown(found: &str) -> String {
-    let mut shown: String = found.chars().take(FOUND_CHARS_MAX).flat_map(char::escape_debug).collect();
-    if found.chars().count() > FOUND_CHARS_MAX {
-        shown.push('…');
+    let length = found.chars().count();
+    if length > FOUND_CHARS_MAX || looks_like_secret(found) {
+        return format!("({length} characters)");
     }
-    shown
+    found.chars().flat_map(char::escape_debug).collect()
+}
+
+/// Whether a secret may have been put where a word, a name or a path belongs. A path with folders is none.
+pub(super) fn looks_like_secret(text: &str) -> bool {
+    let mut runs = text.split(|character: char| !character.is_ascii_alphanumeric());
+    !text.contains('/') && runs.any(|run| run.len() >= SECRET_CHARS)
 }
 
 #[cfg(test)]
@@ -325,8 +342,17 @@ mod tests {
     }
 
     #[test]
-    fn a_found_word_is_bounded_and_escaped() {
+    fn a_found_word_is_escaped_and_a_long_one_is_not_repeated() {
         assert_eq!(shown("a\u{1b}[31m"), "a\\u{1b}[31m");
-        assert_eq!(shown(&"x".repeat(50)), format!("{}…", "x".repeat(40)));
+        assert_eq!(shown(&"xyz ".repeat(16)), "xyz ".repeat(16));
+        assert_eq!(shown(&"xyz ".repeat(17)), "(68 characters)");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        assert_eq!(shown("SyntheticSecretNotReal0000000001"), "(32 characters)");
+        assert_eq!(shown("\"SyntheticSecretNotReal0000000001\""), "(34 characters)");
+        assert!(!looks_like_secret("SyntheticSecretNotReal000000001"));
+        assert!(!looks_like_secret("/run/00112233445566778899aabbccddeeff/secret"));
     }
 }

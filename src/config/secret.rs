@@ -10,7 +10,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::config::problem::Fault;
+use crate::config::problem::{Fault, looks_like_secret};
 use crate::config::read::{At, Reader, Section};
 use crate::keyring::Secret;
 
@@ -55,11 +55,15 @@ pub(super) fn read(section: &mut Section<'_, '_>, reader: &mut Reader<'_>, meani
     let [_, by_file, by_environment] = keys;
     let bytes = if key == by_file {
         let path = reader.resolve(text.value);
-        read_file(&path)
+        read_file(&path).map_err(|error| {
+            let path = (!looks_like_secret(text.value)).then(|| path.display().to_string());
+            Fault::SecretFile(path, reason(&error))
+        })
     } else if key == by_environment {
         match (reader.environment)(text.value) {
             Some(value) => Ok(Zeroizing::new(value.into_encoded_bytes())),
-            None => Err(Fault::SecretEnv(super::problem::shown(text.value))),
+            None if looks_like_secret(text.value) => Err(Fault::SecretEnv(None)),
+            None => Err(Fault::SecretEnv(Some(text.value.escape_debug().to_string()))),
         }
     } else {
         Ok(Zeroizing::new(text.value.as_bytes().to_vec()))
@@ -84,17 +88,15 @@ fn bounded(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Fault> {
     }
 }
 
-fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let failed = |error: io::Error| Fault::SecretFile(path.display().to_string(), reason(&error));
+fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // A pipe could block for ever, and a second reading, at a reload, would find nothing in it.
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(io::Error::other("not a regular file")));
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
     }
     // Room for a line ending beyond the limit, and one byte more to notice a file that is too long.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 3));
     let limit = u64::try_from(SECRET_BYTES_MAX + 3).unwrap_or(u64::MAX);
-    File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -173,8 +175,7 @@ mod tests {
     #[test]
     fn a_folder_is_no_secret_file() {
         let folder = tempfile::tempdir().unwrap();
-        let Err(Fault::SecretFile(_, reason)) = read_file(folder.path()) else { panic!("expected a fault") };
-        assert_eq!(reason, "not a regular file");
+        assert_eq!(reason(&read_file(folder.path()).unwrap_err()), "not a regular file");
     }
 
     #[test]
