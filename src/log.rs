@@ -7,10 +7,12 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 
+use tracing::Dispatch;
+use tracing::dispatcher::SetGlobalDefaultError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, registry};
 
 /// The environment variable that gives the level, below the command line and above the config.
 pub const LEVEL_VARIABLE: &str = "DIAG51007_LOG";
@@ -86,16 +88,23 @@ impl Format {
 }
 
 /// Starts the log. Fails if it was started before.
-pub fn init(level: Level, format: Format, colour: Colour) -> Result<(), TryInitError> {
+pub fn init(level: Level, format: Format, colour: Colour) -> Result<(), SetGlobalDefaultError> {
+    tracing::dispatcher::set_global_default(dispatch(level, format, colour, std::io::stderr))
+}
+
+fn dispatch<W>(level: Level, format: Format, colour: Colour, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = Targets::new()
         .with_default(level.filter().min(LevelFilter::WARN))
         .with_target(env!("CARGO_CRATE_NAME"), level.filter());
-    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour == Colour::On);
+    let layer = fmt::layer().with_writer(writer).with_ansi(colour == Colour::On);
     match format {
-        Format::Text => tracing_subscriber::registry().with(layer.with_target(false).with_filter(filter)).try_init(),
+        Format::Text => registry().with(layer.with_target(false).with_filter(filter)).into(),
         Format::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()
+            registry().with(layer.with_filter(filter)).into()
         }
     }
 }
@@ -133,7 +142,57 @@ fn panic_message(payload: &dyn Any, place: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(level: Level, format: Format) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let dispatch = dispatch(level, format, Colour::Off, move || writer.clone());
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::debug!(files = 3, "Following.");
+            tracing::trace!(target: "hyper", "what a library carries");
+            tracing::error!(target: "hyper", "what a library can't do");
+        });
+        let bytes = captured.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn libraries_log_no_more_than_warnings_whatever_the_level() {
+        let text = written(Level::Trace, Format::Text);
+        assert!(text.contains("Following.") && text.contains("can't do"), "{text}");
+        assert!(!text.contains("carries"), "{text}");
+    }
+
+    #[test]
+    fn events_below_the_level_are_not_written() {
+        assert!(!written(Level::Info, Format::Text).contains("Following."));
+    }
+
+    #[test]
+    fn json_has_one_object_a_line_with_the_fields_at_its_top() {
+        let text = written(Level::Debug, Format::Json);
+        let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&events[0]["message"], &events[0]["files"]), (&"Following.".into(), &3.into()));
+        assert_eq!((&events[0]["level"], &events[1]["target"]), (&"DEBUG".into(), &"hyper".into()));
+    }
 
     #[test]
     fn a_level_reads_back_in_any_case() {
