@@ -12,6 +12,7 @@ pub mod output;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -120,8 +121,14 @@ impl From<Problems> for Failure {
 /// What a command gives.
 pub type Outcome = Result<Exit, Failure>;
 
-/// Runs a command line, its first word being the program's name, and prints why it failed.
+/// Runs a command line, its first word being the program's name, and prints why it failed. A panic ends it in good
+/// order too, without the values that its message may hold.
 pub fn execute(arguments: Vec<OsString>) -> Exit {
+    log::install_panic_hook();
+    catch_unwind(|| run_line(arguments)).unwrap_or(Exit::Internal)
+}
+
+fn run_line(arguments: Vec<OsString>) -> Exit {
     // Kept for error messages: clap repeats words of the command line, and a token may be among them.
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let parsed = Cli::command().try_get_matches_from(arguments);
