@@ -1,8 +1,8 @@
 //! diag51007.
 pub mod cause;
-
 pub mod classify;
 pub mod code;
+pub mod command;
 pub mod config;
 pub mod detect;
 pub mod diagnosis;
@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod fields;
 pub mod finding;
 pub mod keyring;
+pub mod log;
 pub mod pair;
 pub mod pipeline;
 pub mod product;
@@ -18,3 +19,4 @@ pub mod stamp;
 pub mod time;
 pub mod token;
 pub mod validate;
+pub mod version;
