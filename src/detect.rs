@@ -136,7 +136,7 @@ impl Detector {
         let message = text_at.and_then(|_| code::find_text(text));
         if codes.is_empty() {
             message?;
-            if !context.is_sdk_or_twilio() || number::names_other_code(text) {
+            if !context.is_sdk_or_twilio() || number::names_other_code(text, self.companion_codes) {
                 return None;
             }
         }

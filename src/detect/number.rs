@@ -258,8 +258,8 @@ fn fold<'a>(word: &[u8], buffer: &'a mut [u8; 48]) -> &'a [u8] {
     buffer.get(..length).unwrap_or_default()
 }
 
-/// The text gives a Twilio code that is no refusal of a token.
-pub(super) fn names_other_code(text: &[u8]) -> bool {
+/// The text gives a Twilio code that does not count.
+pub(super) fn names_other_code(text: &[u8], companion_codes: bool) -> bool {
     let mut from = 0;
     while let Some(length) = text.get(from..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = from + length;
@@ -269,7 +269,7 @@ pub(super) fn names_other_code(text: &[u8]) -> bool {
         from = end;
         if digits == 5
             && let Some(number) = rest.get(..5).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
-            && code::find(number).is_some_and(|code| !code.counts)
+            && code::find(number).is_some_and(|code| !(code.counts && companion_codes))
             && stands_alone(text, start, end)
             && is_code_value(text, start, end, || true)
         {

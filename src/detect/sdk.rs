@@ -17,7 +17,7 @@ pub enum Print {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 17] = [
+const PRINTS: [(&[u8], Print); 21] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -35,6 +35,10 @@ const PRINTS: [(&[u8], Print); 17] = [
     (b"TransportUnavailableError", Print::Error),
     (b"Connection error: ", Print::Error),
     (b"TwilsockReplyError", Print::Error),
+    (b"AccessTokenInvalid", Print::Error),
+    (b"AccessTokenExpired", Print::Error),
+    (b"AuthenticationFailed (", Print::Error),
+    (b"ConnectionError (", Print::Error),
 ];
 
 /// Prefixes of SDK loggers.

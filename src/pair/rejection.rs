@@ -27,7 +27,7 @@ const SEQUENCE_LINES: u64 = 120;
 pub struct Sighting {
     /// What it says.
     pub refusal: Refusal,
-    /// The line of the code.
+    /// Its line; of a multi-line object, the first.
     pub line: u64,
     /// Byte offset of that line in its stream.
     pub offset: u64,

@@ -209,8 +209,6 @@ impl Feed {
         let end = body.end.max(hit.end);
         let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
         let head_line = self.line.saturating_sub(block.lines_back);
-        let before_code = body.text.get(..refusal.at).unwrap_or_default();
-        let code_line = head_line + memchr_iter(b'\n', before_code).count() as u64;
         let limited = blocks::is_limited(hit, &block.record, max);
         let mut ids = block.record.ids;
         tokens::note_ids(&body.text, &mut ids);
@@ -222,8 +220,8 @@ impl Feed {
         let last_line = head_line + memchr_iter(b'\n', work.bytes.get(block.head.start..end)?).count() as u64 - 1;
         self.tokens.own(head_line, last_line.max(head_line));
         let sighting = Sighting {
-            line: code_line,
-            offset: self.base + line_start(work.bytes, block.head.start, code_line - head_line) as u64,
+            line: head_line,
+            offset: head_offset,
             time,
             format: block.record.format,
             emitter: block.record.emitter,
@@ -376,10 +374,4 @@ impl Feed {
             self.tokens.shift(cut);
         }
     }
-}
-
-/// The start of the line that comes so many lines after the one that starts at `from`.
-fn line_start(bytes: &[u8], from: usize, lines: u64) -> usize {
-    let Some(index) = usize::try_from(lines).ok().and_then(|lines| lines.checked_sub(1)) else { return from };
-    memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).nth(index).map_or(from, |at| from + at + 1)
 }
