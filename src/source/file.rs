@@ -1,0 +1,4 @@
+//! Files.
+pub mod archive;
+mod disk;
+pub mod follow;
