@@ -60,15 +60,16 @@ impl std::error::Error for WholeError {}
 
 /// An operating system's error in plain words, without its number.
 pub(super) fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is none".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission was denied".to_owned(),
-        io::ErrorKind::UnexpectedEof => "it ends early".to_owned(),
-        _ => {
-            let text = error.to_string();
-            text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text).to_owned()
-        }
+    let plain = [
+        (io::ErrorKind::NotFound, "there is none"),
+        (io::ErrorKind::PermissionDenied, "permission was denied"),
+        (io::ErrorKind::UnexpectedEof, "it ends early"),
+    ];
+    if let Some((_, text)) = plain.iter().find(|(kind, _)| *kind == error.kind()) {
+        return (*text).to_owned();
     }
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text).to_owned()
 }
 
 /// Whether a path's name says that it is an archive that is read whole.
@@ -124,7 +125,7 @@ impl Whole {
         if metadata.is_dir() {
             return Err(WholeError::Kind(path.to_owned(), "a folder"));
         }
-        let size = metadata.is_file().then(|| metadata.len());
+        let size = metadata.is_file().then_some(metadata.len());
         let modified = metadata.is_file().then(|| disk::modified(&metadata));
         Self::of_reader(path, Box::new(file), size, modified)
     }
