@@ -1,5 +1,7 @@
 //! The edges at which bytes come in.
 
+pub mod file;
+
 use crate::pipeline::{Stream, StreamId};
 
 /// Where sources deliver. Called from blocking threads; each call returns when the bytes have been taken in.
