@@ -5,6 +5,7 @@ pub mod config;
 pub mod diagnosis;
 pub mod finding;
 pub mod keyring;
+pub mod ledger;
 pub mod pipeline;
 pub mod product;
 pub mod source;
