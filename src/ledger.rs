@@ -50,7 +50,7 @@ impl Default for Settings {
 /// A rejection that is kept whole.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// Counts up by one with every rejection since the start.
+    /// How many rejections were counted before it.
     pub number: u64,
     /// What it was.
     pub diagnosis: Arc<Diagnosis>,
@@ -110,8 +110,6 @@ impl View {
 pub struct Ledger {
     settings: Settings,
     working: View,
-    /// The number of the next rejection.
-    next: u64,
 }
 
 impl Ledger {
@@ -127,7 +125,7 @@ impl Ledger {
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
         };
-        Self { settings, working, next: 0 }
+        Self { settings, working }
     }
 
     /// Takes over new settings and sources. Sources that are gone keep their counters; the limit of distinct tokens
@@ -182,6 +180,7 @@ impl Ledger {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
         let working = &mut self.working;
+        let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
         let key = diagnosis.token.as_ref().and_then(|token| token.key_sid.as_deref());
         let counted = Counted {
@@ -206,9 +205,8 @@ impl Ledger {
         if self.settings.rejections_kept > 0 {
             let over = (working.rejections.len() + 1).saturating_sub(self.settings.rejections_kept);
             working.rejections.drain(..over);
-            working.rejections.push_back(Kept { number: self.next, diagnosis });
+            working.rejections.push_back(Kept { number, diagnosis });
         }
-        self.next += 1;
     }
 
     fn resighted(&mut self, id: &str, source: &str) {

@@ -3,6 +3,7 @@ pub mod cause;
 pub mod code;
 pub mod config;
 pub mod diagnosis;
+pub mod expose;
 pub mod finding;
 pub mod keyring;
 pub mod ledger;
