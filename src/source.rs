@@ -48,7 +48,7 @@ pub enum Health {
 }
 
 /// How a file was rotated. A closed list: it is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rotation {
     /// Renamed or deleted, with a new file in its place.
     Rename,
@@ -73,7 +73,7 @@ impl Rotation {
 }
 
 /// What can go wrong with a source. A closed list: it is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
     /// A file or folder can't be opened: permission.
     Permission,

@@ -1,0 +1,169 @@
+//! The HTTP server: listeners in, answers out, within limits of number and time.
+//!
+//! When every place for a connection is taken, further ones wait in the kernel's queue. Deliberately without TLS and
+//! authentication: the default address is local, and a proxy does both better.
+
+mod stall;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use self::stall::Stalling;
+use super::routes::router;
+use super::{AppState, drained};
+
+/// The most connections at a time, on all listeners together.
+pub const CONNECTIONS_MAX: usize = 256;
+/// How long a client may take for a request's head, the wait between two requests included.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// The largest head of a request, in bytes.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// How long a client may take no byte of an answer.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// How long open requests may take to end when the server does.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long to wait when no connection can be accepted, because the process has too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why an address can't be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        write!(f, "can't listen on {address}: ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str(
+                "the address is in use by another process. Stop that one, or give another address in `web.listen`",
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                f.write_str("this machine has no such address. Give one of its own in `web.listen`, or 0.0.0.0 for all")
+            }
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("permission denied. Give a port above 1023 in `web.listen`, or the right to use lower ones")
+            }
+            _ => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Listens on an address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|error| BindError { address, error })
+}
+
+/// Serves until `shutdown` ends, then lets open requests end, for up to [`DRAIN_TIME_MAX`].
+pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl Future<Output = ()>) {
+    let draining = state.draining.clone();
+    let (router, places) = (router(state), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        loops.spawn(accept(listener, router.clone(), Arc::clone(&places), draining.subscribe()));
+    }
+    shutdown.await;
+    draining.send_replace(true);
+    while loops.join_next().await.is_some() {}
+}
+
+async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, mut draining: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    let mut failing = false;
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = accept_one(&listener, &places) => accepted,
+            () = drained(&mut draining) => break,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                failing = false;
+                connections.spawn(converse(stream, place, router.clone(), draining.clone()));
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "No connection can be accepted; trying again.");
+                }
+                failing = true;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIME_MAX, ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// Waits for a place first, so that what can't be served yet stays in the kernel's queue.
+async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn converse(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, mut draining: watch::Receiver<bool>) {
+    // An answer goes out in one piece; without this, its last part could wait for the client's acknowledgement.
+    _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_STALL_MAX)), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drained(&mut draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "A connection ended early.");
+    }
+    drop(place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_with_what_to_do() {
+        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let address = first.local_addr().expect("its address");
+        let error = bind(address).await.expect_err("in use").to_string();
+        let expected = format!(
+            "can't listen on {address}: the address is in use by another process. Stop that one, or give another address in `web.listen`"
+        );
+        assert_eq!(error, expected);
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_named_with_what_to_do() {
+        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).await.expect_err("not here").to_string();
+        assert!(error.contains("this machine has no such address"), "{error}");
+    }
+}

@@ -1,0 +1,123 @@
+//! How values are written on the page.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use crate::time::UnixTime;
+
+/// A text, harmless in elements and in quoted attributes. Control characters, and those that turn the direction of
+/// writing, are replaced: a file name must not rearrange the page.
+pub(super) struct Escaped<'a>(pub(super) &'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            '\'' => f.write_str("&#39;"),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_char('\u{fffd}'),
+            c if c.is_control() => f.write_char('\u{fffd}'),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// A number with a thin space between its thousands.
+pub(super) struct Grouped(pub(super) u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                f.write_char('\u{202f}')?;
+            }
+            f.write_char(digit)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number of bytes, in the unit that suits it.
+pub(super) struct Bytes(pub(super) u64);
+
+impl Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut value = self.0 as f64;
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        for unit in ["KiB", "MiB", "GiB"] {
+            value /= 1024.0;
+            if value < 1023.95 {
+                return write!(f, "{value:.1} {unit}");
+            }
+        }
+        write!(f, "{:.1} TiB", value / 1024.0)
+    }
+}
+
+/// How long ago something was, in the largest unit.
+pub(super) struct Ago {
+    pub(super) at: UnixTime,
+    pub(super) now: UnixTime,
+}
+
+impl Display for Ago {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.now.seconds_since(self.at);
+        let (size, unit) = match seconds.unsigned_abs() {
+            0 => return f.write_str("just now"),
+            n @ 1..60 => (n, "s"),
+            n @ 60..3600 => (n / 60, "min"),
+            n @ 3600..86_400 => (n / 3600, "h"),
+            n => (n / 86_400, "d"),
+        };
+        if seconds < 0 { write!(f, "{size} {unit} ahead") } else { write!(f, "{size} {unit} ago") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: impl Display, expected: &str) {
+        assert_eq!(value.to_string(), expected);
+    }
+
+    #[test]
+    fn a_text_can_neither_end_an_element_nor_an_attribute() {
+        check(Escaped("<script>'\"&</script>"), "&lt;script&gt;&#39;&quot;&amp;&lt;/script&gt;");
+        check(Escaped("a\u{202e}b\0c\nd"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+    }
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        check(Grouped(0), "0");
+        check(Grouped(999), "999");
+        check(Grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        check(Bytes(1023), "1023 B");
+        check(Bytes(1024), "1.0 KiB");
+        check(Bytes(1 << 20), "1.0 MiB");
+        check(Bytes(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn a_time_is_told_from_now() {
+        let now = UnixTime::from_seconds(1_000_000);
+        for (seconds, expected) in [
+            (0, "just now"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3599, "59 min ago"),
+            (7200, "2 h ago"),
+            (200_000, "2 d ago"),
+            (-5, "5 s ahead"),
+        ] {
+            check(Ago { at: now.plus_millis(-seconds * 1000), now }, expected);
+        }
+    }
+}

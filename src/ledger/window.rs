@@ -1,0 +1,492 @@
+//! Sliding windows: what happened in the last second to the last day, in bounded memory.
+//!
+//! Counts lie in two rings of buckets, one of seconds for an hour and one of half minutes for a day. A window that
+//! ends now is the sum of its buckets, its start rounded out to a whole bucket. Buckets are shared, not copied, by the
+//! views that are published.
+//!
+//! Deliberately without a clock: `now` comes with every call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::cause::Cause;
+use crate::diagnosis::Skipped;
+use crate::product::Product;
+use crate::time::UnixTime;
+
+/// The longest window, in seconds: a day.
+pub const WINDOW_SECONDS_MAX: i64 = 86_400;
+/// The window that is used when none is named, in seconds.
+pub const WINDOW_SECONDS_DEFAULT: i64 = 300;
+/// How far back the ring of seconds reaches.
+const FINE_SECONDS: i64 = 3600;
+/// Width of its buckets.
+const FINE_MILLIS: i64 = 1000;
+/// Width of the buckets of the ring that reaches back a day.
+const COARSE_MILLIS: i64 = 30_000;
+
+/// A length of time that ends now: whole seconds, 1 to [`WINDOW_SECONDS_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window(i64);
+
+impl Default for Window {
+    fn default() -> Self {
+        Self(WINDOW_SECONDS_DEFAULT)
+    }
+}
+
+impl Window {
+    /// So many seconds, if that is a window.
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        (1..=WINDOW_SECONDS_MAX).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// Its length in seconds.
+    pub const fn seconds(self) -> i64 {
+        self.0
+    }
+
+    /// Its length in seconds, for rates.
+    #[expect(clippy::cast_precision_loss, reason = "a day of seconds fits an f64")]
+    pub const fn seconds_f64(self) -> f64 {
+        self.0 as f64
+    }
+
+    /// Reads a duration as Prometheus writes it (`30s`, `5m`, `1h30m`): units from large to small, each once.
+    pub fn parse(text: &str) -> Result<Self, WindowError> {
+        const UNITS: [(&str, i64); 5] =
+            [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+        let syntax = || WindowError::Syntax(shown(text));
+        let (mut rest, mut millis, mut smallest) = (text, 0_i64, i64::MAX);
+        if rest.is_empty() {
+            return Err(syntax());
+        }
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, tail) = rest.split_at_checked(digits).ok_or_else(syntax)?;
+            let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let (unit, tail) = tail.split_at_checked(letters).ok_or_else(syntax)?;
+            let size =
+                if unit == "ms" { 1 } else { UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(syntax)?.1 };
+            if size >= smallest {
+                return Err(syntax());
+            }
+            // Ten digits hold every duration that is not far out of range, and can't overflow below.
+            let number: i64 = if digits <= 10 { number.parse().map_err(|_| syntax())? } else { 9_999_999_999 };
+            millis = millis.saturating_add(number.saturating_mul(size));
+            (rest, smallest) = (tail, size);
+        }
+        if millis % 1000 != 0 && millis > 1000 {
+            return Err(syntax());
+        }
+        Self::from_seconds(millis / 1000).ok_or_else(|| WindowError::Range(shown(text)))
+    }
+}
+
+/// As Prometheus writes it: `5m`, `1h30m`.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+            if rest >= seconds {
+                write!(f, "{}{unit}", rest / seconds)?;
+                rest %= seconds;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is no window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowError {
+    /// Not a duration in whole seconds.
+    Syntax(String),
+    /// A duration, but too short or too long.
+    Range(String),
+}
+
+impl fmt::Display for WindowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(found) => {
+                write!(f, "expected a duration in whole seconds, such as `5m` or `1h30m`, but found `{found}`")
+            }
+            Self::Range(found) => write!(f, "expected a duration from 1s to 24h, but found `{found}`"),
+        }
+    }
+}
+
+impl std::error::Error for WindowError {}
+
+/// What may be repeated of an input: its first characters, if they are printable.
+fn shown(text: &str) -> String {
+    text.chars().take(24).map(|c| if c.is_ascii_graphic() && c != '`' { c } else { '?' }).collect()
+}
+
+/// A count with the first and the last time of what was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// How many.
+    pub count: u64,
+    /// Time of the first.
+    pub first: UnixTime,
+    /// Time of the last.
+    pub last: UnixTime,
+}
+
+/// A few counts by key, sorted: takes no room for what did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sparse<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Sparse<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord + Copy, V: Copy> Sparse<K, V> {
+    /// What is there, ascending by key.
+    pub fn iter(&self) -> impl Iterator<Item = (K, V)> {
+        self.0.iter().copied()
+    }
+
+    /// The value of a key.
+    pub fn at(&self, key: K) -> Option<V> {
+        self.0.binary_search_by(|(k, _)| k.cmp(&key)).ok().and_then(|at| self.0.get(at)).map(|(_, v)| *v)
+    }
+
+    fn update(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, V)) {
+        match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
+            Ok(at) => {
+                if let Some((_, old)) = self.0.get_mut(at) {
+                    merge(old, value);
+                }
+            }
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+}
+
+impl<K: Ord + Copy> Sparse<K, u64> {
+    fn add(&mut self, key: K, count: u64) {
+        self.update(key, count, |old, new| *old += new);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.iter().for_each(|(key, count)| self.add(key, count));
+    }
+}
+
+/// The code of a rejection, as a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CodeLabel {
+    /// A code of the table [`crate::code::CODES`].
+    Known(u32),
+    /// A code that the table does not have.
+    Other,
+    /// The log shows none.
+    None,
+}
+
+/// The key of a rejection: a place in the bounded table of key SIDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyLabel {
+    /// A place in the table.
+    Known(u16),
+    /// The table was full.
+    Other,
+    /// No token, or no key SID in it.
+    None,
+}
+
+/// One rejection, as the windows count it.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// The time of the refusal.
+    pub at: UnixTime,
+    /// The cause.
+    pub cause: Cause,
+    /// The product.
+    pub product: Product,
+    /// The code.
+    pub code: CodeLabel,
+    /// The source's place in the ledger.
+    pub source: u16,
+    /// The key.
+    pub key: KeyLabel,
+    /// The checks not made.
+    pub skipped: &'a [Skipped],
+}
+
+/// What one window holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All rejections.
+    pub rejections: u64,
+    /// By cause.
+    pub causes: Sparse<Cause, Seen>,
+    /// By product.
+    pub products: Sparse<Product, u64>,
+    /// By code.
+    pub codes: Sparse<CodeLabel, u64>,
+    /// By source.
+    pub sources: Sparse<u16, u64>,
+    /// By key.
+    pub keys: Sparse<KeyLabel, u64>,
+    /// Checks not made.
+    pub skipped: Sparse<Skipped, u64>,
+}
+
+impl Tally {
+    fn count(&mut self, one: &Counted<'_>) {
+        self.rejections += 1;
+        self.see(one.cause, Seen { count: 1, first: one.at, last: one.at });
+        self.products.add(one.product, 1);
+        self.codes.add(one.code, 1);
+        self.sources.add(one.source, 1);
+        self.keys.add(one.key, 1);
+        one.skipped.iter().for_each(|skipped| self.skipped.add(*skipped, 1));
+    }
+
+    fn see(&mut self, cause: Cause, seen: Seen) {
+        self.causes.update(cause, seen, |old, new| {
+            *old = Seen { count: old.count + new.count, first: old.first.min(new.first), last: old.last.max(new.last) };
+        });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rejections += other.rejections;
+        other.causes.iter().for_each(|(cause, seen)| self.see(cause, seen));
+        self.products.merge(&other.products);
+        self.codes.merge(&other.codes);
+        self.sources.merge(&other.sources);
+        self.keys.merge(&other.keys);
+        self.skipped.merge(&other.skipped);
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Bucket {
+    /// Its start, in widths since the epoch.
+    index: i64,
+    tally: Tally,
+}
+
+#[derive(Clone, Debug)]
+struct Ring {
+    width_millis: i64,
+    slots: Vec<Option<Arc<Bucket>>>,
+}
+
+impl Ring {
+    /// One bucket more than the span, because the first and the last are both partly inside.
+    fn new(width_millis: i64, span_seconds: i64) -> Self {
+        let buckets = usize::try_from(span_seconds * 1000 / width_millis + 1).unwrap_or(1);
+        Self { width_millis, slots: vec![None; buckets] }
+    }
+
+    fn index(&self, at: UnixTime) -> i64 {
+        at.as_millis().div_euclid(self.width_millis)
+    }
+
+    fn count(&mut self, at: UnixTime, one: &Counted<'_>) {
+        let index = self.index(at);
+        let buckets = i64::try_from(self.slots.len()).unwrap_or(1);
+        let Some(slot) = usize::try_from(index.rem_euclid(buckets)).ok().and_then(|at| self.slots.get_mut(at)) else {
+            return;
+        };
+        match slot {
+            Some(bucket) if bucket.index == index => Arc::make_mut(bucket).tally.count(one),
+            // The place is taken by a later time: this one is out of reach.
+            Some(bucket) if bucket.index > index => {}
+            Some(_) | None => {
+                let mut tally = Tally::default();
+                tally.count(one);
+                *slot = Some(Arc::new(Bucket { index, tally }));
+            }
+        }
+    }
+
+    /// The buckets from one index to another, both included, in no order.
+    fn between(&self, from: i64, to: i64) -> impl Iterator<Item = &Tally> {
+        self.slots.iter().flatten().filter(move |b| (from..=to).contains(&b.index)).map(|b| &b.tally)
+    }
+}
+
+/// The mean of the day before a window, per window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Baseline {
+    /// How much of that day was observed, in seconds.
+    pub observed_seconds: i64,
+    /// The mean, once an hour was observed.
+    pub rejections: Option<f64>,
+}
+
+/// Every window up to a day.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    fine: Ring,
+    coarse: Ring,
+    /// Since when there is something to count: the start, or the earliest event that was within reach.
+    since: UnixTime,
+}
+
+impl Windows {
+    /// Nothing yet, from `now` on.
+    pub fn new(now: UnixTime) -> Self {
+        Self {
+            fine: Ring::new(FINE_MILLIS, FINE_SECONDS),
+            coarse: Ring::new(COARSE_MILLIS, WINDOW_SECONDS_MAX),
+            since: now,
+        }
+    }
+
+    /// Counts one rejection, if its time lies within a day of `now`. A time ahead of `now` comes from a clock that is
+    /// ahead, and counts as now.
+    pub fn count(&mut self, one: &Counted<'_>, now: UnixTime) {
+        if now.seconds_since(one.at).abs() > WINDOW_SECONDS_MAX {
+            return;
+        }
+        let at = one.at.min(now);
+        self.since = self.since.min(at);
+        self.fine.count(at, one);
+        self.coarse.count(at, one);
+    }
+
+    /// The sum of a window that ends now.
+    pub fn tally(&self, window: Window, now: UnixTime) -> Tally {
+        let ring = if window.seconds() <= FINE_SECONDS { &self.fine } else { &self.coarse };
+        let mut sum = Tally::default();
+        ring.between(ring.index(start(window, now)), ring.index(now)).for_each(|tally| sum.merge(tally));
+        sum
+    }
+
+    /// What a window of this length held on average in the day before it, once an hour of that was observed.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a day, shown as a mean")]
+    pub fn baseline(&self, window: Window, now: UnixTime) -> Baseline {
+        const LEARNED_SECONDS: i64 = 3600;
+        let (from, to) = (now.plus_millis(-WINDOW_SECONDS_MAX * 1000), start(window, now));
+        let observed_seconds = to.seconds_since(from.max(self.since)).max(0);
+        let rejections = (observed_seconds >= LEARNED_SECONDS).then(|| {
+            let last = self.coarse.index(to) - 1;
+            let count: u64 = self.coarse.between(self.coarse.index(from), last).map(|t| t.rejections).sum();
+            count as f64 * window.seconds_f64() / observed_seconds as f64
+        });
+        Baseline { observed_seconds, rejections }
+    }
+}
+
+/// The first moment of a window, which does not include the moment a whole length ago.
+pub(super) fn start(window: Window, now: UnixTime) -> UnixTime {
+    now.plus_millis(1 - window.seconds() * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last moment of a second, so that windows begin with a bucket.
+    const NOW: UnixTime = UnixTime::from_millis(1_795_488_029_999);
+
+    fn rejection(seconds_ago: i64) -> Counted<'static> {
+        Counted {
+            at: NOW.plus_millis(-seconds_ago * 1000),
+            cause: Cause::NoToken,
+            product: Product::Chat,
+            code: CodeLabel::None,
+            source: 0,
+            key: KeyLabel::None,
+            skipped: &[],
+        }
+    }
+
+    #[track_caller]
+    fn check(seconds_ago: &[i64], window: &str, expected: u64) {
+        let mut windows = Windows::new(NOW);
+        seconds_ago.iter().for_each(|&ago| windows.count(&rejection(ago), NOW));
+        let window = Window::parse(window).expect("a window");
+        assert_eq!(windows.tally(window, NOW).rejections, expected);
+    }
+
+    #[test]
+    fn a_window_holds_what_happened_in_it_to_the_second() {
+        check(&[0], "1s", 1);
+        check(&[1], "1s", 0);
+        check(&[59, 60, 61], "1m", 1);
+        check(&[299, 300], "5m", 1);
+        check(&[3599, 3600], "1h", 1);
+        check(&[86_399], "24h", 1);
+        check(&[86_401], "24h", 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_counts_as_now() {
+        check(&[-30], "1s", 1);
+        check(&[-86_401], "24h", 0);
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter() {
+        check(&[86_000, 5, 40_000, 0, 5, 3000], "24h", 6);
+        check(&[0, 5, 3000, 40_000], "1h", 3);
+    }
+
+    #[test]
+    fn a_ring_that_has_gone_round_forgets_what_is_out_of_reach() {
+        let mut windows = Windows::new(NOW);
+        windows.count(&rejection(0), NOW);
+        let later = NOW.plus_millis(2 * 86_400_000);
+        let one = Counted { at: later, ..rejection(0) };
+        windows.count(&one, later);
+        let day = Window::parse("1d").expect("a window");
+        assert_eq!(windows.tally(day, later).rejections, 1);
+        assert_eq!(windows.tally(day, later.plus_millis(86_400_000 + 60_000)).rejections, 0);
+    }
+
+    #[test]
+    fn first_and_last_are_the_times_of_the_events() {
+        let mut windows = Windows::new(NOW);
+        [7, 90, 12].into_iter().for_each(|ago| windows.count(&rejection(ago), NOW));
+        let seen = windows.tally(Window::default(), NOW).causes.at(Cause::NoToken).expect("seen");
+        assert_eq!(seen, Seen { count: 3, first: rejection(90).at, last: rejection(7).at });
+    }
+
+    #[test]
+    fn the_baseline_is_the_mean_of_the_day_before_once_an_hour_is_known() {
+        let hour = 3600;
+        let mut windows = Windows::new(NOW.plus_millis(-(hour + 298) * 1000));
+        assert_eq!(windows.baseline(Window::default(), NOW).rejections, None);
+        (0..24).for_each(|i| windows.count(&rejection(400 + i * 100), NOW));
+        (0..50).for_each(|_| windows.count(&rejection(10), NOW));
+        let windows = Windows { since: NOW.plus_millis(-(2 * hour + 299) * 1000), ..windows };
+        let baseline = windows.baseline(Window::default(), NOW);
+        assert_eq!((baseline.observed_seconds, baseline.rejections), (2 * hour, Some(1.0)));
+        let day = Window::from_seconds(WINDOW_SECONDS_MAX).expect("a window");
+        assert_eq!(windows.baseline(day, NOW).rejections, None);
+    }
+
+    #[test]
+    fn durations_are_read_as_prometheus_writes_them() {
+        for (text, seconds) in [("1s", 1), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("1d", 86_400), ("1000ms", 1)] {
+            assert_eq!(Window::parse(text).map(Window::seconds), Ok(seconds), "{text}");
+        }
+        for text in ["", "5", "m", "5 m", "5m5m", "5s1m", "-5m", "5x", "1.5m", "1s1ms", "5m\u{e9}"] {
+            assert!(matches!(Window::parse(text), Err(WindowError::Syntax(_))), "{text}");
+        }
+        for text in ["0s", "500ms", "25h", "1w", "99999999999999999999s"] {
+            assert!(matches!(Window::parse(text), Err(WindowError::Range(_))), "{text}");
+        }
+        assert_eq!(
+            Window::parse("five").expect_err("no window").to_string(),
+            "expected a duration in whole seconds, such as `5m` or `1h30m`, but found `five`"
+        );
+    }
+
+    #[test]
+    fn a_window_prints_as_it_reads() {
+        for text in ["1s", "5m", "1h30m", "1d", "23h59m59s"] {
+            assert_eq!(Window::parse(text).expect("a window").to_string(), text);
+        }
+    }
+}
