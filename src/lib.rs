@@ -1,12 +1,14 @@
 //! diag51007.
 pub mod cause;
 pub mod code;
+pub mod command;
 pub mod config;
 pub mod diagnosis;
 pub mod finding;
 pub mod keyring;
 pub mod pipeline;
 pub mod product;
+pub mod report;
 pub mod source;
 pub mod time;
 pub mod token;
