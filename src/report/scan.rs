@@ -231,7 +231,11 @@ fn nothing_found(page: &mut Page, tally: &Tally) {
     }
     let lines = counted(tally.lines(), "line", "lines");
     let files = counted(tally.files.len() as u64, "file", "files");
-    page.paragraph(Look::Good, &format!("No refused connection in {lines} of {files}."));
+    let (look, but) = match tally.failures.len() as u64 {
+        0 => (Look::Good, String::new()),
+        unread => (Look::Warning, format!("; {} not read to the end", counted(unread, "file was", "files were"))),
+    };
+    page.paragraph(look, &format!("No refused connection in {lines} of {files}{but}."));
     page.gap();
     let looked_for = "error 51007 and its companion codes (20101 to 20107, 31202 to 31207, 51101 to 51131 and others) \
                       as the value of an error field or after a word like error, in JSON, logfmt, query strings and \
