@@ -1,4 +1,5 @@
 //! The commands.
 
 pub mod check;
+pub mod demo;
 pub mod scan;
