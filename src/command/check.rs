@@ -1,6 +1,6 @@
 //! `check`: one token, all its faults, as far as they can be told without asking Twilio.
 //!
-//! Takes what people paste. The token is decoded for the eye and judged by [`crate::validate`]; it is never printed.
+//! Takes what people paste. The token is decoded for the eye and judged by the core; it is never printed.
 
 pub mod paste;
 
@@ -9,22 +9,14 @@ use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
 
-use crate::cause::Cause;
 use crate::command::check::paste::Pasted;
-use crate::diagnosis::{Basis, Diagnosis, Found};
-use crate::keyring::KeyRing;
-use crate::product::Product;
+use crate::diagnosis::Diagnosis;
 use crate::report::page::Colour;
 use crate::report::token as report;
-use crate::time::UnixTime;
 use crate::token::{Ending, Sent};
-use crate::validate::{Context, Verdict};
 
 /// A longer input is no token, and is refused.
 pub const INPUT_BYTES_MAX: usize = 1 << 20;
-
-/// Name of the source in the diagnosis.
-pub const SOURCE: &str = "check";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +27,9 @@ pub enum Format {
     Json,
 }
 
-/// How to check.
+/// How to report.
 #[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// The time of the refusal.
-    pub at: UnixTime,
-    /// The product that refused.
-    pub product: Product,
-    /// Keys and accounts.
-    pub keyring: &'a KeyRing,
-    /// Clock tolerance of the time checks, in seconds.
-    pub leeway_seconds: i64,
+pub struct Options {
     /// What is written.
     pub format: Format,
     /// Whether the text has colours.
@@ -116,11 +100,11 @@ pub fn read_input(input: impl Read) -> Result<Zeroizing<Vec<u8>>, Error> {
     if bytes.len() > INPUT_BYTES_MAX { Err(Error::TooLong) } else { Ok(bytes) }
 }
 
-/// Checks what was pasted and writes the result. `judge` runs the checks on a token.
+/// Checks what was pasted and writes the result. `judge` runs the checks on the token.
 pub fn check(
     input: &[u8],
-    options: &Options<'_>,
-    judge: impl FnOnce(&Sent, Found, &Context<'_>) -> Verdict,
+    options: Options,
+    judge: impl FnOnce(&Sent) -> Diagnosis,
     out: &mut dyn Write,
 ) -> Result<Outcome, Error> {
     if input.len() > INPUT_BYTES_MAX {
@@ -128,44 +112,17 @@ pub fn check(
     }
     let Pasted { token, notes } = paste::token_in(input);
     let sent = Sent { raw: token, ending: Ending::Closed };
-    let context = Context {
-        refused_at: options.at,
-        product: options.product,
-        endpoint_region: None,
-        keyring: options.keyring,
-        leeway_seconds: options.leeway_seconds,
-        refused_before: None,
-    };
-    let diagnosis = diagnosis(judge(&sent, Found::Given, &context), options);
+    let diagnosis = judge(&sent);
     write(&sent, &notes, &diagnosis, options, out).map_err(Error::Output)?;
     let is_clean = report::faults(&diagnosis).next().is_none();
     Ok(if is_clean { Outcome::Clean } else { Outcome::Faults })
-}
-
-fn diagnosis(verdict: Verdict, options: &Options<'_>) -> Diagnosis {
-    Diagnosis {
-        id: format!("check-{}", verdict.report.fingerprint),
-        at: options.at,
-        source: SOURCE.into(),
-        path: None,
-        line: 1,
-        offset: 0,
-        sightings: 1,
-        code: None,
-        product: options.product,
-        cause: verdict.findings.iter().map(crate::finding::Finding::cause).min().unwrap_or(Cause::NoneFound),
-        basis: Basis::Token,
-        findings: verdict.findings,
-        skipped: verdict.skipped,
-        token: Some(verdict.report),
-    }
 }
 
 fn write(
     sent: &Sent,
     notes: &[String],
     diagnosis: &Diagnosis,
-    options: &Options<'_>,
+    options: Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match options.format {

@@ -79,15 +79,19 @@ fn headline(page: &mut Page, diagnosis: &Diagnosis, faults: usize) {
     page.note(Look::Faint, &format!("as if refused{product} at {}", diagnosis.at));
 }
 
-/// Shows header and payload; says of each finding whether it was marked there.
+/// Shows header, payload and signature; says of each finding whether it was marked there.
 fn token_view(page: &mut Page, token: &[u8], faults: &[&Finding], claim_of: ClaimOf) -> Vec<bool> {
     let mut placed = vec![false; faults.len()];
+    // Of what is no JWT at all, nothing can be shown.
+    if token.split(|byte| *byte == b'.').next().and_then(decoded).is_none() {
+        return placed;
+    }
     let mut number = 0;
-    for (root, part) in ["header", "payload"].into_iter().zip(token.split(|byte| *byte == b'.')) {
-        let Some(node) = decoded(part) else { continue };
+    for (root, part) in ["header", "payload", "signature"].into_iter().zip(token.split(|byte| *byte == b'.')) {
         page.gap();
         page.note(Look::Faint, root);
-        let lines = lines(root, &node);
+        let node = if root == "signature" { None } else { decoded(part) };
+        let lines = node.map_or_else(|| vec![opaque(root, part.len())], |node| lines(root, &node));
         let marks: Vec<_> =
             faults.iter().map(|finding| claim_of(finding).and_then(|path| line_of(&lines, path))).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -104,9 +108,15 @@ fn token_view(page: &mut Page, token: &[u8], faults: &[&Finding], claim_of: Clai
     placed
 }
 
+/// A part that can't or need not be read.
+fn opaque(root: &str, length: usize) -> Line {
+    let text = format!("… ({})", counted(length as u64, "character", "characters"));
+    Line { start: 0, width: text.chars().count(), text, path: root.to_owned(), comment: None }
+}
+
 fn decoded(part: &[u8]) -> Option<Node> {
     let json = BASE64.decode(part.trim_ascii()).ok()?;
-    Node::parse(&json).ok()
+    Node::parse(&json).ok().filter(|node| matches!(node, Node::Object(_)))
 }
 
 /// The line of a path, else of the nearest object around it.

@@ -5,9 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
-use crate::diagnosis::{Check, Fingerprint, SkipReason, Skipped, TokenReport, TokenState};
+use crate::cause::Cause;
+use crate::diagnosis::{Basis, Check, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
 use crate::finding::Finding;
+use crate::product::Product;
 use crate::report::page::COLUMNS;
+use crate::time::UnixTime;
 
 const AT: UnixTime = UnixTime::from_seconds(1_795_488_219);
 const PAYLOAD: &str = r#"{"jti":"SK00000000000000000000000000000001-1795481014","grants":{"identity":"alice@example.com","chat":{"service_sid":"IS00000000000000000000000000000001"},"voice":{"outgoing":{"application_sid":"AP00000000000000000000000000000001","params":{"secretName":"15551234567"}}}},"iat":1795481014,"exp":1795484614,"iss":"SK00000000000000000000000000000001","sub":"AC00000000000000000000000000000001"}"#;
@@ -17,7 +20,7 @@ fn token(payload: &str) -> String {
     format!("{header}.{}.{}", URL_SAFE_NO_PAD.encode(payload), "s".repeat(43))
 }
 
-fn verdict(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Verdict {
+fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
     let report = TokenReport {
         state: TokenState::Readable,
         found: Found::Given,
@@ -35,26 +38,37 @@ fn verdict(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Verdict {
         expired_for_seconds: None,
         early_by_seconds: None,
     };
-    Verdict { findings, skipped, report }
-}
-
-fn expired() -> Verdict {
-    let finding = Finding::Expired { expired_at: UnixTime::from_seconds(1_795_484_614), refused_at: AT };
-    verdict(vec![finding], vec![Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }])
-}
-
-fn run(input: &str, format: Format, verdict: Verdict) -> (Outcome, String) {
-    let options = Options {
+    Diagnosis {
+        id: "ab".to_owned(),
         at: AT,
+        source: "check".into(),
+        path: None,
+        line: 1,
+        offset: 0,
+        sightings: 1,
+        code: None,
         product: Product::Chat,
-        keyring: &KeyRing::default(),
-        leeway_seconds: 0,
+        cause: findings.first().map_or(Cause::NoneFound, Finding::cause),
+        basis: Basis::Token,
+        findings,
+        skipped,
+        token: Some(report),
+    }
+}
+
+fn expired() -> Diagnosis {
+    let finding = Finding::Expired { expired_at: UnixTime::from_seconds(1_795_484_614), refused_at: AT };
+    diagnosis(vec![finding], vec![Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }])
+}
+
+fn run(input: &str, format: Format, diagnosis: Diagnosis) -> (Outcome, String) {
+    let options = Options {
         format,
         colour: Colour::Never,
         claim_of: |finding| (finding.cause() == Cause::Expired).then_some("payload.exp"),
     };
     let mut out = Vec::new();
-    let outcome = check(input.as_bytes(), &options, |_, _, _| verdict, &mut out).unwrap();
+    let outcome = check(input.as_bytes(), options, |_| diagnosis, &mut out).unwrap();
     (outcome, String::from_utf8(out).unwrap())
 }
 
@@ -91,7 +105,7 @@ fn json_is_the_diagnosis_object() {
 
 #[test]
 fn a_token_without_faults_is_clean_and_says_what_was_not_checked() {
-    let (outcome, text) = run(&token(PAYLOAD), Format::Text, verdict(vec![], expired().skipped));
+    let (outcome, text) = run(&token(PAYLOAD), Format::Text, diagnosis(vec![], expired().skipped));
     assert_eq!(outcome.exit_code(), 0);
     assert!(text.starts_with("ok: no fault found in the token\n"), "{text}");
     assert!(text.contains("Verdict: no fault, 1 check not made."), "{text}");
