@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The command line's frame: what is parsed, what it calls, and how it ends.
 //!
 //! The commands themselves are one module each below. A command gets its parsed arguments and gives an [`Exit`] or a
@@ -261,3 +262,10 @@ mod tests {
         assert_eq!(exit(io::ErrorKind::Interrupted), 74);
     }
 }
+=======
+//! The commands.
+
+pub mod check;
+pub mod demo;
+pub mod scan;
+>>>>>>> part-f

@@ -16,6 +16,7 @@ pub mod log;
 pub mod pair;
 pub mod pipeline;
 pub mod product;
+pub mod report;
 pub mod source;
 pub mod stamp;
 pub mod time;

@@ -1,0 +1,329 @@
+//! What one scan found, added up.
+//!
+//! Bounded: counts by closed lists, and one example a cause; whatever else grows with the log has a limit below.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::cause::Cause;
+use crate::code;
+use crate::diagnosis::{Basis, Check, Diagnosis, Found, SkipReason, Skipped, TokenState};
+use crate::product::Product;
+use crate::time::UnixTime;
+
+/// So many different tokens are told apart in one scan; there may be more.
+pub const TOKENS_MAX: usize = 65_536;
+
+/// So many different keys are named in one scan; refusals of further ones are counted without their key.
+pub const KEYS_MAX: usize = 1024;
+
+/// All that a scan found.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Files that were read, in the order given.
+    pub files: Vec<FileTally>,
+    /// Files that were not read, or not to their end.
+    pub failures: Vec<Unread>,
+    /// Refused connections.
+    pub rejections: u64,
+    /// How often they were printed.
+    pub sightings: u64,
+    /// The time of the first of them.
+    pub first: Option<UnixTime>,
+    /// The time of the last of them.
+    pub last: Option<UnixTime>,
+    /// By cause.
+    pub causes: BTreeMap<Cause, CauseTally>,
+    /// By product and cause.
+    pub by_product: BTreeMap<(Product, Cause), u64>,
+    /// By Twilio code; `None` without one.
+    pub by_code: BTreeMap<Option<u32>, u64>,
+    /// By basis.
+    pub by_basis: BTreeMap<Basis, u64>,
+    /// Faults of tokens, several a token.
+    pub findings: BTreeMap<Cause, u64>,
+    /// Tokens by state.
+    pub tokens: BTreeMap<TokenState, u64>,
+    /// Tokens that stood in the log while still valid.
+    pub exposed: u64,
+    /// Checks that were not made.
+    pub skipped: BTreeMap<(Check, SkipReason), u64>,
+    /// Keys whose signatures were not checked, with the account in their tokens.
+    pub unchecked_keys: BTreeMap<String, UncheckedKey>,
+    /// How long it took; `None` when nobody looked at a clock.
+    pub elapsed: Option<Duration>,
+    distinct: BTreeSet<(Cause, [u8; 8])>,
+    key_names: BTreeSet<String>,
+}
+
+/// One file.
+#[derive(Clone, Debug, Default)]
+pub struct FileTally {
+    /// Its name, fit to be shown.
+    pub name: String,
+    /// When it was last written.
+    pub modified: Option<UnixTime>,
+    /// Lines.
+    pub lines: u64,
+    /// Of these, longer than is looked at.
+    pub truncated: u64,
+    /// Bytes, after decompression.
+    pub bytes: u64,
+    /// Refused connections.
+    pub rejections: u64,
+}
+
+/// A file that was not read, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its name, fit to be shown.
+    pub name: String,
+    /// Why, for a person.
+    pub message: String,
+    /// The exit code that says so (sysexits).
+    pub exit_code: u8,
+}
+
+/// A key whose signatures were not checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncheckedKey {
+    /// Its account, as a token of it says.
+    pub account: Option<String>,
+    /// The key ring has no entry for it.
+    pub unknown: bool,
+    /// Refused connections with it.
+    pub rejections: u64,
+}
+
+/// One cause.
+#[derive(Clone, Debug)]
+pub struct CauseTally {
+    /// Refused connections.
+    pub rejections: u64,
+    /// The time of the first.
+    pub first: UnixTime,
+    /// The time of the last.
+    pub last: UnixTime,
+    /// By key; `None` where the token does not name one that may be shown, or beyond [`KEYS_MAX`].
+    pub keys: BTreeMap<Option<String>, u64>,
+    /// By product.
+    pub products: BTreeMap<Product, u64>,
+    /// By basis.
+    pub bases: BTreeMap<Basis, u64>,
+    /// Different tokens.
+    pub tokens: u64,
+    /// Not every token could be told apart: there may be more.
+    pub tokens_overflow: bool,
+    /// The first refusal, as evidence.
+    pub example: Example,
+}
+
+/// One refusal to look at.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The file, fit to be shown.
+    pub path: String,
+    /// The line of its first print.
+    pub line: u64,
+    /// The evidence.
+    pub evidence: Option<String>,
+    /// How the token was found.
+    pub found: Option<Found>,
+    /// Twilio's code.
+    pub code: Option<u32>,
+}
+
+impl Tally {
+    /// Adds a refused connection of the file that is being read.
+    pub fn add(&mut self, diagnosis: &Diagnosis) {
+        let cause = diagnosis.cause;
+        self.rejections += 1;
+        self.sightings += u64::from(diagnosis.sightings.max(1));
+        self.first = Some(self.first.map_or(diagnosis.at, |first| first.min(diagnosis.at)));
+        self.last = Some(self.last.map_or(diagnosis.at, |last| last.max(diagnosis.at)));
+        *self.by_product.entry((diagnosis.product, cause)).or_default() += 1;
+        *self.by_code.entry(diagnosis.code).or_default() += 1;
+        *self.by_basis.entry(diagnosis.basis).or_default() += 1;
+        for finding in &diagnosis.findings {
+            *self.findings.entry(finding.cause()).or_default() += 1;
+        }
+        for Skipped { check, reason } in &diagnosis.skipped {
+            *self.skipped.entry((*check, *reason)).or_default() += 1;
+        }
+        if let Some(token) = &diagnosis.token {
+            *self.tokens.entry(token.state).or_default() += 1;
+            self.exposed += u64::from(token.exposed);
+        }
+        if let Some(file) = self.files.last_mut() {
+            file.rejections += 1;
+        }
+        self.add_unchecked(diagnosis);
+        self.add_to_cause(diagnosis);
+    }
+
+    fn add_unchecked(&mut self, diagnosis: &Diagnosis) {
+        let reason = |skipped: &&Skipped| skipped.check == Check::Signature;
+        let Some(Skipped { reason, .. }) = diagnosis.skipped.iter().find(reason) else { return };
+        let unknown = match reason {
+            SkipReason::UnknownKey => true,
+            SkipReason::NoSecret => false,
+            SkipReason::Unreadable | SkipReason::UnknownProduct | SkipReason::UnknownRegion | SkipReason::NoClaim => {
+                return;
+            }
+        };
+        let Some(token) = &diagnosis.token else { return };
+        let Some(sid) = &token.key_sid else { return };
+        if self.unchecked_keys.len() >= KEYS_MAX && !self.unchecked_keys.contains_key(sid) {
+            return;
+        }
+        let key = self.unchecked_keys.entry(sid.clone()).or_insert_with(|| UncheckedKey {
+            account: token.account_sid.clone(),
+            unknown,
+            rejections: 0,
+        });
+        key.rejections += 1;
+    }
+
+    fn add_to_cause(&mut self, diagnosis: &Diagnosis) {
+        let fingerprint = diagnosis.token.as_ref().map(|token| (diagnosis.cause, token.fingerprint.0));
+        let room = self.distinct.len() < TOKENS_MAX;
+        let (is_new, overflow) = match fingerprint {
+            None => (false, false),
+            Some(entry) if room => (self.distinct.insert(entry), false),
+            Some(entry) => (false, !self.distinct.contains(&entry)),
+        };
+        let key = self.key_name(diagnosis);
+        let tally = self.causes.entry(diagnosis.cause).or_insert_with(|| CauseTally::new(diagnosis));
+        tally.rejections += 1;
+        tally.first = tally.first.min(diagnosis.at);
+        tally.last = tally.last.max(diagnosis.at);
+        tally.tokens += u64::from(is_new);
+        tally.tokens_overflow |= overflow;
+        *tally.keys.entry(key).or_default() += 1;
+        *tally.products.entry(diagnosis.product).or_default() += 1;
+        *tally.bases.entry(diagnosis.basis).or_default() += 1;
+    }
+
+    fn key_name(&mut self, diagnosis: &Diagnosis) -> Option<String> {
+        let sid = diagnosis.token.as_ref()?.key_sid.as_ref()?;
+        if !self.key_names.contains(sid) {
+            if self.key_names.len() >= KEYS_MAX {
+                return None;
+            }
+            self.key_names.insert(sid.clone());
+        }
+        Some(sid.clone())
+    }
+
+    /// Causes with their numbers, most refusals first; equal numbers by precedence.
+    pub fn ranked(&self) -> Vec<(Cause, &CauseTally)> {
+        let mut ranked: Vec<_> = self.causes.iter().map(|(cause, tally)| (*cause, tally)).collect();
+        ranked.sort_by_key(|(cause, tally)| (std::cmp::Reverse(tally.rejections), *cause));
+        ranked
+    }
+
+    /// Lines of all files.
+    pub fn lines(&self) -> u64 {
+        self.files.iter().map(|file| file.lines).sum()
+    }
+
+    /// Lines of all files that were longer than is looked at.
+    pub fn truncated(&self) -> u64 {
+        self.files.iter().map(|file| file.truncated).sum()
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// 0 when every file was read to its end, else the code (sysexits) of the first that was not.
+    pub fn exit_code(&self) -> u8 {
+        self.failures.first().map_or(0, |unread| unread.exit_code)
+    }
+
+    /// Codes with their numbers: every refusal code, then others that were met.
+    pub fn codes(&self) -> BTreeMap<Option<u32>, u64> {
+        let mut codes: BTreeMap<_, _> =
+            code::CODES.iter().filter(|code| code.counts).map(|code| (Some(code.number), 0)).collect();
+        codes.insert(None, 0);
+        codes.extend(&self.by_code);
+        codes
+    }
+}
+
+impl CauseTally {
+    fn new(diagnosis: &Diagnosis) -> Self {
+        let evidence = diagnosis.findings.iter().find(|finding| finding.cause() == diagnosis.cause);
+        Self {
+            rejections: 0,
+            first: diagnosis.at,
+            last: diagnosis.at,
+            keys: BTreeMap::new(),
+            products: BTreeMap::new(),
+            bases: BTreeMap::new(),
+            tokens: 0,
+            tokens_overflow: false,
+            example: Example {
+                path: diagnosis.path.as_deref().unwrap_or("-").to_owned(),
+                line: diagnosis.line,
+                evidence: evidence.or(diagnosis.findings.first()).map(ToString::to_string),
+                found: diagnosis.token.as_ref().map(|token| token.found),
+                code: diagnosis.code,
+            },
+        }
+    }
+}
+
+/// The `summary` member of `scan --format json`.
+impl Serialize for Tally {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde_json::json;
+        let causes: Vec<_> = self
+            .ranked()
+            .into_iter()
+            .map(|(cause, tally)| {
+                let keys: BTreeMap<_, _> =
+                    tally.keys.iter().filter_map(|(key, n)| Some((key.as_deref()?, n))).collect();
+                let products: BTreeMap<_, _> = tally.products.iter().map(|(product, n)| (product.id(), n)).collect();
+                json!({
+                    "cause": cause, "title": cause.title(), "remedy": cause.remedy(), "rejections": tally.rejections,
+                    "first": tally.first, "last": tally.last, "distinct_tokens": tally.tokens,
+                    "distinct_tokens_complete": !tally.tokens_overflow, "keys": keys, "products": products,
+                    "example": { "path": tally.example.path, "line": tally.example.line },
+                })
+            })
+            .collect();
+        let skipped: Vec<_> = self
+            .skipped
+            .iter()
+            .map(|((check, reason), n)| json!({ "check": check, "reason": reason, "rejections": n }))
+            .collect();
+        let files: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| {
+                json!({
+                    "path": file.name, "lines": file.lines, "lines_truncated": file.truncated, "bytes": file.bytes,
+                    "rejections": file.rejections,
+                })
+            })
+            .collect();
+        let unread: Vec<_> =
+            self.failures.iter().map(|unread| json!({ "path": unread.name, "error": unread.message })).collect();
+        let mut summary = json!({
+            "rejections": self.rejections, "sightings": self.sightings, "causes": causes, "checks_skipped": skipped,
+            "files": files, "errors": unread, "lines": self.lines(), "bytes": self.bytes(),
+        });
+        if let Some(members) = summary.as_object_mut() {
+            for (name, time) in [("first", self.first), ("last", self.last)] {
+                if let Some(time) = time {
+                    members.insert(name.to_owned(), json!(time));
+                }
+            }
+        }
+        summary.serialize(serializer)
+    }
+}
