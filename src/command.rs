@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::config::{Config, Logging, Problems};
+use crate::config::{Config, Fault, Logging, Problems};
 use crate::log;
 use arguments::{Cli, ColorChoice, Command, Global};
 
@@ -165,11 +165,12 @@ fn not_built(command: &str) -> Failure {
     Failure::Other(Exit::Unavailable, format!("`{command}` is not part of this build"))
 }
 
-/// Loads the config that `--config` names, or the defaults, and prints its warnings.
+/// Loads the config that `--config` names, or the defaults, and prints its warnings. For commands that read no source
+/// of it; see [`Config::load_with_paths`] for `run`.
 pub fn load_config(path: Option<&PathBuf>) -> Result<Config, Failure> {
     let Some(path) = path else { return Ok(Config::default()) };
     let loaded = Config::load(path)?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().filter(|warning| warning.fault != Fault::NoSource) {
         output::print_error(&warning.to_string());
     }
     Ok(loaded.config)
