@@ -244,10 +244,7 @@ impl Config {
     /// Reads a config file, the files of secrets that it names and the environment.
     pub fn load(path: &Path) -> Result<Loaded, Problems> {
         let file = path.display().to_string();
-        let alone = |fault| {
-            let severity = Severity::Error;
-            Problems(vec![Problem { file: file.clone(), place: None, key: None, severity, fault }])
-        };
+        let alone = |fault| Problems(vec![Problem::of_file(file.clone(), fault)]);
         let mut bytes = Vec::new();
         let limit = u64::try_from(CONFIG_BYTES_MAX + 1).unwrap_or(u64::MAX);
         File::open(path)

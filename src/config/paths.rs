@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use globset::Glob;
 
-use crate::config::problem::{Fault, Problem, Problems, Severity};
-use crate::config::{Config, FileSource, Source, SourceKind, Start};
+use crate::config::problem::{Fault, Problem, Problems};
+use crate::config::{Config, FileSource, Loaded, Source, SourceKind, Start};
 
 /// Name of the source that stands for the files of the command line.
 pub const PATHS_SOURCE: &str = "files";
@@ -13,6 +13,22 @@ pub const PATHS_SOURCE: &str = "files";
 pub const STDIN_SOURCE: &str = "stdin";
 
 impl Config {
+    /// What `run` works with: a config file, if there is one, and the paths of the command line. Something has to be
+    /// read in the end. A reload calls it again.
+    pub fn load_with_paths(file: Option<&Path>, paths: &[PathBuf]) -> Result<Loaded, Problems> {
+        let mut loaded = match file {
+            Some(file) => Self::load(file)?,
+            None => Loaded { config: Self::default(), warnings: Vec::new() },
+        };
+        loaded.config.add_paths(paths.to_vec())?;
+        loaded.warnings.retain(|warning| warning.fault != Fault::NoSource);
+        if loaded.config.sources.is_empty() {
+            let file = file.map_or_else(|| "command line".to_owned(), |file| file.display().to_string());
+            return Err(Problems(vec![Problem::of_file(file, Fault::NoSource)]));
+        }
+        Ok(loaded)
+    }
+
     /// The defaults, with what the command line names as sources: see [`Config::add_paths`].
     pub fn from_paths(paths: Vec<PathBuf>) -> Result<Self, Problems> {
         let mut config = Self::default();
@@ -32,13 +48,7 @@ impl Config {
             }
             match glob(&path) {
                 Ok(glob) => include.push(glob),
-                Err(fault) => problems.push(Problem {
-                    file: path.display().to_string(),
-                    place: None,
-                    key: None,
-                    severity: Severity::Error,
-                    fault,
-                }),
+                Err(fault) => problems.push(Problem::of_file(path.display().to_string(), fault)),
             }
         }
         if !problems.is_empty() {
@@ -97,6 +107,20 @@ mod tests {
         let base = folder.path().display();
         let expected = [format!("{base}/app[[]1[]].log"), format!("{base}/**/*"), format!("{base}/*.log")];
         assert_eq!(included(&config), expected);
+    }
+
+    #[test]
+    fn something_has_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "[log]\nlevel = \"warn\"\n").unwrap();
+        let problems = Config::load_with_paths(Some(&file), &[]).unwrap_err();
+        assert!(problems.to_string().starts_with(&format!("{}: expected a `[[source]]`", file.display())));
+        assert!(Config::load_with_paths(None, &[]).is_err());
+        let loaded = Config::load_with_paths(Some(&file), &["/a.log".into()]).unwrap();
+        assert!(loaded.warnings.is_empty());
+        assert_eq!(loaded.config.log.level, crate::log::Level::Warn);
+        assert_eq!(included(&loaded.config), ["/a.log"]);
     }
 
     #[test]

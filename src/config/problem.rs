@@ -57,6 +57,13 @@ pub struct Problem {
     pub fault: Fault,
 }
 
+impl Problem {
+    /// An error of a file as a whole.
+    pub(super) fn of_file(file: String, fault: Fault) -> Self {
+        Self { file, place: None, key: None, severity: Severity::Error, fault }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file)?;

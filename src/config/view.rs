@@ -3,8 +3,10 @@
 //! One set of types for both, with the keys of the file, so that what is shown is what can be written. Reading the
 //! file is not their work: see [`crate::config::read`], which finds all faults of a file and not only the first.
 
+use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::{
     Config, Detect, LEEWAY_SECONDS_MAX, LINE_BYTES_LEAST, LINE_BYTES_MOST, Limits, Logging, Pairing,
@@ -42,6 +44,7 @@ pub struct View {
 /// The server.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "web")]
 struct WebView {
     /// IP addresses and ports to listen at.
     #[schemars(length(min = 1))]
@@ -51,6 +54,7 @@ struct WebView {
 /// What counts as a refusal.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "detect")]
 struct DetectView {
     /// Companion codes of 51007, such as 20104, are refusals in their own right.
     companion_codes: bool,
@@ -59,6 +63,7 @@ struct DetectView {
 /// The checks of a token.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "validator")]
 struct ValidatorView {
     /// Clock tolerance of the time checks, in seconds.
     #[schemars(range(min = 0, max = LEEWAY_SECONDS_MAX))]
@@ -68,6 +73,7 @@ struct ValidatorView {
 /// Which token belongs to a refusal.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "pairing")]
 struct PairingView {
     /// How far a token may be from its refusal, in seconds.
     #[schemars(range(min = 0, max = WINDOW_SECONDS_MAX))]
@@ -83,6 +89,7 @@ struct PairingView {
 /// Bounds of memory.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "limits")]
 struct LimitsView {
     /// Longer lines are looked at up to here, in bytes.
     #[schemars(range(min = LINE_BYTES_LEAST, max = LINE_BYTES_MOST))]
@@ -98,6 +105,7 @@ struct LimitsView {
 /// The daemon's own log, on standard error.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "log")]
 struct LogView {
     /// The least level that is written.
     #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
@@ -110,6 +118,7 @@ struct LogView {
 /// Something that is read.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "source")]
 struct SourceView {
     /// The metrics' `source` label.
     #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
@@ -136,6 +145,7 @@ struct SourceView {
 /// An API key.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "key")]
 struct KeyView {
     /// SID of the key.
     #[schemars(regex(pattern = "^SK[0-9a-fA-F]{32}$"))]
@@ -166,6 +176,7 @@ struct KeyView {
 /// An account.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "account")]
 struct AccountView {
     /// SID of the account.
     #[schemars(regex(pattern = "^AC[0-9a-fA-F]{32}$"))]
@@ -187,7 +198,22 @@ struct AccountView {
 
 /// The JSON Schema of the config file.
 pub fn schema() -> Schema {
-    schema_for!(View)
+    let mut schema = schema_for!(View);
+    RecursiveTransform(without_null).transform(&mut schema);
+    schema
+}
+
+/// TOML has no null: a setting without a value is left out.
+fn without_null(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    let Some(Value::Array(types)) = schema.get_mut("type") else { return };
+    types.retain(|name| name != "null");
+    if let [only] = types.as_slice() {
+        let only = only.clone();
+        schema.insert("type".to_owned(), only);
+    }
 }
 
 fn utc() -> String {
@@ -343,7 +369,7 @@ mod tests {
     use super::*;
     use crate::config::DEFAULT_TOML;
 
-    fn json(view: &View) -> serde_json::Value {
+    fn json(view: &View) -> Value {
         serde_json::to_value(view).unwrap()
     }
 
@@ -377,6 +403,12 @@ mod tests {
     fn the_printed_default_says_what_the_defaults_are() {
         let loaded = Config::parse(DEFAULT_TOML, "default.toml", Path::new("/"), &|_| None).unwrap();
         assert_eq!(json(&loaded.config.redacted()), json(&View::default()));
+    }
+
+    #[test]
+    fn the_schema_knows_no_null() {
+        let text = schema().to_value().to_string();
+        assert!(text.contains("#/$defs/source") && !text.contains("null"), "{text}");
     }
 
     #[test]
