@@ -4,11 +4,15 @@
 //! [`Failure`]; only [`execute`] prints failures.
 
 pub mod arguments;
+pub mod check;
 mod completions;
 mod config;
+pub mod demo;
 mod explain;
 mod man;
 pub mod output;
+mod run;
+pub mod scan;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -150,19 +154,15 @@ fn run_line(arguments: Vec<OsString>) -> Exit {
 
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
-        Command::Run(_) => Err(not_built("run")),
-        Command::Demo(_) => Err(not_built("demo")),
-        Command::Scan(_) => Err(not_built("scan")),
-        Command::Check(_) => Err(not_built("check")),
+        Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Demo(arguments) => run::demo(&arguments, &cli.global),
+        Command::Scan(arguments) => run::scan(arguments),
+        Command::Check(arguments) => run::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Config(arguments) => config::config(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
     }
-}
-
-fn not_built(command: &str) -> Failure {
-    Failure::Other(Exit::Unavailable, format!("`{command}` is not part of this build"))
 }
 
 /// Loads the config that `--config` names, or the defaults, and prints its warnings. For commands that read no source

@@ -288,6 +288,7 @@ impl Config {
             window_lines: self.pairing.window_lines,
             settle_millis: self.pairing.settle_milliseconds,
             line_bytes_max: usize::try_from(self.limits.line_bytes_max).unwrap_or(usize::MAX),
+            tokens_remembered: usize::try_from(self.limits.tokens_remembered).unwrap_or(usize::MAX),
             ..Settings::default()
         }
     }

@@ -4,6 +4,7 @@ pub mod classify;
 pub mod code;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod detect;
 pub mod diagnosis;
 pub mod envelope;

@@ -1,6 +1,7 @@
 //! The edges at which bytes come in.
 
 pub mod file;
+pub mod stdin;
 
 use crate::pipeline::{Stream, StreamId};
 
@@ -12,6 +13,8 @@ pub trait Sink: Send + Sync {
     fn push(&self, stream: StreamId, chunk: &[u8]);
     /// Says that a partial last line has waited long enough and counts as a line.
     fn end_line(&self, stream: StreamId);
+    /// Says that all that was there has been delivered, and that the source now waits.
+    fn pause(&self);
     /// Ends a stream.
     fn finish(&self, stream: StreamId);
     /// Says what happened to a source.

@@ -102,6 +102,12 @@ pub struct Global {
 }
 
 impl Global {
+    /// The same with only warnings in the log, unless the command line asks for more.
+    #[must_use]
+    pub fn quieter(self) -> Self {
+        Self { log_level: self.level().or(Some(Level::Warn)), verbose: 0, ..self }
+    }
+
     /// The level of the log, if the command line gives one.
     pub const fn level(&self) -> Option<Level> {
         match (self.log_level, self.verbose) {

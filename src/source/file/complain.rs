@@ -111,6 +111,7 @@ mod tests {
         }
         fn push(&self, _: StreamId, _: &[u8]) {}
         fn end_line(&self, _: StreamId) {}
+        fn pause(&self) {}
         fn finish(&self, _: StreamId) {}
         fn report(&self, source: &str, health: Health) {
             self.0.lock().unwrap().push(format!("{source}: {health:?}"));

@@ -156,7 +156,12 @@ impl Tailer {
     pub(super) fn run(mut self) {
         self.scan_at_start();
         loop {
-            let timeout = if self.ready.is_empty() { self.until_due() } else { Duration::ZERO };
+            let timeout = if self.ready.is_empty() {
+                self.sink.pause();
+                self.until_due()
+            } else {
+                Duration::ZERO
+            };
             let pending = self.wake.take(timeout);
             if pending.stopped {
                 return self.finish();

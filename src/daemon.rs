@@ -1,0 +1,237 @@
+//! The daemon: sources in, core, ledger, server out; start, reload and end.
+//!
+//! Order of start: addresses are bound first, so that a port in use is said before anything is read; then sources
+//! start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
+//! what they hold, the last counts are committed, then open requests drain.
+
+mod clock;
+mod hub;
+mod reload;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Config, Loaded, SourceKind, Start};
+use crate::expose::http::{self, BindError};
+use crate::expose::{AppState, BuildInfo, CheckRequest, Handles, metrics};
+use crate::pipeline::Given;
+use crate::source::file::{self, FileSource, FileSourceError, follow_files};
+use crate::source::stdin::read_stdin;
+use crate::token::{Ending, Sent};
+use crate::{validate, version};
+
+pub use clock::now;
+use hub::Hub;
+use reload::{Reloader, Running};
+
+/// Threads of the server.
+const SERVER_THREADS: usize = 2;
+
+/// Loads the config, at start and for every reload.
+pub type Load = Box<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
+
+/// What to run.
+pub struct Plan {
+    /// The config to start with.
+    pub config: Config,
+    /// Loads the config again.
+    pub load: Load,
+    /// Ends by itself after this time.
+    pub duration: Option<Duration>,
+    /// Told the address once it answers.
+    pub bound: Box<dyn FnOnce(SocketAddr) + Send>,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("duration", &self.duration).finish_non_exhaustive()
+    }
+}
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub enum Error {
+    /// An address can't be listened on.
+    Bind(BindError),
+    /// A file source can't be followed as it is configured.
+    Source(String, FileSourceError),
+    /// The system denies something basic.
+    System(&'static str, String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(error) => write!(f, "{error}"),
+            Self::Source(name, error) => write!(f, "source `{name}`: {error}"),
+            Self::System(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| Error::System(what, error.to_string())
+}
+
+/// Runs until SIGTERM or SIGINT, or for the planned time.
+pub fn run(plan: Plan) -> Result<(), Error> {
+    validate::signature::prepare();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(SERVER_THREADS)
+        .enable_all()
+        .build()
+        .map_err(system("the server's threads can't be started"))?;
+    runtime.block_on(serve(plan))
+}
+
+async fn serve(plan: Plan) -> Result<(), Error> {
+    let config = Arc::new(plan.config);
+    let listeners = bind(&config.web.listen).await?;
+    let mut key = [0; 32];
+    rand::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
+    let hub = Arc::new(Hub::new(&config, key, now()));
+    let running = Running::new(start_files(&config, &hub)?);
+    for source in config.sources.iter().filter(|source| source.kind == SourceKind::Stdin) {
+        let (name, zone) = (source.name.as_str().into(), source.timezone.as_str().into());
+        read_stdin(&name, &zone, Arc::clone(&hub) as _).map_err(system("standard input can't be read"))?;
+    }
+    let ticker = hub.start_ticker().map_err(system("the system gives no thread for the clock"))?;
+    let reloader = Arc::new(Reloader::new(plan.load, Arc::clone(&hub), running, Arc::clone(&config)));
+    let state = state(&hub, &reloader)?;
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("listening on http://{address}");
+        }
+    }
+    if let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) {
+        (plan.bound)(address);
+    }
+    announce_ready(&hub);
+    reloader.on_hangup().map_err(system("SIGHUP can't be waited for"))?;
+    let ended = wait_for_end(plan.duration)?;
+    let shutdown = async {
+        ended.await;
+        _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        let stopping = Arc::clone(&reloader);
+        // A thread of its own, because it waits for the sources.
+        _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
+        hub.end();
+    };
+    http::serve(listeners, state, shutdown).await;
+    ticker.stop();
+    tracing::info!("Everything that was read has been counted; the daemon ends.");
+    Ok(())
+}
+
+async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.push(http::bind(*address).await.map_err(Error::Bind)?);
+    }
+    Ok(listeners)
+}
+
+/// The file sources of a config, checked.
+fn file_sources(config: &Config) -> Result<Vec<FileSource>, Error> {
+    let sources = config.sources.iter().filter_map(|source| {
+        let SourceKind::File(file) = &source.kind else { return None };
+        Some(FileSource {
+            name: source.name.as_str().into(),
+            include: file.include.clone(),
+            exclude: file.exclude.clone(),
+            start: match file.start {
+                Start::Beginning => file::Start::Beginning,
+                Start::End => file::Start::End,
+            },
+            timezone: source.timezone.as_str().into(),
+        })
+    });
+    let sources: Vec<FileSource> = sources.collect();
+    for source in &sources {
+        source.validate().map_err(|error| Error::Source(source.name.to_string(), error))?;
+    }
+    Ok(sources)
+}
+
+fn start_files(config: &Config, hub: &Arc<Hub>) -> Result<Option<file::Following>, Error> {
+    let sources = file_sources(config)?;
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let following = follow_files(&sources, Arc::clone(hub) as _).map_err(|error| Error::Source("files".into(), error))?;
+    Ok(Some(following))
+}
+
+fn state(hub: &Arc<Hub>, reloader: &Arc<Reloader>) -> Result<AppState, Error> {
+    let build = BuildInfo {
+        version: version::VERSION.to_owned(),
+        revision: version::REVISION.to_owned(),
+        rustversion: version::RUST_VERSION.to_owned(),
+    };
+    let registry = Registry::new();
+    let failed = |error: prometheus::Error| Error::System("the metrics can't be registered", error.to_string());
+    metrics::register(&registry, hub.views(), hub.statuses(), build.clone()).map_err(failed)?;
+    metrics::register_process(&registry).map_err(failed)?;
+    let (checking, reloading) = (Arc::clone(hub), Arc::clone(reloader));
+    Ok(AppState::new(Handles {
+        view: hub.views(),
+        status: hub.statuses(),
+        registry,
+        build,
+        clock: now,
+        reload: Box::new(move || {
+            let reloader = Arc::clone(&reloading);
+            Box::pin(async move { reloader.reload().await })
+        }),
+        check: Box::new(move |request: CheckRequest| {
+            let raw = zeroize::Zeroizing::new(request.token.trim().as_bytes().to_vec());
+            let sent = Sent { raw, ending: Ending::Closed };
+            checking.check(&Given { sent, at: request.at, product: request.product })
+        }),
+    }))
+}
+
+/// Tells systemd, once what was there at start has been read.
+fn announce_ready(hub: &Arc<Hub>) {
+    let mut statuses = hub.statuses();
+    tokio::spawn(async move {
+        if statuses.wait_for(|status| status.ready).await.is_ok() {
+            tracing::info!("Ready: what was there at start has been read.");
+            _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        }
+    });
+}
+
+/// Ends with SIGTERM, SIGINT or the planned time.
+fn wait_for_end(duration: Option<Duration>) -> Result<impl Future<Output = ()>, Error> {
+    let failed = system("signals can't be waited for");
+    let mut terminate = signal(SignalKind::terminate()).map_err(&failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&failed)?;
+    Ok(async move {
+        let elapsed = async {
+            match duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: ending in good order."),
+            _ = interrupt.recv() => tracing::info!("SIGINT: ending in good order."),
+            () = elapsed => tracing::info!("The planned time is over."),
+        }
+    })
+}
+
+/// The port that is served where none is given.
+pub const PORT: u16 = config::PORT;

@@ -1,0 +1,95 @@
+//! A reload is a transaction: the new config is loaded and checked whole, then taken over; else nothing changes.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::hub::Hub;
+use super::{Load, file_sources};
+use crate::config::{Config, Loaded};
+use crate::expose::ReloadError;
+use crate::source::file::Following;
+
+/// The sources that run.
+#[derive(Debug)]
+pub(super) struct Running(Mutex<Option<Following>>);
+
+impl Running {
+    pub(super) fn new(following: Option<Following>) -> Self {
+        Self(Mutex::new(following))
+    }
+}
+
+/// Loads the config again on request.
+pub(super) struct Reloader {
+    load: Load,
+    hub: Arc<Hub>,
+    running: Running,
+    config: Mutex<Arc<Config>>,
+}
+
+impl Reloader {
+    pub(super) fn new(load: Load, hub: Arc<Hub>, running: Running, config: Arc<Config>) -> Self {
+        Self { load, hub, running, config: Mutex::new(config) }
+    }
+
+    /// Loads the config and takes it over.
+    pub(super) async fn reload(self: Arc<Self>) -> Result<(), ReloadError> {
+        let reloader = Arc::clone(&self);
+        let reloaded = tokio::task::spawn_blocking(move || reloader.reload_now()).await;
+        let outcome = reloaded.unwrap_or_else(|error| Err(ReloadError::Failed(error.to_string())));
+        match &outcome {
+            Ok(()) => tracing::info!("The config was loaded again."),
+            Err(ReloadError::Refused(why) | ReloadError::Failed(why)) => {
+                self.hub.reload_failed();
+                tracing::error!("The config was not taken over, the old one stays in force: {why}");
+            }
+        }
+        outcome
+    }
+
+    fn reload_now(&self) -> Result<(), ReloadError> {
+        let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let Loaded { config, warnings } = (self.load)().map_err(ReloadError::Refused)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        file_sources(&config).map_err(|error| ReloadError::Refused(error.to_string()))?;
+        let fixed = [
+            ("web.listen", config.web != current.web),
+            ("source", config.sources != current.sources),
+            ("state_dir", config.state_dir != current.state_dir),
+            ("log", config.log != current.log),
+        ];
+        if let Some((name, _)) = fixed.iter().find(|(_, changes)| *changes) {
+            return Err(ReloadError::Refused(format!(
+                "`{name}` differs from what runs, and can only change at a restart; undo that change, or restart"
+            )));
+        }
+        self.hub.reload(&config);
+        *current = Arc::new(config);
+        Ok(())
+    }
+
+    /// Reloads at every SIGHUP.
+    pub(super) fn on_hangup(self: &Arc<Self>) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reloader = Arc::clone(self);
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                // Logged and counted where it happens.
+                _ = Arc::clone(&reloader).reload().await;
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops the sources; returns when they have delivered what they hold.
+    pub(super) fn stop(&self) {
+        let following = self.running.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(following) = following {
+            following.stop();
+        }
+    }
+}
