@@ -1,5 +1,6 @@
 //! diag51007.
 pub mod cause;
+pub mod classify;
 
 pub mod code;
 pub mod config;
