@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
 /// A secret: no `Display`, no `Serialize`, wiped from memory; `Debug` shows its length.
@@ -19,6 +20,12 @@ impl Secret {
     /// The bytes, for signing and comparing only.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What checks signatures made with it. White space around it is left out: no secret of Twilio's has any, and files
+    /// end with a newline.
+    fn verifier(&self) -> DecodingKey {
+        DecodingKey::from_secret(self.0.trim_ascii())
     }
 }
 
@@ -73,6 +80,8 @@ pub struct Account {
 pub struct KeyRing {
     keys: Vec<Key>,
     accounts: Vec<Account>,
+    /// One for each key with a secret, beside it; its `Debug` is redacted, and it wipes itself.
+    verifiers: Vec<Option<DecodingKey>>,
 }
 
 impl KeyRing {
@@ -80,12 +89,20 @@ impl KeyRing {
     pub fn new(mut keys: Vec<Key>, mut accounts: Vec<Account>) -> Self {
         keys.sort_by(|a, b| a.sid.cmp(&b.sid));
         accounts.sort_by(|a, b| a.sid.cmp(&b.sid));
-        Self { keys, accounts }
+        keys.dedup_by(|a, b| a.sid == b.sid);
+        accounts.dedup_by(|a, b| a.sid == b.sid);
+        let verifiers = keys.iter().map(|key| key.secret.as_ref().map(Secret::verifier)).collect();
+        Self { keys, accounts, verifiers }
     }
 
     /// The key with this SID.
     pub fn key(&self, sid: &str) -> Option<&Key> {
-        self.keys.binary_search_by(|key| key.sid.as_str().cmp(sid)).ok().and_then(|at| self.keys.get(at))
+        self.place(sid).and_then(|at| self.keys.get(at))
+    }
+
+    /// What checks signatures of the key with this SID, if its secret is known.
+    pub fn verifier(&self, sid: &str) -> Option<&DecodingKey> {
+        self.place(sid).and_then(|at| self.verifiers.get(at)).and_then(Option::as_ref)
     }
 
     /// Every key, ascending by SID.
@@ -96,5 +113,34 @@ impl KeyRing {
     /// Every account, ascending by SID.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    fn place(&self, sid: &str) -> Option<usize> {
+        self.keys.binary_search_by(|key| key.sid.as_str().cmp(sid)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(sid: &str, secret: &str) -> Key {
+        let secret = Some(Secret::new(secret));
+        Key { sid: sid.into(), account: None, secret, region: None, kind: KeyKind::Standard }
+    }
+
+    #[test]
+    fn of_two_keys_with_one_sid_the_first_counts() {
+        let ring = KeyRing::new(vec![key("SK2", "b"), key("SK1", "first"), key("SK1", "second")], Vec::new());
+        assert_eq!(ring.keys().len(), 2);
+        assert_eq!(ring.key("SK1").and_then(|key| key.secret.as_ref()).map(Secret::expose), Some(&b"first"[..]));
+        assert!(ring.verifier("SK2").is_some());
+        assert!(ring.verifier("SK3").is_none());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", KeyRing::new(vec![key("SK1", "not-for-showing")], Vec::new()));
+        assert!(!shown.contains("not-for-showing") && !shown.contains("110, 111, 116"), "{shown}");
     }
 }

@@ -1,11 +1,34 @@
 //! Checks a token as Twilio would have at the moment of the refusal.
+//!
+//! The checks are a table of small functions, each of which looks at one thing, gives evidence, and says when it could
+//! not look. Nothing here reads a clock or fails: any bytes get a verdict.
 
-use crate::diagnosis::{Found, Skipped, TokenReport};
+use crate::diagnosis::{Check, Fingerprint, Found, SkipReason, Skipped, TokenReport};
 use crate::finding::Finding;
 use crate::keyring::KeyRing;
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::Sent;
+use crate::token::{self, Buffer, Claims, Form, Jwt, Sent};
+
+mod form;
+mod grants;
+mod header;
+mod identity;
+mod key;
+mod region;
+mod report;
+pub mod signature;
+mod time;
+mod transport;
+
+/// The longest validity that Twilio takes, in seconds (code 20157).
+pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
+
+/// How far the seconds in `jti` may be from the issue time: Java's helper library computes them with 32-bit floats.
+pub const JTI_TOLERANCE_SECONDS: i64 = 120;
+
+/// The longest identity, in characters (codes 53201 and 51003).
+pub const IDENTITY_CHARS_MAX: usize = 256;
 
 /// What the checks need to know besides the token.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +59,7 @@ pub struct RefusedBefore {
 /// All that the checks say of one token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// Every fault, by precedence.
+    /// Every fault, by precedence; never empty.
     pub findings: Vec<Finding>,
     /// The checks not made.
     pub skipped: Vec<Skipped>,
@@ -44,7 +67,161 @@ pub struct Verdict {
     pub report: TokenReport,
 }
 
-/// Runs every check.
-pub fn validate(_sent: &Sent, _found: Found, _context: &Context<'_>) -> Option<Verdict> {
-    None
+/// One check.
+type CheckFn = fn(&Subject<'_>, &Context<'_>, &mut Outcome);
+
+/// Every check of an Access Token whose fields can be read.
+const CHECKS: [CheckFn; 19] = [
+    header::algorithm,
+    header::fields,
+    key::issuer,
+    key::account,
+    key::owner,
+    key::kind,
+    signature::check,
+    time::claims,
+    time::start,
+    time::expiry,
+    time::lifetime,
+    grants::presence,
+    grants::types,
+    identity::check,
+    grants::product,
+    grants::fields,
+    region::video,
+    region::agreement,
+    form::duplicates,
+];
+
+/// The checks of a legacy token, which has neither grants nor a key.
+const CAPABILITY_CHECKS: [CheckFn; 3] = [time::claims, time::start, time::expiry];
+
+/// A token whose fields can be read.
+struct Subject<'a> {
+    claims: &'a Claims<'a>,
+    message: &'a [u8],
+    signature: &'a [u8],
+    /// The signature is all there, as it was sent or after a change was undone.
+    whole: bool,
 }
+
+impl<'a> Subject<'a> {
+    fn new(jwt: &'a Jwt<'a>, form: &Form) -> Self {
+        Self { claims: &jwt.claims, message: jwt.message, signature: jwt.signature, whole: *form == Form::Whole }
+    }
+}
+
+/// What is known of the signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Signature {
+    #[default]
+    Unchecked,
+    Good,
+    Bad,
+}
+
+/// What the checks have said so far.
+#[derive(Debug, Default)]
+struct Outcome {
+    findings: Vec<Finding>,
+    skipped: Vec<Skipped>,
+    signature: Signature,
+}
+
+impl Outcome {
+    fn find(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn skip(&mut self, check: Check, reason: SkipReason) {
+        self.skipped.push(Skipped { check, reason });
+    }
+
+    fn run(&mut self, checks: &[CheckFn], subject: &Subject<'_>, context: &Context<'_>) {
+        for check in checks {
+            check(subject, context, self);
+        }
+    }
+}
+
+/// Runs every check that what was sent allows.
+pub fn validate(sent: &Sent, found: Found, fingerprint: Fingerprint, context: &Context<'_>) -> Verdict {
+    let mut buffer = Buffer::default();
+    let token = token::read(sent, &mut buffer);
+    if matches!(token.form, Form::Malformed(..) | Form::NotAToken(_)) {
+        return changed(sent, &token, found, fingerprint, context);
+    }
+    let mut outcome = Outcome::default();
+    form::check(&token, &mut outcome);
+    let subject = token.jwt.as_ref().map(|jwt| Subject::new(jwt, &token.form));
+    judge(&token.form, subject.as_ref(), found, fingerprint, context, outcome)
+}
+
+/// Judges what is no readable token as it stands, but may be one after a change is undone.
+fn changed(
+    sent: &Sent,
+    token: &token::Token<'_>,
+    found: Found,
+    fingerprint: Fingerprint,
+    context: &Context<'_>,
+) -> Verdict {
+    let mut outcome = Outcome::default();
+    let is_token = matches!(token.form, Form::Malformed(..));
+    for undone in transport::undo(&sent.raw) {
+        let mut buffer = Buffer::default();
+        let inner = token::read_bytes(&undone.bytes, sent.ending, &mut buffer);
+        let (Form::Whole, Some(jwt)) = (&inner.form, &inner.jwt) else { continue };
+        let subject = Subject::new(jwt, &inner.form);
+        if is_token && signature::fits(&subject, context) {
+            // The change is the fault; all the rest is judged as it was signed.
+            let changes = undone.changes;
+            outcome.find(Finding::Tampered { changes });
+            return judge(&token.form, Some(&subject), found, fingerprint, context, outcome);
+        }
+        form::check(token, &mut outcome);
+        let bare = Subject { whole: false, ..Subject::new(jwt, &inner.form) };
+        let mut verdict = if is_token {
+            judge(&token.form, Some(&bare), found, fingerprint, context, outcome)
+        } else {
+            judge(&token.form, None, found, fingerprint, context, outcome)
+        };
+        report::describe(&mut verdict.report, &subject, Signature::Unchecked, context);
+        return verdict;
+    }
+    form::check(token, &mut outcome);
+    let subject = token.jwt.as_ref().map(|jwt| Subject::new(jwt, &token.form));
+    judge(&token.form, subject.as_ref(), found, fingerprint, context, outcome)
+}
+
+/// Runs the checks that apply, and puts the verdict together.
+fn judge(
+    form: &Form,
+    subject: Option<&Subject<'_>>,
+    found: Found,
+    fingerprint: Fingerprint,
+    context: &Context<'_>,
+    mut outcome: Outcome,
+) -> Verdict {
+    let mut report = report::empty(form, found, fingerprint);
+    if let Some(subject) = subject {
+        match header::capability(subject.claims) {
+            Some(found) => {
+                outcome.find(Finding::CapabilityToken { found });
+                outcome.skip(Check::Signature, SkipReason::UnknownKey);
+                outcome.run(&CAPABILITY_CHECKS, subject, context);
+            }
+            None => outcome.run(&CHECKS, subject, context),
+        }
+        report::describe(&mut report, subject, outcome.signature, context);
+    }
+    if outcome.findings.is_empty() {
+        let signature_checked = outcome.signature == Signature::Good;
+        outcome.find(Finding::NoneFound { signature_checked, product: context.product });
+    }
+    outcome.findings.sort_by_key(Finding::cause);
+    outcome.skipped.sort_unstable();
+    Verdict { findings: outcome.findings, skipped: outcome.skipped, report }
+}
+
+#[cfg(test)]
+mod tests;

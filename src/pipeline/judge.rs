@@ -6,15 +6,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Settings, Stream};
-use crate::classify;
+use crate::cause::Cause;
+use crate::classify::{Classification, classify};
 use crate::detect::Detector;
-use crate::diagnosis::{Diagnosis, Fingerprint, Found};
+use crate::diagnosis::{Basis, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
+use crate::finding::Finding;
 use crate::keyring::KeyRing;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::product::Product;
 use crate::time::UnixTime;
 use crate::token::Sent;
-use crate::validate::{self, Context, RefusedBefore};
+use crate::validate::{Context, RefusedBefore, Verdict, validate};
 
 /// A token given by hand.
 #[derive(Clone, Debug)]
@@ -94,11 +96,11 @@ impl Core {
                 leeway_seconds: self.settings.leeway_seconds,
                 refused_before: self.refused.get(&fingerprint).copied(),
             };
-            let verdict = validate::validate(sent, *found, fingerprint, &context);
+            let verdict = validate(sent, *found, fingerprint, &context);
             self.remember(fingerprint, at);
             verdict
         });
-        let judgement = classify::classify(verdict, &rejection.codes, rejection.text);
+        let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
         Diagnosis {
             id: rejection.id.clone(),
             at,
@@ -127,8 +129,8 @@ impl Core {
             leeway_seconds: self.settings.leeway_seconds,
             refused_before: None,
         };
-        let verdict = validate::validate(&given.sent, Found::Given, fingerprint, &context);
-        let judgement = classify::classify(Some(verdict), &[], None);
+        let verdict = validate(&given.sent, Found::Given, fingerprint, &context);
+        let judgement = Judgement::of(Some(verdict), &[], None);
         Diagnosis {
             id: fingerprint.to_string(),
             at: given.at,
@@ -159,5 +161,26 @@ impl Core {
         }
         self.order.push_back(fingerprint);
         self.refused.insert(fingerprint, RefusedBefore { first: at, times: 1 });
+    }
+}
+
+/// What verdict, codes and text come to.
+struct Judgement {
+    cause: Cause,
+    basis: Basis,
+    findings: Vec<Finding>,
+    skipped: Vec<Skipped>,
+    report: Option<TokenReport>,
+}
+
+impl Judgement {
+    fn of(verdict: Option<Verdict>, codes: &[u32], text: Option<Cause>) -> Self {
+        let Classification { cause, basis, disagreement } = classify(verdict.as_ref(), codes, text);
+        let (mut findings, skipped, report) = match verdict {
+            Some(verdict) => (verdict.findings, verdict.skipped, Some(verdict.report)),
+            None => (Vec::new(), Vec::new(), None),
+        };
+        findings.extend(disagreement);
+        Self { cause, basis, findings, skipped, report }
     }
 }

@@ -1,0 +1,130 @@
+//! The one cause of a rejection: what the token shows, what a code or a text names, and which of them decides.
+//!
+//! A fault that the token shows wins. If it shows nothing, a code that names a cause decides, then a text.
+
+use crate::cause::Cause;
+use crate::code::{self, Code};
+use crate::diagnosis::Basis;
+use crate::finding::Finding;
+use crate::validate::Verdict;
+
+/// The cause, what it rests on, and whether Twilio's code contradicts it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classification {
+    /// The cause.
+    pub cause: Cause,
+    /// What it rests on.
+    pub basis: Basis,
+    /// A finding to put after the token's own.
+    pub disagreement: Option<Finding>,
+}
+
+/// Decides. `codes` are those that the sightings of the rejection show, in any order; `text` is what a message without
+/// a code names.
+pub fn classify(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>) -> Classification {
+    let shown = verdict.and_then(|verdict| Some((verdict, verdict.findings.first()?.cause())));
+    if let Some((verdict, cause)) = shown
+        && !yields(cause)
+    {
+        return Classification { cause, basis: Basis::Token, disagreement: disagreement(verdict, cause, codes) };
+    }
+    let (cause, basis) = naming(codes)
+        .find_map(|code| code.causes.first())
+        .map(|cause| (*cause, Basis::Code))
+        .or_else(|| text.map(|cause| (cause, Basis::Text)))
+        .or_else(|| shown.map(|(_, cause)| (cause, Basis::Token)))
+        .unwrap_or((Cause::NoToken, Basis::None));
+    Classification { cause, basis, disagreement: None }
+}
+
+/// The causes that say nothing of a fault.
+const fn yields(cause: Cause) -> bool {
+    matches!(cause, Cause::Unreadable | Cause::NoneFound | Cause::NoToken)
+}
+
+/// The codes that name a cause; those with the fewest first, since they say the most.
+fn naming(codes: &[u32]) -> impl Iterator<Item = &'static Code> {
+    let mut naming: Vec<_> =
+        codes.iter().filter_map(|number| code::find(*number)).filter(|code| !code.causes.is_empty()).collect();
+    naming.sort_by_key(|code| (code.causes.len(), code.number));
+    naming.into_iter()
+}
+
+/// A code that names none of the faults that the token shows.
+fn disagreement(verdict: &Verdict, shown: Cause, codes: &[u32]) -> Option<Finding> {
+    let agrees = |code: &Code| verdict.findings.iter().any(|finding| code.causes.contains(&finding.cause()));
+    if naming(codes).any(agrees) {
+        return None;
+    }
+    let code = naming(codes).next()?;
+    code.causes.first().map(|named| Finding::Disagreement { code: code.number, named: *named, shown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::{Fingerprint, Found};
+    use crate::keyring::KeyRing;
+    use crate::product::Product;
+    use crate::time::UnixTime;
+    use crate::token::{Ending, Sent, mint};
+    use crate::validate::{Context, validate};
+
+    fn verdict(raw: &str, at: i64) -> Verdict {
+        let sent = Sent { raw: raw.as_bytes().to_vec().into(), ending: Ending::Closed };
+        let context = Context {
+            refused_at: UnixTime::from_seconds(at),
+            product: Product::Chat,
+            endpoint_region: None,
+            keyring: &KeyRing::default(),
+            leeway_seconds: 0,
+            refused_before: None,
+        };
+        validate(&sent, Found::Given, Fingerprint([0; 8]), &context)
+    }
+
+    #[track_caller]
+    fn check(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>, expected: (Cause, Basis)) {
+        let found = classify(verdict, codes, text);
+        assert_eq!((found.cause, found.basis), expected);
+        assert_eq!(found.disagreement, None);
+    }
+
+    #[test]
+    fn without_a_token_code_then_text_decides() {
+        check(None, &[], None, (Cause::NoToken, Basis::None));
+        check(None, &[51007], None, (Cause::NoToken, Basis::None));
+        check(None, &[51007], Some(Cause::SignatureInvalid), (Cause::SignatureInvalid, Basis::Text));
+        check(None, &[51007, 20104], Some(Cause::SignatureInvalid), (Cause::Expired, Basis::Code));
+        check(None, &[20103, 51119], None, (Cause::Expired, Basis::Code));
+        check(None, &[50385, 99999], None, (Cause::NoToken, Basis::None));
+    }
+
+    #[test]
+    fn a_fault_of_the_token_wins() {
+        let expired = verdict(&mint::good(), mint::ISSUED + 3600);
+        check(Some(&expired), &[51007], None, (Cause::Expired, Basis::Token));
+        check(Some(&expired), &[51007, 20104], None, (Cause::Expired, Basis::Token));
+        check(Some(&expired), &[], Some(Cause::SignatureInvalid), (Cause::Expired, Basis::Token));
+    }
+
+    #[test]
+    fn a_token_that_shows_nothing_yields_to_a_code_or_text() {
+        let masked = verdict("[REDACTED]", mint::ISSUED);
+        check(Some(&masked), &[51007], None, (Cause::Unreadable, Basis::Token));
+        check(Some(&masked), &[31202], None, (Cause::SignatureInvalid, Basis::Code));
+        check(Some(&masked), &[20101], Some(Cause::Expired), (Cause::Expired, Basis::Text));
+        let good = verdict(&mint::good(), mint::ISSUED);
+        check(Some(&good), &[51007], None, (Cause::NoneFound, Basis::Token));
+        check(Some(&good), &[20103], None, (Cause::IssuerInvalid, Basis::Code));
+    }
+
+    #[test]
+    fn a_code_that_names_another_fault_is_a_finding() {
+        let expired = verdict(&mint::good(), mint::ISSUED + 3600);
+        let found = classify(Some(&expired), &[51007, 20106], None);
+        assert_eq!((found.cause, found.basis), (Cause::Expired, Basis::Token));
+        let named = Cause::GrantsMalformed;
+        assert_eq!(found.disagreement, Some(Finding::Disagreement { code: 20106, named, shown: Cause::Expired }));
+    }
+}

@@ -1,0 +1,256 @@
+//! What findings are made of. Everything here may be shown.
+
+use std::fmt;
+
+use crate::token::{Claim, Field, Missing, Part, is_sid};
+
+/// A value of a token, as far as it may be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shown {
+    /// No member.
+    Nothing,
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number that is meant as a time.
+    Number(f64),
+    /// A number that may be anything, so not shown.
+    SomeNumber,
+    /// A word that everybody knows.
+    Word(&'static str),
+    /// A SID.
+    Sid(String),
+    /// What examples and templates put in the place of a value.
+    Placeholder,
+    /// A text of so many characters, not shown.
+    Text(usize),
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+/// The words that may be shown. Regions are in [`REGIONS`].
+const WORDS: [&str; 30] = [
+    "none",
+    "None",
+    "NONE",
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "dir",
+    "JWT",
+    "jwt",
+    "JWE",
+    "JWS",
+    "twilio-fpa;v=1",
+    "twilio-pkrv;v=1",
+    "default",
+    "undefined",
+    "null",
+    "NaN",
+    "[object Object]",
+    "true",
+    "false",
+];
+
+/// Twilio's regions, the withdrawn ones included.
+pub(crate) const REGIONS: [&str; 8] = ["us1", "ie1", "au1", "us2", "br1", "de1", "jp1", "sg1"];
+
+impl Shown {
+    /// Clears a value.
+    pub(crate) fn of(claim: &Claim<'_>) -> Self {
+        match claim {
+            Claim::Missing => Self::Nothing,
+            Claim::Null => Self::Null,
+            Claim::Bool(value) => Self::Bool(*value),
+            Claim::Integer(_) | Claim::Number(_) => Self::SomeNumber,
+            Claim::Text(text) => Self::of_text(text),
+            Claim::Array => Self::Array,
+            Claim::Object => Self::Object,
+        }
+    }
+
+    /// Clears the value of a time claim, whose number may be shown.
+    #[expect(clippy::cast_precision_loss, reason = "only times of other ages lose digits")]
+    pub(crate) fn of_time(claim: &Claim<'_>) -> Self {
+        match claim {
+            Claim::Integer(number) => Self::Number(*number as f64),
+            Claim::Number(number) => Self::Number(*number),
+            Claim::Missing | Claim::Null | Claim::Bool(_) | Claim::Text(_) | Claim::Array | Claim::Object => {
+                Self::of(claim)
+            }
+        }
+    }
+
+    fn of_text(text: &str) -> Self {
+        if is_sid(text.as_bytes()) {
+            return Self::Sid(text.to_owned());
+        }
+        if let Some(word) = WORDS.into_iter().chain(REGIONS).find(|word| *word == text) {
+            return Self::Word(word);
+        }
+        let lower = text.to_ascii_lowercase();
+        let placeholder = ["xxx", "...", "…", "your", "<", "changeme", "placeholder"];
+        if placeholder.iter().any(|mark| lower.contains(mark)) {
+            return Self::Placeholder;
+        }
+        Self::Text(text.chars().count())
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Null => f.write_str("`null`"),
+            Self::Bool(value) => write!(f, "`{value}`"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::SomeNumber => f.write_str("a number"),
+            Self::Word(word) => write!(f, "`{word}`"),
+            Self::Sid(sid) => f.write_str(sid),
+            Self::Placeholder => f.write_str("a placeholder"),
+            Self::Text(0) => f.write_str("an empty text"),
+            Self::Text(1) => f.write_str("a text of 1 character"),
+            Self::Text(count) => write!(f, "a text of {count} characters"),
+            Self::Array => f.write_str("an array"),
+            Self::Object => f.write_str("an object"),
+        }
+    }
+}
+
+/// A legacy token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Of Twilio Client.
+    Client,
+    /// Of TaskRouter.
+    TaskRouter,
+}
+
+impl Capability {
+    /// The claim that gives it away.
+    pub(crate) const fn field(self) -> Field {
+        match self {
+            Self::Client => Field::Scope,
+            Self::TaskRouter => Field::Policies,
+        }
+    }
+}
+
+/// The secret that was used in the place of the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// The right one, with this added or done to it.
+    Altered(&'static str),
+    /// The secret of another key.
+    OtherKey(String),
+    /// The Auth Token of an account.
+    AuthToken(String),
+    /// No secret but this, which can be told.
+    Constant(&'static str),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Altered(how) => write!(f, "that secret {how}"),
+            Self::OtherKey(sid) => write!(f, "the secret of {sid}"),
+            Self::AuthToken(sid) => write!(f, "the Auth Token of {sid}"),
+            Self::Constant(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A change on the way, which undone makes the signature fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `.`, `-` or `_` as `%2E`, `%2D`, `%5F`.
+    PercentEncoded,
+    /// Base64 over the whole token.
+    Base64Encoded,
+    /// White space, line breaks, backslashes or invisible characters put in.
+    WhiteSpace,
+    /// `+` and `/` for `-` and `_`.
+    StandardAlphabet,
+    /// `=` put after parts.
+    Padding,
+    /// Text put before or after.
+    AddedText,
+    /// Upper and lower case of the signature changed.
+    Case,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PercentEncoded => "percent-encoding",
+            Self::Base64Encoded => "a second base64 encoding",
+            Self::WhiteSpace => "white space or escapes inside",
+            Self::StandardAlphabet => "`+` and `/` for `-` and `_`",
+            Self::Padding => "`=` padding",
+            Self::AddedText => "text before or after it",
+            Self::Case => "changed letter case",
+        })
+    }
+}
+
+/// Why a time can't be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFault {
+    /// Not there.
+    Missing,
+    /// No number.
+    NotANumber,
+    /// Before 1970.
+    Negative,
+    /// A time in milliseconds.
+    Milliseconds,
+    /// A time in micro- or nanoseconds, or no time at all.
+    FarFuture,
+}
+
+/// Why an identity can't be taken. Never holds any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityFault {
+    /// A value of this type.
+    NotText(&'static str),
+    /// So many characters.
+    TooLong(usize),
+    /// A control character, at this character from 0.
+    Control(usize),
+}
+
+impl Part {
+    /// Its name.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Header => "header",
+            Self::Payload => "payload",
+            Self::Signature => "signature",
+        }
+    }
+}
+
+impl Missing {
+    /// The first part that is not all there.
+    pub const fn part(self) -> Part {
+        match self {
+            Self::Header => Part::Header,
+            Self::Payload => Part::Payload,
+            Self::Signature | Self::SignatureTail(_) => Part::Signature,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The identity. It is looked at, and never shown.
+
+use super::{Context, IDENTITY_CHARS_MAX, Outcome, Subject};
+use crate::finding::{Finding, IdentityFault, Shown};
+use crate::token::{Claim, Field};
+
+/// A text of 1 to 256 characters, none of them a control character.
+pub(super) fn check(subject: &Subject<'_>, _context: &Context<'_>, outcome: &mut Outcome) {
+    if *subject.claims.value(Field::Grants) != Claim::Object {
+        return;
+    }
+    let identity = subject.claims.value(Field::Identity);
+    if identity.is_absent() {
+        return outcome.find(Finding::IdentityMissing { found: Shown::of(identity) });
+    }
+    if let Some(fault) = fault(identity) {
+        outcome.find(Finding::IdentityInvalid { fault });
+    }
+}
+
+fn fault(identity: &Claim<'_>) -> Option<IdentityFault> {
+    match identity {
+        Claim::Text(text) => {
+            let count = text.chars().count();
+            if count > IDENTITY_CHARS_MAX {
+                return Some(IdentityFault::TooLong(count));
+            }
+            text.chars().position(char::is_control).map(IdentityFault::Control)
+        }
+        Claim::Integer(_) | Claim::Number(_) => Some(IdentityFault::NotText("a number")),
+        Claim::Bool(_) => Some(IdentityFault::NotText("`true` or `false`")),
+        Claim::Array => Some(IdentityFault::NotText("an array")),
+        Claim::Object => Some(IdentityFault::NotText("an object")),
+        Claim::Missing | Claim::Null => None,
+    }
+}

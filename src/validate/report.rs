@@ -1,0 +1,58 @@
+//! What may be shown of a token.
+
+use super::{Context, Signature, Subject, grants, region, time};
+use crate::diagnosis::{Fingerprint, Found, TokenReport, TokenState};
+use crate::token::{Field, Form, is_sid};
+
+/// The report of a token of which nothing is known but its form.
+pub(super) fn empty(form: &Form, found: Found, fingerprint: Fingerprint) -> TokenReport {
+    TokenReport {
+        state: state(form),
+        found,
+        fingerprint,
+        jti: None,
+        key_sid: None,
+        account_sid: None,
+        issued_at: None,
+        not_before: None,
+        expires_at: None,
+        lifetime_seconds: None,
+        grants: Vec::new(),
+        region: None,
+        exposed: false,
+        expired_for_seconds: None,
+        early_by_seconds: None,
+    }
+}
+
+/// Fills in what the fields tell and may be shown.
+pub(super) fn describe(report: &mut TokenReport, subject: &Subject<'_>, signature: Signature, context: &Context<'_>) {
+    let claims = subject.claims;
+    let text = |field| claims.value(field).text();
+    let sid = |field| text(field).filter(|sid| is_sid(sid.as_bytes())).map(str::to_owned);
+    report.jti = text(Field::Jti).filter(|jti| time::jti_seconds(jti).is_some()).map(str::to_owned);
+    report.key_sid = sid(Field::Iss);
+    report.account_sid = sid(Field::Sub);
+    report.issued_at = time::issued(claims).map(|(_, time)| time);
+    report.not_before = time::valid(claims, Field::Nbf);
+    report.expires_at = time::valid(claims, Field::Exp);
+    report.lifetime_seconds = report.expires_at.zip(report.issued_at).map(|(exp, from)| exp.seconds_since(from));
+    report.grants = grants::present(claims);
+    report.region = region::of_token(claims);
+    let expired = report.expires_at.map(|exp| time::is_expired(exp, context));
+    let expired_for = report.expires_at.map(|exp| context.refused_at.seconds_since(exp));
+    report.expired_for_seconds = expired_for.filter(|_| expired == Some(true));
+    report.early_by_seconds = time::early(claims, context).map(|(_, from)| from.seconds_since(context.refused_at));
+    report.exposed =
+        subject.whole && signature != Signature::Bad && expired == Some(false) && text(Field::Alg) == Some("HS256");
+}
+
+const fn state(form: &Form) -> TokenState {
+    match form {
+        Form::Whole => TokenState::Readable,
+        Form::NotAToken(_) | Form::Malformed(..) => TokenState::Malformed,
+        Form::Encrypted => TokenState::Encrypted,
+        Form::Masked(_) => TokenState::Masked,
+        Form::Cut | Form::Truncated(_) => TokenState::Truncated,
+    }
+}
