@@ -169,12 +169,13 @@ const fn logs(fault: Fault) -> &'static [Log] {
         | Fault::RotatedSecret
         | Fault::NotYetValid
         | Fault::TooLong
-        | Fault::MessagingService
         | Fault::NoIdentity
         | Fault::OtherAccount
         | Fault::Capability
         | Fault::DeletedKey => &[Log::Gateway, Log::Client, Log::Worker, Log::Container],
-        Fault::Reused | Fault::Html | Fault::Undefined | Fault::CutShort => &[Log::Gateway, Log::Client],
+        Fault::Reused | Fault::MessagingService | Fault::Html | Fault::Undefined | Fault::CutShort => {
+            &[Log::Gateway, Log::Client]
+        }
         Fault::NoSyncGrant => &[Log::Client],
         Fault::Masked => &[Log::Worker],
         Fault::CodeSignature | Fault::CodeExpired | Fault::NothingLogged => &[Log::Calls],

@@ -43,6 +43,7 @@ pub(super) fn gateway_refused(now: UnixTime, token: &str, id: &str, beat: &mut B
             "terminal": true, "message": format!("Connection error: {REJECTED}"), "httpStatusCode": 401,
             "errorCode": 51007,
         },
+        "stack": format!("Error: {REJECTED}\n    at /srv/app/node_modules/@twilio/conversations/builds/lib.js:9664:20"),
         "token": token, "msg": "twilio connection error",
     });
     line(beat, Log::Gateway, text.to_string());
@@ -122,7 +123,7 @@ pub(super) fn client_connected(now: UnixTime, token: &str, id: &str, beat: &mut 
 
 pub(super) fn worker_refused(now: UnixTime, token: &str, id: &str, beat: &mut Beat) {
     let text = format!(
-        "time={} level=error service=worker request_id={id} msg=\"twilio client refused\" code=51007 \
+        "time={} level=error service=worker request_id={id} sdk=twilio-sync msg=\"client refused\" code=51007 \
          error=\"{REJECTED}\" token={token}",
         stamp(now)
     );
@@ -144,7 +145,12 @@ fn container(now: UnixTime, stream: &str, text: &str, beat: &mut Beat) {
 }
 
 pub(super) fn container_refused(now: UnixTime, token: &str, beat: &mut Beat) {
-    container(now, "stderr", &format!("error: Twilio error 51007: {REJECTED} (HTTP 401) token={token}"), beat);
+    container(
+        now,
+        "stderr",
+        &format!("error: TwilioVideo connect failed: error 51007: {REJECTED} (HTTP 401) token={token}"),
+        beat,
+    );
 }
 
 pub(super) fn container_served(now: UnixTime, bytes: u64, beat: &mut Beat) {
@@ -152,7 +158,7 @@ pub(super) fn container_served(now: UnixTime, bytes: u64, beat: &mut Beat) {
 }
 
 pub(super) fn calls_refused(now: UnixTime, message: &str, beat: &mut Beat) {
-    let text = format!("{} ERROR [http-nio-3] c.e.calls.AgentPhone - {message}", logback_stamp(now));
+    let text = format!("{} ERROR [http-nio-3] c.e.calls.TwilioVoice - {message}", logback_stamp(now));
     line(beat, Log::Calls, text);
 }
 
