@@ -354,7 +354,9 @@ mod tests {
         let mut ledger = ledger(Settings::default());
         let failed = Health::Failed { kind: Failure::Read, message: "no".to_owned() };
         let reports = [Health::Up(true), Health::Rotated(Rotation::Rename), Health::Lost(7), failed, Health::CaughtUp];
-        reports.iter().for_each(|health| ledger.health("app", health, NOW));
+        for health in &reports {
+            ledger.health("app", health, NOW);
+        }
         ledger.apply(&Event::Lines { source: "app".into(), lines: 3, truncated: 1, bytes: 90 }, NOW);
         let view = ledger.commit();
         let app = &view.sources[0];
@@ -394,7 +396,9 @@ mod tests {
             let mut ledger = ledger(Settings { keys_max: 1, ..Settings::default() });
             let count = events.len() as u64;
             let recent = events.iter().filter(|event| NOW.seconds_since(event.at) < 86_400).count() as u64;
-            events.into_iter().for_each(|event| apply(&mut ledger, event));
+            for event in events {
+                apply(&mut ledger, event);
+            }
             let view = ledger.commit();
             prop_assert_eq!(view.totals.rejections, count);
             prop_assert_eq!(view.sources.iter().map(|source| source.rejections_all()).sum::<u64>(), count);
