@@ -201,7 +201,12 @@ impl Ledger {
             Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
         }
         let diagnosis = Arc::new(diagnosis.clone());
-        working.examples.insert(diagnosis.cause, Arc::clone(&diagnosis));
+        // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
+        // must not keep its place for ever.
+        let newer = |old: &Arc<Diagnosis>| old.at.min(now) <= diagnosis.at.min(now);
+        if working.examples.get(&diagnosis.cause).is_none_or(newer) {
+            working.examples.insert(diagnosis.cause, Arc::clone(&diagnosis));
+        }
         if self.settings.rejections_kept > 0 {
             let over = (working.rejections.len() + 1).saturating_sub(self.settings.rejections_kept);
             working.rejections.drain(..over);
@@ -325,6 +330,16 @@ mod tests {
         let view = ledger.commit();
         assert_eq!(view.totals.rejections, 1);
         assert_eq!(view.tally(Window::from_seconds(86_400).expect("a window"), NOW).rejections, 0);
+    }
+
+    #[test]
+    fn the_example_of_a_cause_is_its_latest_whatever_the_order_of_arrival() {
+        let mut ledger = ledger(Settings::default());
+        for (id, seconds_ago) in [(1, 50), (2, -500), (3, 0), (4, 90)] {
+            let at = NOW.plus_millis(-seconds_ago * 1000);
+            apply(&mut ledger, Diagnosis { at, ..diagnosis(id, Cause::Expired) });
+        }
+        assert_eq!(ledger.commit().examples[&Cause::Expired].id, "3");
     }
 
     #[test]
