@@ -201,7 +201,12 @@ impl Ledger {
             Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
         }
         let diagnosis = Arc::new(diagnosis.clone());
-        working.examples.insert(diagnosis.cause, Arc::clone(&diagnosis));
+        // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
+        // must not keep its place for ever.
+        let newer = |old: &Arc<Diagnosis>| old.at.min(now) <= diagnosis.at.min(now);
+        if working.examples.get(&diagnosis.cause).is_none_or(newer) {
+            working.examples.insert(diagnosis.cause, Arc::clone(&diagnosis));
+        }
         if self.settings.rejections_kept > 0 {
             let over = (working.rejections.len() + 1).saturating_sub(self.settings.rejections_kept);
             working.rejections.drain(..over);
@@ -328,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_a_cause_is_its_latest_whatever_the_order_of_arrival() {
+        let mut ledger = ledger(Settings::default());
+        for (id, seconds_ago) in [(1, 50), (2, -500), (3, 0), (4, 90)] {
+            let at = NOW.plus_millis(-seconds_ago * 1000);
+            apply(&mut ledger, Diagnosis { at, ..diagnosis(id, Cause::Expired) });
+        }
+        assert_eq!(ledger.commit().examples[&Cause::Expired].id, "3");
+    }
+
+    #[test]
     fn only_the_latest_rejections_are_kept_and_numbers_go_on() {
         let mut ledger = ledger(Settings { rejections_kept: 3, ..Settings::default() });
         (0..5).for_each(|id| apply(&mut ledger, diagnosis(id, Cause::Expired)));
@@ -354,7 +369,9 @@ mod tests {
         let mut ledger = ledger(Settings::default());
         let failed = Health::Failed { kind: Failure::Read, message: "no".to_owned() };
         let reports = [Health::Up(true), Health::Rotated(Rotation::Rename), Health::Lost(7), failed, Health::CaughtUp];
-        reports.iter().for_each(|health| ledger.health("app", health, NOW));
+        for health in &reports {
+            ledger.health("app", health, NOW);
+        }
         ledger.apply(&Event::Lines { source: "app".into(), lines: 3, truncated: 1, bytes: 90 }, NOW);
         let view = ledger.commit();
         let app = &view.sources[0];
@@ -394,7 +411,9 @@ mod tests {
             let mut ledger = ledger(Settings { keys_max: 1, ..Settings::default() });
             let count = events.len() as u64;
             let recent = events.iter().filter(|event| NOW.seconds_since(event.at) < 86_400).count() as u64;
-            events.into_iter().for_each(|event| apply(&mut ledger, event));
+            for event in events {
+                apply(&mut ledger, event);
+            }
             let view = ledger.commit();
             prop_assert_eq!(view.totals.rejections, count);
             prop_assert_eq!(view.sources.iter().map(|source| source.rejections_all()).sum::<u64>(), count);

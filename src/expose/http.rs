@@ -48,6 +48,7 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, error } = self;
         write!(f, "can't listen on {address}: ")?;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list grows")]
         match error.kind() {
             io::ErrorKind::AddrInUse => f.write_str(
                 "the address is in use by another process. Stop that one, or give another address in `web.listen`",

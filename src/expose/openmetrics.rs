@@ -119,7 +119,9 @@ fn write_sample(
     bound: Option<(&str, f64)>,
     value: f64,
 ) -> std::fmt::Result {
-    name.iter().for_each(|part| page.push_str(part));
+    for part in name {
+        page.push_str(part);
+    }
     let mut separator = '{';
     for label in labels {
         write!(page, "{separator}{}=\"{}\"", label.name(), Escaped(label.value()))?;

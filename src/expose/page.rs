@@ -110,21 +110,21 @@ fn write_glance(page: &mut String, scene: &Scene<'_>, tallies: &[Tally; 3]) -> f
         n => write!(page, "{} connections were refused in the last 5 minutes", Grouped(n))?,
     }
     match view.totals.last_rejection {
-        Some(at) => write!(page, "; the latest refusal was {}.</p>\n", Ago { at, now: scene.now })?,
+        Some(at) => writeln!(page, "; the latest refusal was {}.</p>", Ago { at, now: scene.now })?,
         None => page.write_str("; none has been seen yet.</p>\n")?,
     }
     if !scene.status.ready {
         page.write_str("<p class=\"note\">The backlog is still being read: numbers will grow.</p>\n")?;
     }
     if !down.is_empty() {
-        write!(page, "<p class=\"note\">Not working: {}.</p>\n", Escaped(&down.join(", ")))?;
+        writeln!(page, "<p class=\"note\">Not working: {}.</p>", Escaped(&down.join(", ")))?;
     }
     if !scene.status.reload_successful {
         page.write_str("<p class=\"note\">The last reload failed: the config before it is still in force.</p>\n")?;
     }
     page.write_str("<dl class=\"counts\">\n")?;
     for ((_, name), tally) in WINDOWS.iter().zip(tallies) {
-        write!(page, "<div><dt>{name}</dt><dd>{}</dd></div>\n", Grouped(tally.rejections))?;
+        writeln!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", Grouped(tally.rejections))?;
     }
     write!(page, "<div><dt>in all</dt><dd>{}</dd></div>\n</dl>\n</section>\n", Grouped(view.totals.rejections))
 }
@@ -203,7 +203,7 @@ fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> f
     if !diagnosis.findings.is_empty() {
         page.write_str("<ul>\n")?;
         for finding in &diagnosis.findings {
-            write!(page, "<li>{}</li>\n", Escaped(&finding.to_string()))?;
+            writeln!(page, "<li>{}</li>", Escaped(&finding.to_string()))?;
         }
         page.write_str("</ul>\n")?;
     }
@@ -213,7 +213,7 @@ fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> f
             .iter()
             .map(|one| format!("{} ({})", one.check.id(), one.reason.id()).replace('_', " "))
             .collect();
-        write!(page, "<p class=\"where\">Not checked: {}</p>\n", Escaped(&skipped.join(", ")))?;
+        writeln!(page, "<p class=\"where\">Not checked: {}</p>", Escaped(&skipped.join(", ")))?;
     }
     page.write_str("</li>\n")
 }
@@ -236,10 +236,10 @@ fn write_sources(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
             let ago = Ago { at: error.at, now: scene.now };
             write!(page, "<span>last error, {ago}: {}</span>", Escaped(&error.message))?;
         }
-        write!(
+        writeln!(
             page,
             "</th><td><span class=\"state {class}\">{state}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
             Grouped(source.files),
             Grouped(source.lines),
             Bytes(source.read_bytes),
@@ -261,7 +261,7 @@ fn write_links(page: &mut String) -> fmt::Result {
         ("/api/v1/status/config", "the effective config"),
         ("/api/v1/openapi.json", "all of the API"),
     ] {
-        write!(page, "<li><a href=\"{path}\"><code>{path}</code></a> {what}</li>\n")?;
+        writeln!(page, "<li><a href=\"{path}\"><code>{path}</code></a> {what}</li>")?;
     }
     page.write_str("</ul>\n</section>\n")
 }

@@ -70,13 +70,12 @@ pub(super) fn unknown<'a>(what: &str, found: &str, known: impl Iterator<Item = &
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
     let found = shown(found);
-    match close {
-        Some((_, name)) => format!("unknown {what} `{found}`: did you mean `{name}`?"),
-        None => {
-            let all: Vec<&str> = known.collect();
-            let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-            format!("unknown {what} `{found}`: expected one of {all}")
-        }
+    if let Some((_, name)) = close {
+        format!("unknown {what} `{found}`: did you mean `{name}`?")
+    } else {
+        let all: Vec<&str> = known.collect();
+        let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+        format!("unknown {what} `{found}`: expected one of {all}")
     }
 }
 

@@ -84,13 +84,14 @@ pub fn router(state: AppState) -> Router {
 async fn guard(request: Request, next: Next) -> Response {
     let mut response = match refused(&request) {
         Some(refusal) => refusal.into_response(),
-        None => match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => {
+        None => {
+            if let Ok(response) = tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+                response
+            } else {
                 let seconds = REQUEST_TIME_MAX.as_secs();
                 Refusal::timeout(format!("the request took longer than {seconds} s")).into_response()
             }
-        },
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in [

@@ -23,7 +23,7 @@ use super::answer::Refusal;
 use super::{AppState, STREAMS_MAX, drained};
 
 /// How often a stream without news says that it lives.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The most events in one write.
 const BATCH: usize = 64;
 

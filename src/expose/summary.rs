@@ -14,7 +14,7 @@ use crate::time::UnixTime;
 /// Whether an alert fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AlertStatus {
+pub(super) enum AlertStatus {
     /// None.
     Ok,
 }

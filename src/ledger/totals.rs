@@ -255,7 +255,9 @@ mod tests {
     #[test]
     fn an_observation_on_a_bound_belongs_to_it() {
         let mut histogram = Histogram::new(&[1.0, 10.0]);
-        [1, 2, 10, 11].into_iter().for_each(|seconds| histogram.observe(seconds));
+        for seconds in [1, 2, 10, 11] {
+            histogram.observe(seconds);
+        }
         assert_eq!((histogram.counts.as_slice(), histogram.count, histogram.sum), ([1, 2].as_slice(), 4, 24.0));
     }
 

@@ -404,7 +404,9 @@ mod tests {
     #[track_caller]
     fn check(seconds_ago: &[i64], window: &str, expected: u64) {
         let mut windows = Windows::new(NOW);
-        seconds_ago.iter().for_each(|&ago| windows.count(&rejection(ago), NOW));
+        for ago in seconds_ago {
+            windows.count(&rejection(*ago), NOW);
+        }
         let window = Window::parse(window).expect("a window");
         assert_eq!(windows.tally(window, NOW).rejections, expected);
     }
@@ -447,7 +449,9 @@ mod tests {
     #[test]
     fn first_and_last_are_the_times_of_the_events() {
         let mut windows = Windows::new(NOW);
-        [7, 90, 12].into_iter().for_each(|ago| windows.count(&rejection(ago), NOW));
+        for ago in [7, 90, 12] {
+            windows.count(&rejection(ago), NOW);
+        }
         let seen = windows.tally(Window::default(), NOW).causes.at(Cause::NoToken).expect("seen");
         assert_eq!(seen, Seen { count: 3, first: rejection(90).at, last: rejection(7).at });
     }

@@ -110,11 +110,13 @@ pub const FAMILIES: &[Family] = &[
         "Checks of refused tokens that could not be made, and why.",
         |scene, rows| {
             let skipped = &scene.view.totals.skipped;
-            skipped.iter().for_each(|(one, count)| rows.count(&[one.check.id(), one.reason.id()], *count));
+            for (one, count) in skipped {
+                rows.count(&[one.check.id(), one.reason.id()], *count);
+            }
         },
     ),
     histogram("diag51007_token_expired_for_seconds", "How long refused tokens had been expired.", |scene, rows| {
-        scene.view.totals.expired_for.iter().for_each(|(p, h)| rows.histogram(&[p.id()], h))
+        scene.view.totals.expired_for.iter().for_each(|(p, h)| rows.histogram(&[p.id()], h));
     }),
     histogram(
         "diag51007_token_lifetime_seconds",
