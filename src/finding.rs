@@ -285,7 +285,9 @@ impl Finding {
             Self::Malformed { part, .. } => Some(part.path()),
             Self::Truncated { missing } => Some(missing.part().path()),
             Self::AlgorithmUnsupported { .. } => Some(Field::Alg.path()),
-            Self::IssuerInvalid { .. } | Self::KeyNotAllowed { .. } => Some(Field::Iss.path()),
+            Self::IssuerInvalid { .. } | Self::KeyNotAllowed { .. } | Self::VideoRegion { of_key: Some(_), .. } => {
+                Some(Field::Iss.path())
+            }
             Self::AccountInvalid { .. } | Self::AccountMismatch { .. } => Some(Field::Sub.path()),
             Self::WrongSecret { .. } | Self::Tampered { .. } | Self::SignatureInvalid { .. } => {
                 Some(Part::Signature.path())
@@ -300,7 +302,6 @@ impl Finding {
             Self::GrantsMissing { .. } | Self::ProductGrantMissing { .. } => Some(Field::Grants.path()),
             Self::IdentityMissing { .. } | Self::IdentityInvalid { .. } => Some(Field::Identity.path()),
             Self::GrantIncomplete { grant, .. } => Some(grant.path()),
-            Self::VideoRegion { of_key: Some(_), .. } => Some(Field::Iss.path()),
             Self::VideoRegion { of_key: None, .. } | Self::RegionMismatch { .. } => Some(Field::Twr.path()),
             Self::NoneFound { .. } | Self::Disagreement { .. } => None,
         }

@@ -32,7 +32,8 @@ pub enum Shown {
 }
 
 /// The words that may be shown. Regions are in [`REGIONS`].
-const WORDS: [&str; 30] = [
+const WORDS: [&str; 31] = [
+    "hs256",
     "none",
     "None",
     "NONE",
@@ -252,5 +253,35 @@ impl Missing {
             Self::Payload => Part::Payload,
             Self::Signature | Self::SignatureTail(_) => Part::Signature,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(claim: &Claim<'_>, expected: &str) {
+        assert_eq!(Shown::of(claim).to_string(), expected);
+    }
+
+    #[test]
+    fn only_sids_and_known_words_are_shown() {
+        check(&Claim::Text("MG00000000000000000000000000000001".into()), "MG00000000000000000000000000000001");
+        check(&Claim::Text("RS256".into()), "`RS256`");
+        check(&Claim::Text("SyntheticSecretNotReal0000000001".into()), "a text of 32 characters");
+        check(&Claim::Text("00112233445566778899aabbccddeeff".into()), "a text of 32 characters");
+        check(&Claim::Text("alice@example.com".into()), "a text of 17 characters");
+        check(&Claim::Text("ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".into()), "a placeholder");
+        check(&Claim::Text("IS...".into()), "a placeholder");
+        check(&Claim::Integer(15_551_234_567), "a number");
+        check(&Claim::Text("".into()), "an empty text");
+        check(&Claim::Missing, "nothing");
+    }
+
+    #[test]
+    fn the_number_of_a_time_claim_is_shown() {
+        assert_eq!(Shown::of_time(&Claim::Integer(1_795_491_275_994)).to_string(), "1795491275994");
+        assert_eq!(Shown::of_time(&Claim::Text("1795491275".into())).to_string(), "a text of 10 characters");
     }
 }

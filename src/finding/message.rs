@@ -301,9 +301,10 @@ fn region(
     endpoint: Option<&'static str>,
 ) -> fmt::Result {
     f.write_str("expected one region, but found ")?;
-    match token {
-        Shown::Nothing => f.write_str("no `twr` (which means `us1`)")?,
-        other => write!(f, "`twr` {other}")?,
+    if *token == Shown::Nothing {
+        f.write_str("no `twr` (which means `us1`)")?;
+    } else {
+        write!(f, "`twr` {token}")?;
     }
     if let Some(key) = key {
         write!(f, ", a key of region `{key}`")?;

@@ -55,7 +55,7 @@ const WORDS: [&str; 14] = [
 ];
 
 /// What loggers write over a secret, in lower case.
-const MASKS: [&str; 16] = [
+const MASKS: [&str; 11] = [
     "redacted",
     "filtered",
     "masked",
@@ -67,12 +67,10 @@ const MASKS: [&str; 16] = [
     "obfuscated",
     "censored",
     "omitted",
-    "sensitive",
-    "secret",
-    "private",
-    "token",
-    "jwt",
 ];
+
+/// What they write in brackets, and nothing beside it.
+const BRACKETED_MASKS: [&str; 6] = ["sensitive", "secret", "private", "token", "jwt", "access_token"];
 
 /// Longest text in brackets that is looked at for a mask's word, in bytes.
 const MASK_BYTES_MAX: usize = 64;
@@ -104,13 +102,11 @@ pub(super) fn has_mask(raw: &[u8]) -> bool {
 
 /// Recognises the mark of a logger that cut the value: an ellipsis at the end, or words that say so.
 pub(super) fn has_cut_mark(raw: &[u8]) -> bool {
-    let text = raw.trim_ascii_end();
-    let lower = || text.to_ascii_lowercase();
+    let text = raw.trim_ascii_end().to_ascii_lowercase();
+    let marks = ["truncated", "more char", "more byte", "<snip", "[snip", "[cut"];
     text.ends_with(b"...")
         || text.ends_with("…".as_bytes())
-        || ["truncated", "more char", "more byte", "<snip", "[snip", "[cut"]
-            .iter()
-            .any(|mark| memchr::memmem::find(&lower(), mark.as_bytes()).is_some())
+        || marks.iter().any(|mark| memchr::memmem::find(&text, mark.as_bytes()).is_some())
 }
 
 /// Recognises what is no token.
@@ -169,8 +165,7 @@ fn is_mask_run(text: &[u8]) -> bool {
 }
 
 fn is_mask_word(text: &[u8]) -> bool {
-    // `secret`, `token` and their like are masks in brackets only.
-    MASKS.iter().take(11).any(|mask| text.eq_ignore_ascii_case(mask.as_bytes()))
+    MASKS.iter().any(|mask| text.eq_ignore_ascii_case(mask.as_bytes()))
 }
 
 fn is_bracketed_mask(text: &[u8]) -> bool {
@@ -182,12 +177,14 @@ fn is_bracketed_mask(text: &[u8]) -> bool {
         Some(b'*') => b'*',
         _ => return false,
     };
+    if text.len() > MASK_BYTES_MAX || text.last() != Some(&closing) {
+        return false;
+    }
+    let inner = text.get(1..text.len() - 1).unwrap_or_default().to_ascii_lowercase();
     let is_wordy = |byte: &u8| byte.is_ascii_alphanumeric() || b" _-:.*[]<>(){}".contains(byte);
-    text.len() > 2
-        && text.len() <= MASK_BYTES_MAX
-        && text.last() == Some(&closing)
-        && text.iter().all(is_wordy)
-        && MASKS.iter().any(|mask| memchr::memmem::find(&text.to_ascii_lowercase(), mask.as_bytes()).is_some())
+    BRACKETED_MASKS.iter().any(|mask| inner == mask.as_bytes())
+        || (inner.iter().all(is_wordy)
+            && MASKS.iter().any(|mask| memchr::memmem::find(&inner, mask.as_bytes()).is_some()))
 }
 
 fn has_bracketed_mask(raw: &[u8]) -> bool {
@@ -206,8 +203,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(raw: &str, expected: Option<Instead>) {
-        assert_eq!(instead(raw.as_bytes()), expected);
+    fn check(raw: &str, expected: impl Into<Option<Instead>>) {
+        assert_eq!(instead(raw.as_bytes()), expected.into());
     }
 
     #[test]
@@ -230,12 +227,24 @@ mod tests {
 
     #[test]
     fn masks_are_recognised() {
-        for mask in
-            ["***", "*", "[REDACTED]", "<redacted>", "xxxxx", "[FILTERED]", "[Filtered]", "REDACTED", "••••", "..."]
-        {
+        for mask in [
+            "***",
+            "*",
+            "[REDACTED]",
+            "<redacted>",
+            "xxxxx",
+            "[FILTERED]",
+            "[Filtered]",
+            "REDACTED",
+            "••••",
+            "...",
+            "<jwt>",
+        ] {
             assert!(is_mask(mask.as_bytes()), "{mask}");
         }
-        for other in ["", "xx", "undefined", "[object Object]", "<html>", "<Response>", "secret", "{}", "[]"] {
+        for other in
+            ["", "xx", "undefined", "[object Object]", "[object Token]", "<html>", "<Response>", "secret", "{}", "[]"]
+        {
             assert!(!is_mask(other.as_bytes()), "{other}");
         }
     }

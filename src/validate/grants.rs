@@ -136,7 +136,9 @@ pub(super) fn product(subject: &Subject<'_>, context: &Context<'_>, outcome: &mu
         // Whichever it was: there is none.
         Product::Unknown if present.is_empty() && !claims.has_other_grants() => true,
         Product::Unknown => return outcome.skip(Check::ProductGrant, SkipReason::UnknownProduct),
-        product => rules_of(product).all(|rule| *claims.value(rule.grant) == Claim::Missing),
+        product @ (Product::Chat | Product::Sync | Product::Voice | Product::Video | Product::TaskRouter) => {
+            rules_of(product).all(|rule| *claims.value(rule.grant) == Claim::Missing)
+        }
     };
     if is_missing {
         outcome.find(Finding::ProductGrantMissing { product: context.product, present });
@@ -149,7 +151,7 @@ pub(super) fn fields(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut
     match context.product {
         Product::Unknown => RULES.iter().filter(is_there).for_each(|rule| fields_of(rule, subject.claims, outcome)),
         // The current name of a grant comes before the legacy one.
-        product => {
+        product @ (Product::Chat | Product::Sync | Product::Voice | Product::Video | Product::TaskRouter) => {
             if let Some(rule) = rules_of(product).find(is_there) {
                 fields_of(rule, subject.claims, outcome);
             }

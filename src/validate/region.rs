@@ -22,14 +22,14 @@ pub(super) fn of_token(claims: &Claims<'_>) -> Option<&'static str> {
 pub(super) fn video(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut Outcome) {
     let is_video = match context.product {
         Product::Video => true,
-        Product::Unknown => matches!(grants::present(subject.claims).as_slice(), ["video"] | ["rtc"]),
+        Product::Unknown => matches!(grants::present(subject.claims).as_slice(), ["video" | "rtc"]),
         Product::Chat | Product::Sync | Product::Voice | Product::TaskRouter => false,
     };
     if !is_video {
         return;
     }
     let (found, of_key) = match of_key(subject, context) {
-        Some((sid, region)) => (region, Some(sid)),
+        Some((sid, region)) => (region, Some(sid.to_owned())),
         None => (of_token(subject.claims).unwrap_or(DEFAULT), None),
     };
     if found != DEFAULT {
@@ -51,9 +51,9 @@ pub(super) fn agreement(subject: &Subject<'_>, context: &Context<'_>, outcome: &
     }
 }
 
-fn of_key(subject: &Subject<'_>, context: &Context<'_>) -> Option<(String, &'static str)> {
+fn of_key<'a>(subject: &Subject<'_>, context: &Context<'a>) -> Option<(&'a str, &'static str)> {
     let key = subject.claims.value(Field::Iss).text().and_then(|iss| context.keyring.key(iss))?;
-    Some((key.sid.clone(), known(key.region.as_deref()?)?))
+    Some((key.sid.as_str(), known(key.region.as_deref()?)?))
 }
 
 fn known(region: &str) -> Option<&'static str> {

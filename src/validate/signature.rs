@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
 use super::key::is_sid_of;
+use super::transport::{decode_percent_once, hex_byte};
 use super::{Context, Outcome, Signature, Subject};
 use crate::diagnosis::{Check, SkipReason};
 use crate::finding::{Change, Finding, Mistake};
@@ -108,7 +109,7 @@ const ALTERATIONS: [(&str, Alteration); 21] = [
     ("decoded from base64url", |s| URL_SAFE_NO_PAD.decode(without_padding(s)).ok()),
     ("encoded in base64", |s| Some(STANDARD.encode(s).into_bytes())),
     ("decoded from hexadecimal digits", decode_hex),
-    ("percent-decoded", |s| super::transport::decode_percent_once(s)),
+    ("percent-decoded", decode_percent_once),
 ];
 
 fn without_padding(text: &[u8]) -> &[u8] {
@@ -131,10 +132,11 @@ fn altered(subject: &Subject<'_>, secret: &Secret) -> Option<Mistake> {
 }
 
 fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    let (pairs, rest) = text.as_chunks::<2>();
+    if !rest.is_empty() {
         return None;
     }
-    text.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    pairs.iter().map(|pair| hex_byte(*pair)).collect()
 }
 
 /// Another secret of the ring, with or without a newline.

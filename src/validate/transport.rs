@@ -69,24 +69,24 @@ fn decode_percent(text: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
+/// Undoes one percent-encoding; `None` if there is none.
 pub(super) fn decode_percent_once(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
         let escape = after.split_first_chunk::<2>().filter(|_| *byte == b'%');
-        let value = escape.and_then(|(digits, _)| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (value, escape) {
-            (Some(value), Some((_, after))) => {
-                decoded.push(value);
-                rest = after;
-            }
-            _ => {
-                decoded.push(*byte);
-                rest = after;
-            }
-        }
+        let value = escape.and_then(|(digits, after)| Some((hex_byte(*digits)?, after)));
+        let (byte, after) = value.unwrap_or((*byte, after));
+        decoded.push(byte);
+        rest = after;
     }
     (decoded != text).then_some(decoded)
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub(super) fn hex_byte(digits: [u8; 2]) -> Option<u8> {
+    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()));
+    Some(high? << 4 | low?)
 }
 
 /// `ZXlK` is `eyJ` in base64.
