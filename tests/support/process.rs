@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test calls it a failure; generous, because machines are slow.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two questions to another process.
 const PAUSE: Duration = Duration::from_millis(20);
 
