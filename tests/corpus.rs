@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use case::{Case, Findings, Run, cases, render};
 
 /// Logs up to this length are cut at every byte, longer ones at [`SEEDED_CUTS`] places.
-const CUT_EVERYWHERE_BYTES: usize = 1500;
+const CUT_EVERYWHERE_BYTES: usize = 1000;
 /// How many places, spread over a longer log by a fixed sequence.
-const SEEDED_CUTS: usize = 250;
+const SEEDED_CUTS: usize = 120;
 
 macro_rules! files {
     ($($name:ident)*) => {
@@ -33,7 +33,7 @@ macro_rules! files {
     };
 }
 
-files! { causes coalescing codes embeddings envelopes lookalikes pairing precedence times }
+files! { causes coalescing codes embeddings envelopes lookalikes pairing precedence products times }
 
 #[test]
 fn every_file_of_the_corpus_is_run() {
@@ -46,6 +46,20 @@ fn every_file_of_the_corpus_is_run() {
         .collect();
     found.sort();
     assert_eq!(found, FILES, "add the file to `files!` in tests/corpus.rs");
+}
+
+#[test]
+fn every_cause_is_expected_somewhere() {
+    let all: String = FILES
+        .iter()
+        .map(|name| std::fs::read_to_string(folder().join(name).with_extension("md")).expect("the file is there"))
+        .flat_map(|markdown| cases(&markdown).into_iter().map(|case| case.expected).collect::<Vec<_>>())
+        .collect();
+    for cause in diag51007::cause::Cause::ALL {
+        let (id, heads) = (cause.id(), all.lines().filter(|line| line.starts_with("line ")));
+        let expected = heads.filter_map(|line| line.split(' ').nth(2)).any(|word| word == id);
+        assert!(expected, "no case of the corpus expects `{id}`");
+    }
 }
 
 fn folder() -> PathBuf {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test calls it a failure; generous, because machines are slow.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two questions to another process.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -122,12 +122,9 @@ impl Daemon {
         ask(&self.address, "POST", path, kind, body)
     }
 
-    /// The value of one series on `/metrics`, written as it stands there.
-    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
-        self.get("/metrics").body.lines().find_map(|line| {
-            let value = line.strip_prefix(series)?.strip_prefix(' ')?;
-            value.parse().ok()
-        })
+    /// The value of one series without labels on `/metrics`.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        value(&self.get("/metrics").body, name, &[])
     }
 
     /// All it wrote so far.
@@ -197,6 +194,17 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
+}
+
+/// The value of the series with exactly these labels, whatever their order, on a page of the text format.
+pub(crate) fn value(page: &str, name: &str, labels: &[String]) -> Option<f64> {
+    page.lines().find_map(|line| {
+        let (series, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+        let inside = series.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(series);
+        let found = inside.split(',').filter(|label| !label.is_empty()).collect::<Vec<_>>();
+        let same = found.len() == labels.len() && labels.iter().all(|label| found.contains(&label.as_str()));
+        same.then(|| value.parse().ok()).flatten()
+    })
 }
 
 /// One request on one connection. Status 0 when nobody answers.

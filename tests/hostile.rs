@@ -1,0 +1,125 @@
+//! Bytes that no logger should write, through the core: no panic, bounded results, the same however they are cut.
+#![cfg(test)]
+
+#[path = "support/case.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod case;
+#[path = "support/mint.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod mint;
+#[path = "support/recipe.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod recipe;
+
+use proptest::prelude::*;
+
+use case::{Run, usual_keyring};
+use recipe::expand;
+
+/// What follows the hostile bytes must still be found.
+const REFUSAL: &str = "\n2026-03-01T10:00:00Z error Twilio error code=51007 \"Token authentication is rejected\" \
+                       token={{token exp=\"2026-03-01T09:58:30Z\"}}\n";
+/// Larger than any limit of a line.
+const HUGE_BYTES: usize = 8 << 20;
+
+/// The hostile bytes, then a refusal, in blocks: the refusal is found, and so are so many others.
+#[track_caller]
+fn check(what: &str, mut log: Vec<u8>, others: usize) {
+    log.extend_from_slice(expand(REFUSAL).as_bytes());
+    let run = Run::plain(log, usual_keyring());
+    let found = run.diagnose((1 << 16..run.log.len()).step_by(1 << 16));
+    assert_eq!(found.len(), others + 1, "{what}: {:?}", found.iter().map(|d| (d.line, d.cause)).collect::<Vec<_>>());
+    let last = found.last().expect("the refusal");
+    assert_eq!(last.cause.id(), "expired", "{what}");
+    assert_eq!(run.diagnose([]), found, "{what}: in one piece");
+}
+
+#[test]
+fn a_line_longer_than_the_limit_does_not_hide_the_next() {
+    check("letters", vec![b'x'; HUGE_BYTES], 0);
+    check("token letters", [b"eyJ".repeat(HUGE_BYTES / 3), b".".repeat(9)].concat(), 0);
+    check("quotes", vec![b'"'; HUGE_BYTES], 0);
+    check("backslashes", vec![b'\\'; HUGE_BYTES], 0);
+    check("digits", b"51007".repeat(HUGE_BYTES / 5), 0);
+}
+
+#[test]
+fn nuls_and_broken_utf_8_are_no_obstacle() {
+    check("NULs", vec![0; 1 << 20], 0);
+    check("0xff", vec![0xff; 1 << 20], 0);
+    check("around a refusal", b"\0\0\xff\xfe error Twilio error code=51007 \xc3\x28\n".to_vec(), 1);
+}
+
+#[test]
+fn deep_json_is_no_obstacle() {
+    check("arrays", b"[".repeat(1 << 20), 0);
+    check("objects", b"{\"a\":".repeat(1 << 18), 0);
+    let nested = format!("{}{}", "{\"a\":".repeat(100_000), "1}".repeat(100_000));
+    check("a deep line with a code", format!("{nested} Twilio error code=51007").into_bytes(), 1);
+}
+
+#[test]
+fn a_token_of_a_megabyte_is_a_finding() {
+    let token = format!("{}.{}.{}", "eyJhbGciOiJIUzI1NiJ9", "e30".repeat(350_000), "x".repeat(43));
+    check("token", format!("Twilio error code=51007 token={token}\n").into_bytes(), 1);
+}
+
+#[test]
+fn a_multi_line_object_without_an_end_is_no_obstacle() {
+    check("object", format!("Twilsock D: receive reply: {{\n{}", "  a: 1,\n".repeat(100_000)).into_bytes(), 0);
+    check("brackets", b"x {\n".repeat(100_000), 0);
+}
+
+/// Pieces of which hostile logs are made: more of them mean something than random bytes would.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let fixed: Vec<Vec<u8>> = [
+        "\n",
+        "\r\n",
+        " ",
+        "\"",
+        "\\\"",
+        "{",
+        "}",
+        "[",
+        "error code=51007",
+        "\"errorCode\":51007",
+        "Twilsock W: Init rejected by server: ",
+        "Twilsock D: send request: TWILSOCK V3.0 9{\"method\":\"init\",\"token\":\"",
+        "2026-03-01T10:00:00Z ",
+        "{\"log\":\"",
+        "\\n\",\"stream\":\"stdout\",\"time\":\"2026-03-01T10:00:00Z\"}\n",
+        "2026-03-01T10:00:00.0Z stdout P ",
+        "2026-03-01T10:00:00.0Z stdout F ",
+        "<131>1 2026-03-01T10:00:00Z h a 1 - - ",
+        "{\"level\":50,\"time\":1772359200000,\"msg\":\"",
+        "APP x {\n  errorCode: 51007\n}\n",
+        "***",
+        "…",
+        "{{token}}",
+        "{{token cut=40}}",
+        "{{token exp=\"2026-03-01T09:58:30Z\"}}",
+    ]
+    .map(|text| expand(text).into_bytes())
+    .into();
+    prop_oneof![
+        9 => proptest::sample::select(fixed),
+        1 => proptest::collection::vec(any::<u8>(), 1..8),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_bytes_give_the_same_diagnoses_however_they_are_cut(
+        pieces in proptest::collection::vec(piece(), 0..40),
+        places in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let run = Run::plain(pieces.concat(), usual_keyring());
+        let whole = run.diagnose([]);
+        let mut cuts: Vec<usize> = places.iter().map(|place| place.index(run.log.len() + 1)).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(&run.diagnose(cuts), &whole);
+        prop_assert_eq!(&run.diagnose(1..run.log.len().max(1)), &whole);
+    }
+}
