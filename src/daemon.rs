@@ -169,7 +169,8 @@ fn start_files(config: &Config, hub: &Arc<Hub>) -> Result<Option<file::Following
     if sources.is_empty() {
         return Ok(None);
     }
-    let following = follow_files(&sources, Arc::clone(hub) as _).map_err(|error| Error::Source("files".into(), error))?;
+    let following =
+        follow_files(&sources, Arc::clone(hub) as _).map_err(|error| Error::Source("files".into(), error))?;
     Ok(Some(following))
 }
 

@@ -54,10 +54,9 @@ pub(super) fn demo(arguments: &DemoArgs, global: &Global) -> Outcome {
     });
     match served {
         Ok(outcome) => outcome,
-        Err(demo::Error::Write { path, error }) => Err(Failure::Other(
-            Exit::Io,
-            demo::Error::Write { path, error }.to_string(),
-        )),
+        Err(demo::Error::Write { path, error }) => {
+            Err(Failure::Other(Exit::Io, demo::Error::Write { path, error }.to_string()))
+        }
         Err(error @ demo::Error::Random) => Err(Failure::Other(Exit::Unavailable, error.to_string())),
     }
 }
@@ -148,8 +147,7 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
 /// The core's settings with a key for fingerprints that lasts as long as the process.
 fn with_random_key(config: &Config) -> Result<Settings, Failure> {
     let mut settings = config.pipeline_settings();
-    rand::fill(&mut settings.fingerprint_key).map_err(|error| {
-        Failure::Other(Exit::Unavailable, format!("the system gives no random bytes: {error}"))
-    })?;
+    rand::fill(&mut settings.fingerprint_key)
+        .map_err(|error| Failure::Other(Exit::Unavailable, format!("the system gives no random bytes: {error}")))?;
     Ok(settings)
 }

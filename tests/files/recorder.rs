@@ -113,6 +113,8 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
+    fn pause(&self) {}
+
     fn open(&self, stream: Stream) -> StreamId {
         let mut id = StreamId(0);
         self.change(|record| {
