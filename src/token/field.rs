@@ -5,7 +5,7 @@ type Prefix = Option<&'static str>;
 
 macro_rules! fields {
     ($($variant:ident $path:literal $name:literal $($prefix:literal)?;)*) => {
-        /// A member of a token. In other than a few places the enum order is the order of reading.
+        /// A member of a token.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Field { $(#[doc = $path] $variant,)* }
 
