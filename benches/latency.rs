@@ -16,8 +16,7 @@ mod process;
 
 use std::time::{Duration, Instant};
 
-use mint::{Draft, REFUSED_AT};
-use place::{Place, rejections};
+use place::{Place, expired_at, rejections};
 use process::{Daemon, PATIENCE};
 
 const APPENDS: u64 = 100;
@@ -25,15 +24,9 @@ const APPENDS: u64 = 100;
 fn main() {
     let place = Place::new();
     let daemon = place.start();
-    let token = Draft::valid_at(REFUSED_AT - 7200).sign();
     let (mut page, mut summary) = (Vec::new(), Vec::new());
     for number in 1..=APPENDS {
-        let minute = number / 60;
-        let line = format!(
-            "2026-03-01T10:{minute:02}:{:02}Z error Twilio error code=51007 \"Token authentication is rejected\" \
-             token={token}\n",
-            number % 60
-        );
+        let line = expired_at(place::now());
         let start = now();
         place.append(&line);
         page.push(passed(start, "the page", || rejections(&daemon, None) == number));

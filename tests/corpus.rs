@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use case::{Case, Findings, Run, cases, render};
 
 /// Logs up to this length are cut at every byte, longer ones at [`SEEDED_CUTS`] places.
-const CUT_EVERYWHERE_BYTES: usize = 1000;
+const CUT_EVERYWHERE_BYTES: usize = 700;
 /// How many places, spread over a longer log by a fixed sequence.
-const SEEDED_CUTS: usize = 120;
+const SEEDED_CUTS: usize = 60;
 
 macro_rules! files {
     ($($name:ident)*) => {

@@ -21,7 +21,7 @@ use serde_json::Value;
 use diag51007::cause::Cause;
 use diag51007::product::Product;
 
-use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
+use place::{EXPIRED, NO_IDENTITY, Place, expired_at, no_identity_at, now, rejections, until_rejections};
 use process::{ask, until, value};
 use recipe::expand;
 
@@ -38,10 +38,10 @@ fn the_backlog_is_on_the_page_once_the_daemon_is_ready() {
 fn an_appended_refusal_reaches_the_page_and_the_summary() {
     let place = Place::new();
     let daemon = place.start();
-    place.append(&expand(EXPIRED));
-    place.append(&expand(NO_IDENTITY));
+    place.append(&expired_at(now()));
+    place.append(&no_identity_at(now()));
     until_rejections(&daemon, None, 2);
-    let summary = daemon.get("/api/v1/summary?window=24h");
+    let summary = daemon.get("/api/v1/summary?window=1h");
     assert_eq!(summary.status, 200, "{}", summary.body);
     let listed = daemon.get("/api/v1/rejections");
     let listed: Value = serde_json::from_str(&listed.body).expect("JSON");

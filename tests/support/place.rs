@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::mint::{AUTH_TOKEN, SECRET, sid};
+use diag51007::time::UnixTime;
+
+use super::mint::{AUTH_TOKEN, Draft, SECRET, sid};
 use super::process::{Daemon, until};
 
 /// A config file and a log in a temporary folder of their own.
@@ -93,3 +95,28 @@ pub(crate) const EXPIRED: &str = "2026-03-01T10:00:00Z error Twilio error code=5
 /// A refusal of a token without identity, as one line.
 pub(crate) const NO_IDENTITY: &str = "2026-03-01T10:05:00Z error Twilio error code=51007 \"Token authentication is \
                                       rejected\" token={{token -identity}}\n";
+
+/// The time now, for what the daemon measures against its own clock: its windows.
+#[expect(clippy::disallowed_methods, reason = "the daemon under test has a real clock")]
+pub(crate) fn now() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
+    UnixTime::from_seconds(i64::try_from(since.as_secs()).expect("a time in this age"))
+}
+
+/// A refusal at this time, of a token that expired 90 s before, as one line.
+pub(crate) fn expired_at(at: UnixTime) -> String {
+    let mut draft = Draft::valid_at(at.as_seconds() - 3600);
+    draft.payload.insert("exp".to_owned(), (at.as_seconds() - 90).into());
+    line(at, &draft)
+}
+
+/// A refusal at this time, of a token without identity, as one line.
+pub(crate) fn no_identity_at(at: UnixTime) -> String {
+    let mut draft = Draft::valid_at(at.as_seconds());
+    super::mint::set(&mut draft.payload, &["grants".to_owned(), "identity".to_owned()], None);
+    line(at, &draft)
+}
+
+fn line(at: UnixTime, draft: &Draft) -> String {
+    format!("{at} error Twilio error code=51007 \"Token authentication is rejected\" token={}\n", draft.sign())
+}
