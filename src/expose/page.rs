@@ -24,7 +24,7 @@ use crate::time::UnixTime;
 
 use super::{BuildInfo, Status, rejections};
 
-use self::html::{Ago, Bytes, Escaped, Grouped};
+use self::html::{Ago, Bytes, Escaped, Grouped, Prose};
 
 /// The windows of the table of causes, in seconds, with their names.
 const WINDOWS: [(i64, &str); 3] = [(300, "5 min"), (3600, "1 hour"), (86_400, "24 hours")];
@@ -149,7 +149,7 @@ fn write_causes(page: &mut String, tallies: &[Tally; 3]) -> fmt::Result {
             "<tr><th scope=\"row\"><b>{}</b> <code>{}</code><span>{}</span></th>",
             Escaped(cause.title()),
             cause.id(),
-            Escaped(cause.remedy())
+            Prose(cause.remedy())
         )?;
         for count in counts {
             let class = if count == 0 { "n zero" } else { "n" };
@@ -203,7 +203,7 @@ fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> f
     if !diagnosis.findings.is_empty() {
         page.write_str("<ul>\n")?;
         for finding in &diagnosis.findings {
-            writeln!(page, "<li>{}</li>", Escaped(&finding.to_string()))?;
+            writeln!(page, "<li>{}</li>", Prose(&finding.to_string()))?;
         }
         page.write_str("</ul>\n")?;
     }

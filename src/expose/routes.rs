@@ -136,10 +136,9 @@ fn body_too_large() -> Refusal {
     Refusal::too_large(format!("expected a body of at most {BODY_BYTES_MAX} bytes, but found more"))
 }
 
-async fn show_page(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {
-    Parameters::read(&uri, &[])?;
+async fn show_page(State(state): State<AppState>) -> Response {
     let (view, status) = (state.view(), state.status());
-    Ok(page::respond(&page::Scene { view: &view, status: &status, build: &state.handles.build, now: state.now() }))
+    page::respond(&page::Scene { view: &view, status: &status, build: &state.handles.build, now: state.now() })
 }
 
 async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {

@@ -165,7 +165,7 @@ async fn the_page_shows_what_happened_and_what_to_do() {
         "4 connections were refused in the last 5 minutes; the latest refusal was 30 s ago.",
         Cause::Expired.title(),
         Cause::Expired.remedy(),
-        "expected `exp` after 2026-11-24T02:39:59.500Z, when the connection was refused",
+        "expected <code>exp</code> after 2026-11-24T02:39:59.500Z, when the connection was refused",
         "Not checked: signature (no secret)",
         "/var/log/app/chat.log:13",
         "last error, just now: can&#39;t open a file: permission denied",

@@ -67,3 +67,37 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
         self.watch(cx, polled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const MAX: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_makes_no_headway_fails() {
+        let (inner, _client) = duplex(8);
+        let started = Instant::now();
+        let error = Stalling::new(inner, MAX).write_all(&[0; 9]).await.expect_err("stalled");
+        assert_eq!((error.kind(), started.elapsed() >= MAX), (io::ErrorKind::TimedOut, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_but_steadily_is_served() {
+        let (inner, mut client) = duplex(8);
+        let mut server = Stalling::new(inner, MAX);
+        let write = async move { server.write_all(&[0; 40]).await };
+        let read = async {
+            let mut part = [0; 8];
+            for _ in 0..5 {
+                sleep(MAX / 2).await;
+                client.read_exact(&mut part).await.expect("read");
+            }
+        };
+        let (written, ()) = tokio::join!(write, read);
+        written.expect("written");
+    }
+}

@@ -23,6 +23,21 @@ impl Display for Escaped<'_> {
     }
 }
 
+/// A sentence, with what stands between backticks as code.
+pub(super) struct Prose<'a>(pub(super) &'a str);
+
+impl Display for Prose<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, (code, after))) = rest.split_once('`').and_then(|(a, b)| Some((a, b.split_once('`')?)))
+        {
+            write!(f, "{}<code>{}</code>", Escaped(before), Escaped(code))?;
+            rest = after;
+        }
+        Escaped(rest).fmt(f)
+    }
+}
+
 /// A number with a thin space between its thousands.
 pub(super) struct Grouped(pub(super) u64);
 
@@ -92,6 +107,15 @@ mod tests {
     fn a_text_can_neither_end_an_element_nor_an_attribute() {
         check(Escaped("<script>'\"&</script>"), "&lt;script&gt;&#39;&quot;&amp;&lt;/script&gt;");
         check(Escaped("a\u{202e}b\0c\nd"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        check(
+            Prose("expected `exp` and `<b>`, found ` only"),
+            "expected <code>exp</code> and <code>&lt;b&gt;</code>, found ` only",
+        );
+        check(Prose("plain"), "plain");
     }
 
     #[test]
