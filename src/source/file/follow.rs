@@ -1,4 +1,4 @@
-//! What to do next with a followed file: decided here, done by [`super::tail`].
+//! What to do next with a followed file: decided here, done by `tail`.
 //!
 //! A [`Follower`] is given what was seen of the file that is open and of the file that its path names now, and says
 //! the next [`Step`]. It recognises growth, rename rotation, truncation in place (also when the file has grown past
@@ -6,7 +6,7 @@
 //! that can be kept in a store and handed in again.
 //!
 //! Deliberately without a disk and without a clock: times are handed in, as durations since any fixed moment. It does
-//! not know of globs either; which paths are followed is the work of [`super::discover`].
+//! not know of globs either; which paths are followed is the work of `discover`.
 
 use std::time::Duration;
 
