@@ -1,4 +1,5 @@
 //! Archives: read whole, and once.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 #[path = "files/recorder.rs"]
 mod recorder;
@@ -18,6 +19,7 @@ fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Makes a file look as if it had been written long ago, as rotated archives are.
+#[expect(clippy::disallowed_methods, reason = "set beside the times that the system gives to other files")]
 fn age(path: &Path) {
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     File::options().append(true).open(path).unwrap().set_modified(hour_ago).unwrap();
@@ -52,7 +54,7 @@ fn an_archive_that_is_still_being_written_is_waited_for() {
     file.write_all(first).unwrap();
     file.write_all(second).unwrap();
     scene.recorder.wait_all(lines(0, 100).as_bytes());
-    assert_eq!(scene.recorder.look(|record| record.failures()), Vec::<String>::new());
+    assert_eq!(scene.recorder.look(recorder::Record::failures), Vec::<String>::new());
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn a_damaged_archive_is_told_and_what_is_readable_counts() {
             .iter()
             .any(|text| text.starts_with("archive: ") && text.contains("expected a complete archive"))
     });
-    let all = scene.recorder.look(|record| record.all());
+    let all = scene.recorder.look(recorder::Record::all);
     assert!(!all.is_empty() && lines(0, 20_000).as_bytes().starts_with(&all));
 }
 

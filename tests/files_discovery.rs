@@ -38,7 +38,7 @@ fn a_missing_folder_is_told_once_and_found_when_it_comes() {
         base.display(),
         parent.display().to_string().trim_end_matches('/')
     );
-    assert_eq!(scene.recorder.look(|record| record.failures()), [expected]);
+    assert_eq!(scene.recorder.look(recorder::Record::failures), [expected]);
     scene.recorder.wait_until("down", |record| record.count(&Health::Up(false)) == 1);
     scene.write("later/app/a.log", "one\n");
     scene.recorder.wait_all(b"one\n");
@@ -86,7 +86,7 @@ fn a_socket_is_refused_with_a_clear_message() {
          `exclude = [\"{0}\"]`.",
         path.display()
     );
-    assert_eq!(scene.recorder.look(|record| record.failures()), [expected]);
+    assert_eq!(scene.recorder.look(recorder::Record::failures), [expected]);
 }
 
 #[test]

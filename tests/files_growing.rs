@@ -3,8 +3,8 @@
 #[path = "files/recorder.rs"]
 mod recorder;
 
+use diag51007::source::Health;
 use diag51007::source::file::Start;
-use diag51007::source::{Health, Sink};
 use recorder::{Scene, lines};
 
 #[test]
@@ -70,7 +70,22 @@ fn a_huge_file_does_not_starve_a_small_one() {
     scene.write("a-huge.log", &huge);
     scene.write("b-small.log", "small\n");
     scene.follow(&["*.log"]);
-    // The order in which streams got their first bytes and their last is what the record of bytes shows.
     scene.recorder.wait_until("both", |record| record.all().len() == huge.len() + 6);
-    let _: &dyn Sink = &*scene.recorder;
+    scene.recorder.look(|record| {
+        let small = record.streams.iter().position(|stream| stream.bytes == b"small\n").unwrap();
+        let place = record.order.iter().position(|stream| *stream == small).unwrap();
+        assert!(place < record.order.len() / 2, "block {place} of {}", record.order.len());
+    });
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_huge_file() {
+    let mut scene = Scene::new();
+    // Sparse, and far too large to be read before the test's end.
+    std::fs::File::create(scene.path("app.log")).unwrap().set_len(1 << 43).unwrap();
+    scene.recorder.count_only();
+    scene.follow_source(&["*.log"], &[], Start::Beginning);
+    scene.recorder.wait_until("reading", |record| !record.order.is_empty());
+    scene.stop();
+    assert!(scene.recorder.look(|record| record.streams[0].finished));
 }

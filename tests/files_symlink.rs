@@ -55,5 +55,5 @@ fn one_file_under_several_names_is_read_once() {
     scene.recorder.wait_all(b"one\ntwo\n");
     scene.stop();
     scene.recorder.wait_all(b"one\ntwo\n");
-    assert_eq!(scene.recorder.look(|record| record.failures()), Vec::<String>::new());
+    assert_eq!(scene.recorder.look(recorder::Record::failures), Vec::<String>::new());
 }

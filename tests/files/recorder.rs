@@ -1,7 +1,14 @@
 //! A sink that records, and waits for what a test expects.
 #![allow(dead_code, reason = "each test file uses the part it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, also in what it shares with others"
+)]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -15,52 +22,55 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One stream as it was delivered.
 #[derive(Debug)]
-pub struct Recorded {
-    pub stream: Stream,
-    pub bytes: Vec<u8>,
+pub(crate) struct Recorded {
+    pub(crate) stream: Stream,
+    pub(crate) bytes: Vec<u8>,
     /// How many bytes there were each time when a partial line was ended.
-    pub line_ends: Vec<usize>,
-    pub finished: bool,
+    pub(crate) line_ends: Vec<usize>,
+    pub(crate) finished: bool,
 }
 
 /// All that was delivered.
 #[derive(Debug, Default)]
-pub struct Record {
-    pub streams: Vec<Recorded>,
-    pub health: Vec<Health>,
+pub(crate) struct Record {
+    pub(crate) streams: Vec<Recorded>,
+    /// The stream of each block, in the order of delivery.
+    pub(crate) order: Vec<usize>,
+    pub(crate) health: Vec<Health>,
 }
 
 impl Record {
     /// The bytes of all streams of a path, in the order in which they were opened.
-    pub fn of(&self, path: &Path) -> Vec<u8> {
+    pub(crate) fn of(&self, path: &Path) -> Vec<u8> {
         let path = path.to_str().unwrap();
         let streams = self.streams.iter().filter(|s| s.stream.path.as_deref() == Some(path));
         streams.flat_map(|stream| stream.bytes.clone()).collect()
     }
 
     /// All bytes, in the order in which the streams were opened.
-    pub fn all(&self) -> Vec<u8> {
+    pub(crate) fn all(&self) -> Vec<u8> {
         self.streams.iter().flat_map(|stream| stream.bytes.clone()).collect()
     }
 
-    pub fn count(&self, health: &Health) -> usize {
+    pub(crate) fn count(&self, health: &Health) -> usize {
         self.health.iter().filter(|known| *known == health).count()
     }
 
     /// Messages of failures.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         let failed = self.health.iter().filter_map(|health| match health {
             Health::Failed { kind, message } => Some(format!("{}: {message}", kind.id())),
-            _ => None,
+            Health::Progress { .. } | Health::CaughtUp | Health::Rotated(_) | Health::Lost(_) | Health::Up(_) => None,
         });
         failed.collect()
     }
 }
 
 #[derive(Debug, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     record: Mutex<Record>,
     changed: Condvar,
+    count_only: AtomicBool,
 }
 
 impl Recorder {
@@ -71,7 +81,7 @@ impl Recorder {
 
     /// Waits until the record is as expected, and gives what `look` makes of it.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, mut look: impl FnMut(&Record) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&Record) -> Option<T>) -> T {
         let mut found = None;
         let waited = self.changed.wait_timeout_while(self.record.lock().unwrap(), DEADLINE, |record| {
             found = look(record);
@@ -91,23 +101,28 @@ impl Recorder {
     }
 
     #[track_caller]
-    pub fn wait_until(&self, what: &str, mut is: impl FnMut(&Record) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut is: impl FnMut(&Record) -> bool) {
         self.wait(what, |record| is(record).then_some(()));
     }
 
     /// Waits until all bytes are delivered, and checks that no other ones are.
     #[track_caller]
-    pub fn wait_all(&self, expected: &[u8]) {
+    pub(crate) fn wait_all(&self, expected: &[u8]) {
         let all = self.wait("all bytes", |record| Some(record.all()).filter(|all| all.len() >= expected.len()));
         assert!(all == expected, "delivered {} bytes, but written were {}", all.len(), expected.len());
     }
 
     #[track_caller]
-    pub fn wait_caught_up(&self) {
+    pub(crate) fn wait_caught_up(&self) {
         self.wait_until("caught up", |record| record.count(&Health::CaughtUp) == 1);
     }
 
-    pub fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+    /// Keeps no bytes from now on.
+    pub(crate) fn count_only(&self) {
+        self.count_only.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
         look(&self.record.lock().unwrap())
     }
 }
@@ -126,9 +141,13 @@ impl Sink for Recorder {
 
     fn push(&self, StreamId(id): StreamId, chunk: &[u8]) {
         self.change(|record| {
-            let stream = &mut record.streams[usize::try_from(id).unwrap()];
+            let index = usize::try_from(id).unwrap();
+            record.order.push(index);
+            let stream = &mut record.streams[index];
             assert!(!stream.finished, "bytes after the end of a stream");
-            stream.bytes.extend_from_slice(chunk);
+            if !self.count_only.load(Ordering::Relaxed) {
+                stream.bytes.extend_from_slice(chunk);
+            }
         });
     }
 
@@ -153,46 +172,46 @@ impl Sink for Recorder {
 }
 
 /// A folder, and its files being followed.
-pub struct Scene {
-    pub folder: TempDir,
-    pub recorder: Arc<Recorder>,
-    pub following: Option<Following>,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) following: Option<Following>,
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The real path: on some systems the folder of temporary files is a link.
         let folder = tempfile::tempdir_in(std::env::temp_dir().canonicalize().unwrap()).unwrap();
         Self { folder, recorder: Arc::default(), following: None }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub fn append(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn append(&self, name: &str, content: impl AsRef<[u8]>) {
         use std::io::Write;
         let file = std::fs::OpenOptions::new().append(true).create(true).open(self.path(name));
         file.unwrap().write_all(content.as_ref()).unwrap();
     }
 
     /// Follows globs below the folder, and waits until the start is read.
-    pub fn follow(&mut self, include: &[&str]) {
+    pub(crate) fn follow(&mut self, include: &[&str]) {
         self.follow_from(include, &[], Start::Beginning);
     }
 
-    pub fn follow_from(&mut self, include: &[&str], exclude: &[&str], start: Start) {
+    pub(crate) fn follow_from(&mut self, include: &[&str], exclude: &[&str], start: Start) {
         self.follow_source(include, exclude, start);
         self.recorder.wait_caught_up();
     }
 
-    pub fn follow_source(&mut self, include: &[&str], exclude: &[&str], start: Start) {
+    pub(crate) fn follow_source(&mut self, include: &[&str], exclude: &[&str], start: Start) {
         let include = include.iter().map(|glob| self.path(glob).to_str().unwrap().to_owned()).collect();
         let exclude = exclude.iter().map(|&glob| glob.to_owned()).collect();
         let source = FileSource { name: "app".into(), include, exclude, start, timezone: "UTC".into() };
@@ -200,12 +219,13 @@ impl Scene {
         self.following = Some(follow_files(&[source], sink).unwrap());
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.following.take().unwrap().stop();
     }
 }
 
 /// Lines with numbers, of different lengths.
-pub fn lines(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("line {n} {}\n", "x".repeat(n % 97))).collect()
+pub(crate) fn lines(from: usize, to: usize) -> String {
+    let line = |n: usize| ["line ", &n.to_string(), " ", &"x".repeat(n % 97), "\n"].concat();
+    (from..to).map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! What to do next with a followed file: decided here, done by [`super::tail`].
+//! What to do next with a followed file: decided here, done by `tail`.
 //!
 //! A [`Follower`] is given what was seen of the file that is open and of the file that its path names now, and says
 //! the next [`Step`]. It recognises growth, rename rotation, truncation in place (also when the file has grown past
@@ -6,7 +6,7 @@
 //! that can be kept in a store and handed in again.
 //!
 //! Deliberately without a disk and without a clock: times are handed in, as durations since any fixed moment. It does
-//! not know of globs either; which paths are followed is the work of [`super::discover`].
+//! not know of globs either; which paths are followed is the work of `discover`.
 
 use std::time::Duration;
 
@@ -226,6 +226,7 @@ mod tests {
     const B: Identity = Identity { device: 1, inode: 2, born: None };
     const MARK: Fingerprint = Fingerprint(7);
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the follower takes it")]
     fn seen(identity: Identity, length: u64) -> Option<Seen> {
         Some(Seen { identity, length, before: None })
     }
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_partial_line_ends_once_after_its_wait() {
-        let (mut follower, early) = (follower(true), PARTIAL_LINE_WAIT - Duration::from_millis(1));
+        let (mut follower, early) = (follower(true), PARTIAL_LINE_WAIT.saturating_sub(Duration::from_millis(1)));
         assert_eq!(follower.due(), Some(PARTIAL_LINE_WAIT));
         assert_eq!(follower.step(early, seen(A, 10), seen(A, 10)), Step::Wait);
         assert_eq!(follower.step(PARTIAL_LINE_WAIT, seen(A, 10), seen(A, 10)), Step::EndLine);

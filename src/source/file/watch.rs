@@ -130,11 +130,15 @@ impl Folders {
     pub(super) fn new(wake: &Arc<Wake>) -> (Self, Option<String>) {
         let mut listener = Listener { wake: Arc::clone(wake), rested: None };
         let watcher = notify::recommended_watcher(move |event| listener.hear(event));
-        let (watcher, message) = match watcher {
-            Ok(watcher) => (Some(watcher), None),
-            Err(error) => (None, Some(failure(Path::new("/"), &error))),
-        };
-        (Self { polling: watcher.is_none(), watcher, watched: BTreeMap::new() }, message)
+        match watcher {
+            Ok(watcher) => (Self { watcher: Some(watcher), watched: BTreeMap::new(), polling: false }, None),
+            Err(error) => (Self::polled(), Some(failure(Path::new("/"), &error))),
+        }
+    }
+
+    /// Folders without any notification.
+    pub(super) const fn polled() -> Self {
+        Self { watcher: None, watched: BTreeMap::new(), polling: true }
     }
 
     /// Whether some folder could not be watched, so that files must be polled.
