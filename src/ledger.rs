@@ -179,12 +179,15 @@ impl Ledger {
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
+        // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
+        // scrapes the counters, and however wrong a line's clock or zone is.
+        let at = if source.caught_up { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
         let key = diagnosis.token.as_ref().and_then(|token| token.key_sid.as_deref());
         let counted = Counted {
-            at: diagnosis.at,
+            at,
             cause: diagnosis.cause,
             product: diagnosis.product,
             code: CodeLabel::of(diagnosis.code),
@@ -196,7 +199,7 @@ impl Ledger {
         if let Some(token) = &diagnosis.token {
             let max = self.settings.tokens_max;
             let of_cause = working.tokens_by_cause.entry(diagnosis.cause).or_insert_with(|| Arc::new(Tokens::new(max)));
-            let at = diagnosis.at.min(now);
+            let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
             Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
         }

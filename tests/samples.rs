@@ -56,7 +56,7 @@ const SDK_LOGS: [(&str, usize, &str); 10] = [
     ("chat-51007-warn.log", 1, "unknown"),
     ("conversations-51007-debug.log", 1, "chat"),
     ("conversations-51007-warn.log", 1, "chat"),
-    ("old-chat-2.2.0-51007-debug.log", 1, "chat"),
+    ("old-chat-2.2.0-51007-debug.log", 1, "unknown"),
     ("sync-51007-debug.log", 1, "sync"),
     ("twilsock-close-51007-debug.log", 1, "unknown"),
     ("voice-31204-debug.log", 1, "voice"),

@@ -1,6 +1,6 @@
 //! Where the sources deliver: bytes go through the core into the ledger, and committed views come out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -20,6 +20,9 @@ use crate::time::UnixTime;
 
 /// How often what waits is looked at, and how often views are committed under load.
 const TICK: Duration = Duration::from_millis(20);
+
+/// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
+const ARRIVAL_MILLIS_MAX: i64 = 1000;
 
 /// Core and ledger behind one lock, and the views that readers see.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Inner {
     is_dirty: bool,
     /// Sources that have not yet read what was there at start.
     behind: BTreeSet<String>,
+    /// Sources that have, and since when; what they delivered may still be underway.
+    arriving: BTreeMap<String, UnixTime>,
     has_ended: bool,
 }
 
@@ -81,6 +86,7 @@ impl Hub {
                 streams: 0,
                 is_dirty: false,
                 behind,
+                arriving: BTreeMap::new(),
                 has_ended: false,
             }),
             waits: Condvar::new(),
@@ -118,6 +124,7 @@ impl Hub {
 
     /// Lets readers see what has been applied.
     fn commit(&self, inner: &mut Inner) {
+        inner.arrive();
         if inner.is_dirty {
             inner.is_dirty = false;
             self.view.send_replace(inner.ledger.commit());
@@ -183,7 +190,22 @@ impl Hub {
 
 impl Inner {
     fn needs_tick(&self) -> bool {
-        self.is_dirty || self.pipeline.is_awake()
+        self.is_dirty || self.pipeline.is_awake() || !self.arriving.is_empty()
+    }
+
+    /// Counts sources as caught up once what they delivered has been diagnosed.
+    fn arrive(&mut self) {
+        let (now, is_awake) = (now(), self.pipeline.is_awake());
+        let Self { arriving, behind, ledger, is_dirty, .. } = self;
+        arriving.retain(|source, since| {
+            let waits = is_awake && now.millis_since(*since) < ARRIVAL_MILLIS_MAX;
+            if !waits {
+                behind.remove(source);
+                ledger.health(source, &Health::CaughtUp, now);
+                *is_dirty = true;
+            }
+            waits
+        });
     }
 
     fn work(&mut self, work: impl FnOnce(&mut Pipeline, UnixTime, &mut dyn FnMut(Event))) {
@@ -254,10 +276,11 @@ impl Sink for Hub {
         }
         let mut inner = self.lock();
         if health == Health::CaughtUp {
-            inner.behind.remove(source);
+            inner.arriving.insert(source.to_owned(), now());
+        } else {
+            inner.ledger.health(source, &health, now());
+            inner.is_dirty = true;
         }
-        inner.ledger.health(source, &health, now());
-        inner.is_dirty = true;
         self.waits.notify_one();
     }
 }

@@ -62,7 +62,7 @@ const PREFIXES: [&[u8]; 16] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 36] = [
+const PRODUCTS: [(&[u8], Product); 38] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -91,6 +91,8 @@ const PRODUCTS: [(&[u8], Product); 36] = [
     (b"SyncClient", Product::Sync),
     (b"Sync W:", Product::Sync),
     (b"Sync D:", Product::Sync),
+    (b"Sync E:", Product::Sync),
+    (b"Sync I:", Product::Sync),
     (b"VoiceActivity", Product::Voice),
     (b"VoiceClient", Product::Voice),
     (b"Twilio.Device", Product::Voice),

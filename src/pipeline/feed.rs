@@ -92,7 +92,7 @@ impl Feed {
 
     /// Something waits for `tick`.
     pub(super) fn is_awake(&self) -> bool {
-        !self.stream.whole && (self.waiting.is_some() || !self.open.is_empty())
+        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled))
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
@@ -150,8 +150,7 @@ impl Feed {
         let work = Work { bytes: &bytes, limit, now, is_final };
         self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
         if self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled) {
-            self.index_tokens(&work, self.scanned, self.line, core);
-            self.look_after(core);
+            self.look_after(&work, core);
         }
         self.close(core, now, emit);
         self.bytes = bytes;
@@ -298,8 +297,17 @@ impl Feed {
         self.tokens.index(work.bytes, upto, upto_line, &completion, &core.settings);
     }
 
-    /// Looks for the tokens of rejections on the lines after them.
-    fn look_after(&mut self, core: &Core) {
+    /// Looks for the tokens of rejections on the lines after them, but for the last block: what is to come may make it
+    /// a sighting, whose token is its own.
+    fn look_after(&mut self, work: &Work<'_>, core: &Core) {
+        let (mut upto, mut upto_line) = (self.scanned, self.line);
+        if !work.is_final && self.scanned > 0 {
+            let last = Line::around(work.bytes, self.scanned - 1, self.scanned);
+            let block = blocks::head(work.bytes, last, core.settings.line_bytes_max);
+            upto = block.head.start;
+            upto_line = self.line.saturating_sub(block.lines_back + 1);
+        }
+        self.index_tokens(work, upto, upto_line, core);
         for rejection in self.open.iter_mut().filter(|rejection| rejection.token.is_none() && !rejection.settled) {
             self.tokens.choose_after(rejection, &core.settings);
         }
@@ -307,7 +315,12 @@ impl Feed {
 
     /// Gives the rejections that no further line can change.
     fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        while self.open.front().is_some_and(|front| front.is_over(self.line, core.settings.window_lines)) {
+        let window = core.settings.window_lines;
+        let is_over = |rejection: &Rejection, line: u64| {
+            let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
+            is_old || rejection.is_over(line, window)
+        };
+        while self.open.front().is_some_and(|front| is_over(front, self.line)) {
             let Some(rejection) = self.open.pop_front() else { break };
             self.settle(&rejection, now, core, emit);
         }
@@ -322,19 +335,20 @@ impl Feed {
 
     pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let settle = i64::from(core.settings.settle_millis);
-        if self.waiting.is_some_and(|since| now.millis_since(since) >= settle) {
+        let is_due = |rejection: &Rejection| !rejection.settled && now.millis_since(rejection.arrived) >= settle;
+        let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
+        if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
             self.work(limit, now, true, core, emit);
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {
             let is_known = rejection.token.is_some() && rejection.product.is_some();
-            if !rejection.settled && (is_known || now.millis_since(rejection.arrived) >= settle) {
+            if is_due(rejection) || (is_known && !rejection.settled) {
                 self.settle(rejection, now, core, emit);
                 rejection.settled = true;
             }
         }
-        open.retain(|rejection| !rejection.settled || now.millis_since(rejection.arrived) < OPEN_MILLIS_MAX);
         self.open = open;
         self.report_counts(emit);
     }

@@ -395,6 +395,8 @@ mod tests {
     struct Bytes(Mutex<Vec<u8>>, Condvar);
 
     impl Sink for Bytes {
+        fn pause(&self) {}
+
         fn open(&self, _: Stream) -> StreamId {
             StreamId(0)
         }
