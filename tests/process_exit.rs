@@ -67,11 +67,11 @@ fn a_bad_config_ends_with_78_and_is_located() {
     let config = place.config();
     check(&["config", "check", text(&config)], CONFIG, &["config.toml:2:", "window_seconds"]);
     check(&["run", "--config", text(&config)], CONFIG, &["config.toml:2:"]);
-    place.configure("[pairing]\nwindow_seconds = 0\n");
+    place.configure("[pairing]\nwindow_lines = 0\n");
     check(
         &["config", "check", text(&config)],
         CONFIG,
-        &["config.toml:2:", "pairing.window_seconds", "expected", "found 0"],
+        &["config.toml:2:", "pairing.window_lines", "expected", "found 0"],
     );
     check(&["run", "--config", text(&place.path("none.toml"))], CONFIG, &["none.toml"]);
 }

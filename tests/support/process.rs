@@ -181,9 +181,9 @@ fn collect(
     })
 }
 
-/// The address in `… listening on http://127.0.0.1:PORT …`.
+/// The address in `… listening on http://127.0.0.1:PORT …`, or in the first link that the demo prints.
 fn listening(line: &str) -> Option<String> {
-    let (_, behind) = line.split_once("listening on http://")?;
+    let (_, behind) = line.split_once("http://")?;
     let end = behind.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]".contains(c))).unwrap_or(behind.len());
     behind.split_at_checked(end).map(|(address, _)| address.to_owned())
 }
