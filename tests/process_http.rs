@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use place::{Place, expired_at, now, rejections};
+use place::{Place, expired_at, now, rejections, until_rejections};
 use process::{Daemon, command, until};
 
 #[test]
@@ -86,6 +86,7 @@ fn the_summary_tells_cause_remedy_and_an_example() {
     let at = now();
     place.append(&expired_at(at));
     let daemon = place.start();
+    until_rejections(&daemon, None, 1);
     let answer = daemon.get("/api/v1/summary?window=1h");
     let remedy = diag51007::cause::Cause::Expired.remedy();
     assert!(answer.body.contains(remedy), "{}", answer.body);

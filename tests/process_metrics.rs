@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use place::{EXPIRED, Place};
+use place::{EXPIRED, Place, until_rejections};
 use recipe::expand;
 
 /// What the page says of one metric.
@@ -72,6 +72,7 @@ fn the_table_of_metrics_in_the_readme_equals_the_page() {
     let place = Place::new();
     place.append(&expand(EXPIRED));
     let daemon = place.start();
+    until_rejections(&daemon, None, 1);
     let table = table(&metrics(&daemon.get("/metrics").body));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).expect("the README");

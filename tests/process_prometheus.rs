@@ -137,6 +137,7 @@ fn promtool_finds_nothing_wrong_with_the_page() {
     let place = Place::new();
     place.append(&expand(EXPIRED));
     let daemon = place.start();
+    until_rejections(&daemon, None, 1);
     let page = daemon.get("/metrics").body;
     assert!(page.contains("diag51007_rejections_total"), "{page}");
     let mut child = Command::new(program("promtool"))
