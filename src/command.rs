@@ -154,8 +154,8 @@ fn run_line(arguments: Vec<OsString>) -> Exit {
 
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
-        Command::Run(arguments) => run::run(arguments, &cli.global),
-        Command::Demo(arguments) => run::demo(&arguments, &cli.global),
+        Command::Run(arguments) => run::run(arguments, cli.global),
+        Command::Demo(arguments) => run::demo(&arguments, cli.global),
         Command::Scan(arguments) => run::scan(arguments),
         Command::Check(arguments) => run::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),

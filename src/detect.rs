@@ -93,15 +93,12 @@ impl Detector {
 
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {
         let rest = text.get(from..)?;
-        let (pattern, start, end) = match &self.packed {
-            Some(searcher) => {
-                let found = searcher.find(rest)?;
-                (found.pattern().as_usize(), found.start(), found.end())
-            }
-            None => {
-                let found = self.automaton.as_ref()?.find(rest)?;
-                (found.pattern().as_usize(), found.start(), found.end())
-            }
+        let (pattern, start, end) = if let Some(searcher) = &self.packed {
+            let found = searcher.find(rest)?;
+            (found.pattern().as_usize(), found.start(), found.end())
+        } else {
+            let found = self.automaton.as_ref()?.find(rest)?;
+            (found.pattern().as_usize(), found.start(), found.end())
         };
         Some((from + start, from + end, *self.needles.get(pattern)?))
     }

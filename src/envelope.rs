@@ -283,7 +283,7 @@ mod tests {
         ] {
             check(line, Format::Json, "2026-11-24T02:41:21.258Z", line);
         }
-        let line = r#"ts=2026-11-24T02:41:21.258Z level=error component=twilio err_code=51007"#;
+        let line = r"ts=2026-11-24T02:41:21.258Z level=error component=twilio err_code=51007";
         check(line, Format::Logfmt, "2026-11-24T02:41:21.258Z", line);
         let line = r#"10.2.3.7 - - [24/Nov/2026:02:41:21 +0000] "POST /x?ErrorCode=51007 HTTP/1.1" 204 0"#;
         check(line, Format::Access, "2026-11-24T02:41:21Z", line);

@@ -18,6 +18,12 @@ mod message;
 pub(crate) use evidence::REGIONS;
 pub use evidence::{Capability, Change, IdentityFault, Mistake, Shown, TimeFault};
 
+/// The longest validity that Twilio takes, in seconds (code 20157).
+pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
+
+/// The longest identity, in characters (codes 53201 and 51003).
+pub const IDENTITY_CHARS_MAX: usize = 256;
+
 /// A fault, as evidence. Prints in one grammar: expected …, but found … (by how much).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod daemon;
 pub mod detect;
 pub mod diagnosis;
+pub mod echo;
 pub mod envelope;
 pub mod expose;
 pub mod fields;

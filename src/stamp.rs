@@ -39,14 +39,13 @@ impl Stamp {
 
     /// The point in time that is meant.
     pub fn complete(&self, completion: &Completion) -> Option<UnixTime> {
-        match self.year {
-            Some(year) => self.in_year(year, completion),
-            None => {
-                let around = crate::time::civil_from_days(completion.near.as_seconds().div_euclid(86_400)).0;
-                (around - 1..=around + 1)
-                    .filter_map(|year| self.in_year(i16::try_from(year).ok()?, completion))
-                    .min_by_key(|time| time.millis_since(completion.near).abs())
-            }
+        if let Some(year) = self.year {
+            self.in_year(year, completion)
+        } else {
+            let around = crate::time::civil_from_days(completion.near.as_seconds().div_euclid(86_400)).0;
+            (around - 1..=around + 1)
+                .filter_map(|year| self.in_year(i16::try_from(year).ok()?, completion))
+                .min_by_key(|time| time.millis_since(completion.near).abs())
         }
     }
 

@@ -21,14 +21,8 @@ pub mod signature;
 mod time;
 mod transport;
 
-/// The longest validity that Twilio takes, in seconds (code 20157).
-pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
-
 /// How far the seconds in `jti` may be from the issue time: Java's helper library computes them with 32-bit floats.
 pub const JTI_TOLERANCE_SECONDS: i64 = 120;
-
-/// The longest identity, in characters (codes 53201 and 51003).
-pub const IDENTITY_CHARS_MAX: usize = 256;
 
 /// What the checks need to know besides the token.
 #[derive(Clone, Copy, Debug)]

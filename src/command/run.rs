@@ -17,11 +17,11 @@ use crate::report::page::Colour;
 use crate::validate;
 
 /// Follows logs until it is told to end.
-pub(super) fn run(arguments: RunArgs, global: &Global) -> Outcome {
+pub(super) fn run(arguments: RunArgs, global: Global) -> Outcome {
     let RunArgs { config: file, paths } = arguments;
     let load = move || Config::load_with_paths(file.as_deref(), &paths);
     let Loaded { config, warnings } = load()?;
-    start_log(global, config.log)?;
+    start_log(&global, config.log)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: RunArgs, global: &Global) -> Outcome {
 }
 
 /// Runs the daemon on logs that write themselves.
-pub(super) fn demo(arguments: &DemoArgs, global: &Global) -> Outcome {
+pub(super) fn demo(arguments: &DemoArgs, global: Global) -> Outcome {
     let options = demo::Options { listen: arguments.listen, duration: arguments.duration };
     let served = demo::run(options, now, |setup| {
         let text = setup.config_toml.clone();
@@ -63,9 +63,8 @@ pub(super) fn demo(arguments: &DemoArgs, global: &Global) -> Outcome {
 
 fn serve(plan: Plan) -> Outcome {
     let exit = |error: &daemon::Error| match error {
-        daemon::Error::Bind(_) => Exit::Unavailable,
         daemon::Error::Source(..) => Exit::Config,
-        daemon::Error::System(..) => Exit::Unavailable,
+        daemon::Error::Bind(_) | daemon::Error::System(..) => Exit::Unavailable,
     };
     daemon::run(plan).map(|()| Exit::Ok).map_err(|error| Failure::Other(exit(&error), error.to_string()))
 }

@@ -37,8 +37,8 @@ impl Reloader {
     /// Loads the config and takes it over.
     pub(super) async fn reload(self: Arc<Self>) -> Result<(), ReloadError> {
         let reloader = Arc::clone(&self);
-        let reloaded = tokio::task::spawn_blocking(move || reloader.reload_now()).await;
-        let outcome = reloaded.unwrap_or_else(|error| Err(ReloadError::Failed(error.to_string())));
+        let answer = tokio::task::spawn_blocking(move || reloader.reload_now()).await;
+        let outcome = answer.unwrap_or_else(|error| Err(ReloadError::Failed(error.to_string())));
         match &outcome {
             Ok(()) => tracing::info!("The config was loaded again."),
             Err(ReloadError::Refused(why) | ReloadError::Failed(why)) => {

@@ -67,8 +67,9 @@ impl Emitter {
     pub fn likeness(&self, other: &Self) -> Likeness {
         let same_parts = self.0.iter().zip(&other.0).all(|(a, b)| (*a == 0) == (*b == 0));
         match compare(&self.0, &other.0) {
-            Likeness::Same if !same_parts => Likeness::Unknown,
-            likeness => likeness,
+            Likeness::Same if same_parts => Likeness::Same,
+            Likeness::Same | Likeness::Unknown => Likeness::Unknown,
+            Likeness::Different => Likeness::Different,
         }
     }
 }

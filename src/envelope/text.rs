@@ -8,7 +8,7 @@ use crate::stamp::{self, Stamp};
 const PREFIX_BYTES: usize = 200;
 
 /// `<time> stdout F text`: the text.
-pub(super) fn cri<'a>(text: &'a [u8], note_time: impl FnOnce(Stamp)) -> Option<&'a [u8]> {
+pub(super) fn cri(text: &[u8], note_time: impl FnOnce(Stamp)) -> Option<&[u8]> {
     let (time, rest) = split_word(text)?;
     if time.len() < 20 {
         return None;

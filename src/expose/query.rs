@@ -8,6 +8,7 @@ use axum::http::Uri;
 
 use super::answer::Refusal;
 use crate::cause::Cause;
+use crate::echo::echo;
 use crate::ledger::window::Window;
 
 /// Rejections that are listed when no number is named.
@@ -50,7 +51,7 @@ impl Parameters {
     pub(super) fn limit(&self) -> Result<usize, Refusal> {
         let Some(text) = self.value("limit") else { return Ok(LIMIT_DEFAULT) };
         let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        let expected = || format!("`limit`: expected a number from 1 to {LIMIT_MAX}, but found `{}`", shown(text));
+        let expected = || format!("`limit`: expected a number from 1 to {LIMIT_MAX}, but found `{}`", echo(text));
         limit.ok_or_else(|| Refusal::bad_data(expected()))
     }
 
@@ -69,7 +70,7 @@ pub(super) fn unknown<'a>(what: &str, found: &str, known: impl Iterator<Item = &
         .map(|name| (strsim::jaro_winkler(name, found), name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    let found = shown(found);
+    let found = echo(found);
     if let Some((_, name)) = close {
         format!("unknown {what} `{found}`: did you mean `{name}`?")
     } else {
@@ -77,11 +78,6 @@ pub(super) fn unknown<'a>(what: &str, found: &str, known: impl Iterator<Item = &
         let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
         format!("unknown {what} `{found}`: expected one of {all}")
     }
-}
-
-/// What may be repeated of an input: its first characters, if they are printable.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().take(24).map(|c| if c.is_ascii_graphic() && c != '`' { c } else { '?' }).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::{Capability, Change, Finding, IdentityFault, Shown, TimeFault};
+use super::{Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, LIFETIME_SECONDS_MAX, Shown, TimeFault};
 use crate::keyring::KeyKind;
 use crate::product::Product;
 use crate::time::UnixTime;
 use crate::token::{Extent, Fault, Field, Instead, Missing, Part, SIGNATURE_CHARS, TOKEN_BYTES_MAX};
-use crate::validate::{IDENTITY_CHARS_MAX, LIFETIME_SECONDS_MAX};
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::cause::Cause;
 use crate::diagnosis::Skipped;
+use crate::echo::echo;
 use crate::product::Product;
 use crate::time::UnixTime;
 
@@ -56,7 +57,7 @@ impl Window {
     pub fn parse(text: &str) -> Result<Self, WindowError> {
         const UNITS: [(&str, i64); 5] =
             [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-        let syntax = || WindowError::Syntax(shown(text));
+        let syntax = || WindowError::Syntax(echo(text));
         let (mut rest, mut millis, mut smallest) = (text, 0_i64, i64::MAX);
         if rest.is_empty() {
             return Err(syntax());
@@ -79,7 +80,7 @@ impl Window {
         if millis % 1000 != 0 && millis > 1000 {
             return Err(syntax());
         }
-        Self::from_seconds(millis / 1000).ok_or_else(|| WindowError::Range(shown(text)))
+        Self::from_seconds(millis / 1000).ok_or_else(|| WindowError::Range(echo(text)))
     }
 }
 
@@ -118,11 +119,6 @@ impl fmt::Display for WindowError {
 }
 
 impl std::error::Error for WindowError {}
-
-/// What may be repeated of an input: its first characters, if they are printable.
-fn shown(text: &str) -> String {
-    text.chars().take(24).map(|c| if c.is_ascii_graphic() && c != '`' { c } else { '?' }).collect()
-}
 
 /// A count with the first and the last time of what was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

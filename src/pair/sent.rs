@@ -206,7 +206,7 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
         }
     }
     // the full stop of a sentence
-    if raw.ends_with(b".") && raw.iter().filter(|byte| **byte == b'.').count() == 3 {
+    if raw.ends_with(b".") && memchr::memchr_iter(b'.', &raw).count() == 3 {
         raw.pop();
     }
     (raw, ending)

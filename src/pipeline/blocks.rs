@@ -65,7 +65,7 @@ pub(super) struct Block<'a> {
 }
 
 /// Finds the head of the block that a line belongs to.
-pub(super) fn head<'a>(bytes: &'a [u8], hit: Line, line_bytes_max: usize) -> Block<'a> {
+pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
     let (mut line, mut lines_back) = (hit, 0);
     let mut record = envelope::read(line.text(bytes, line_bytes_max));
     let is_continuation = continues(&record.text);

@@ -1,7 +1,7 @@
 //! The identity. It is looked at, and never shown.
 
-use super::{Context, IDENTITY_CHARS_MAX, Outcome, Subject};
-use crate::finding::{Finding, IdentityFault, Shown};
+use super::{Context, Outcome, Subject};
+use crate::finding::{Finding, IDENTITY_CHARS_MAX, IdentityFault, Shown};
 use crate::token::{Claim, Field};
 
 /// A text of 1 to 256 characters, none of them a control character.

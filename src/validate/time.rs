@@ -1,8 +1,8 @@
 //! Validity at the moment of the refusal, to the second.
 
-use super::{Context, JTI_TOLERANCE_SECONDS, LIFETIME_SECONDS_MAX, Outcome, Subject};
+use super::{Context, JTI_TOLERANCE_SECONDS, Outcome, Subject};
 use crate::diagnosis::{Check, SkipReason};
-use crate::finding::{Finding, Shown, TimeFault};
+use crate::finding::{Finding, LIFETIME_SECONDS_MAX, Shown, TimeFault};
 use crate::time::UnixTime;
 use crate::token::{Claim, Claims, Field, is_sid};
 

@@ -164,7 +164,7 @@ async fn the_page_shows_what_happened_and_what_to_do() {
     for wanted in [
         "4 connections were refused in the last 5 minutes; the latest refusal was 30 s ago.",
         Cause::Expired.title(),
-        Cause::Expired.remedy(),
+        "Fetch a new token and call <code>updateToken</code> when the SDK says",
         "expected <code>exp</code> after 2026-11-24T02:39:59.500Z, when the connection was refused",
         "Not checked: signature (no secret)",
         "/var/log/app/chat.log:13",

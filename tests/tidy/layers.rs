@@ -16,6 +16,7 @@ use Layer::{Edge, Pure};
 /// A module, its layer, and the modules that it may use. `a::b` belongs to the row of `a` unless it has its own.
 const ROWS: &[(&str, Layer, &[&str])] = &[
     ("version", Pure, &[]),
+    ("echo", Pure, &[]),
     ("fields", Pure, &[]),
     ("product", Pure, &[]),
     ("time", Pure, &[]),
@@ -61,7 +62,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
         ],
     ),
     ("source", Pure, &["pipeline", "time"]),
-    ("ledger", Pure, &["cause", "code", "diagnosis", "finding", "pipeline", "product", "source", "time"]),
+    ("ledger", Pure, &["cause", "code", "diagnosis", "echo", "finding", "pipeline", "product", "source", "time"]),
     ("report", Pure, &["cause", "code", "diagnosis", "finding", "product", "time", "token"]),
     ("source::file", Edge, &["source", "pipeline", "time"]),
     ("source::stdin", Edge, &["source", "pipeline", "time"]),
@@ -75,6 +76,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "code",
             "config",
             "diagnosis",
+            "echo",
             "finding",
             "keyring",
             "ledger",
