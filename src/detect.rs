@@ -14,12 +14,12 @@ mod sdk;
 mod shape;
 
 use aho_corasick::AhoCorasick;
-use aho_corasick::packed::{Config, MatchKind, Searcher};
 
 use crate::cause::Cause;
 use crate::code::{self, CODES, TEXTS, TOKEN_REJECTED};
 use crate::envelope::Record;
 use crate::product::Product;
+use crate::words::Words;
 
 pub use sdk::Print;
 
@@ -48,8 +48,7 @@ pub struct Refusal {
 pub struct Detector {
     companion_codes: bool,
     needles: Vec<Needle>,
-    packed: Option<Searcher>,
-    automaton: Option<AhoCorasick>,
+    words: Words,
     twilio: Option<AhoCorasick>,
 }
 
@@ -66,19 +65,17 @@ impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
     pub fn new(companion_codes: bool) -> Self {
         let codes = CODES.iter().filter(|code| code.number == TOKEN_REJECTED || (companion_codes && code.counts));
-        let (mut needles, mut patterns) = (Vec::new(), Vec::new());
+        let (mut needles, mut words) = (Vec::new(), Vec::new());
         for code in codes {
             needles.push(Needle::Code(code.number));
-            patterns.push(code.number.to_string());
+            words.push(code.number.to_string());
         }
         for text in TEXTS {
             needles.push(Needle::Text);
-            patterns.push(text.message.to_owned());
+            words.push(text.message.to_owned());
         }
-        let packed = Config::new().match_kind(MatchKind::LeftmostFirst).builder().extend(&patterns).build();
-        let automaton = AhoCorasick::new(&patterns).ok();
         let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        Self { companion_codes, needles, packed, automaton, twilio }
+        Self { companion_codes, needles, words: Words::new(words.iter().map(String::as_bytes)), twilio }
     }
 
     /// Whether companion codes count.
@@ -88,19 +85,12 @@ impl Detector {
 
     /// The position of the next candidate at or after `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        self.next(text, from).map(|(at, _, _)| at)
+        self.words.next(text, from).map(|(at, _, _)| at)
     }
 
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {
-        let rest = text.get(from..)?;
-        let (pattern, start, end) = if let Some(searcher) = &self.packed {
-            let found = searcher.find(rest)?;
-            (found.pattern().as_usize(), found.start(), found.end())
-        } else {
-            let found = self.automaton.as_ref()?.find(rest)?;
-            (found.pattern().as_usize(), found.start(), found.end())
-        };
-        Some((from + start, from + end, *self.needles.get(pattern)?))
+        let (start, end, index) = self.words.next(text, from)?;
+        Some((start, end, *self.needles.get(index)?))
     }
 
     /// A cheap look at a candidate that saves unwrapping its line: `false` only if it can't be a refusal.
@@ -116,7 +106,8 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let mut context = Context { text, detector: self, near_twilio: None };
+        let phrase = sdk::phrase(text);
+        let mut context = Context { text, detector: self, is_print: phrase.is_some(), near_twilio: None };
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -138,17 +129,16 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
-        let print = sdk::print(text);
         let product = record
             .product
             .or_else(|| sdk::product(text))
             .or_else(|| codes.iter().find_map(|number| code::find(*number)?.product));
         Some(Refusal {
-            shape: shape::shape(text, record, at, print),
+            shape: shape::shape(text, record, at, phrase),
             text: message.and_then(|message| message.cause),
             codes,
             at,
-            print,
+            print: phrase.map(|phrase| phrase.print),
             product,
         })
     }
@@ -162,6 +152,7 @@ impl Detector {
 struct Context<'a> {
     text: &'a [u8],
     detector: &'a Detector,
+    is_print: bool,
     near_twilio: Option<bool>,
 }
 
@@ -181,7 +172,7 @@ impl Context<'_> {
     }
 
     fn is_sdk_or_twilio(&self) -> bool {
-        sdk::print(self.text).is_some() || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+        self.is_print || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
     }
 
     fn is_near_twilio(&mut self) -> bool {

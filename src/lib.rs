@@ -93,3 +93,4 @@ pub mod time;
 pub mod token;
 pub mod validate;
 pub mod version;
+pub mod words;

@@ -1,8 +1,9 @@
 //! What Twilio's SDKs print, and in which order.
 
-use memchr::memmem;
+use std::sync::LazyLock;
 
 use crate::product::Product;
+use crate::words::Words;
 
 /// The place of a print in the sequence that one refused connection causes; a later one never comes before an earlier
 /// one of the same connection.
@@ -103,22 +104,30 @@ const PRODUCTS: [(&[u8], Product); 38] = [
     (b"TaskRouter", Product::TaskRouter),
 ];
 
-/// The place of a text in the print sequence, if it has one.
-pub(super) fn print(text: &[u8]) -> Option<Print> {
-    PRINTS.iter().find(|(phrase, _)| memmem::find(text, phrase).is_some()).map(|(_, print)| *print)
+static PRINT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRINTS.iter().map(|(phrase, _)| *phrase)));
+static PREFIX_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PREFIXES));
+static PRODUCT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRODUCTS.iter().map(|(word, _)| *word)));
+
+/// A phrase of the print sequence, and its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phrase {
+    /// Tells prints of the same place apart.
+    pub index: usize,
+    pub print: Print,
 }
 
-/// The index of the phrase that tells prints of the same place apart.
-pub(super) fn phrase(text: &[u8]) -> Option<usize> {
-    PRINTS.iter().position(|(phrase, _)| memmem::find(text, phrase).is_some())
+/// The phrase of the print sequence that a text holds.
+pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
+    let index = PRINT_WORDS.first(text)?;
+    PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
 }
 
 /// An SDK's logger wrote this.
 pub(super) fn has_prefix(text: &[u8]) -> bool {
-    PREFIXES.iter().any(|prefix| memmem::find(text, prefix).is_some())
+    PREFIX_WORDS.any(text)
 }
 
 /// The product that an SDK's words tell.
 pub(super) fn product(text: &[u8]) -> Option<Product> {
-    PRODUCTS.iter().find(|(word, _)| memmem::find(text, word).is_some()).map(|(_, product)| *product)
+    PRODUCTS.get(PRODUCT_WORDS.first(text)?).map(|(_, product)| *product)
 }

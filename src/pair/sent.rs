@@ -1,10 +1,13 @@
 //! Finds what was sent as a token in the text of a line, in all the ways in which logs carry one.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 use crate::fields;
 use crate::token::{Ending, Sent};
+use crate::words::Words;
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
@@ -35,6 +38,12 @@ const MESSAGES: [(&[u8], Channel); 13] = [
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
 ];
 
+static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));
+
+static OKEN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"oken"));
+/// What every JWT begins with: `{"`, in base64url.
+static JWT_START: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"eyJ"));
+
 /// Keys that end in *token* and hold another kind of token.
 const OTHER_TOKENS: [&[u8]; 17] = [
     b"continuation",
@@ -58,7 +67,7 @@ const OTHER_TOKENS: [&[u8]; 17] = [
 
 /// The channel whose message a text is.
 pub fn channel(text: &[u8]) -> Option<Channel> {
-    MESSAGES.iter().find(|(phrase, _)| memmem::find(text, phrase).is_some()).map(|(_, channel)| *channel)
+    MESSAGES.get(MESSAGE_WORDS.first(text)?).map(|(_, channel)| *channel)
 }
 
 /// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
@@ -70,7 +79,7 @@ pub fn find(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
 
 fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
     let mut from = 0;
-    while let Some(at) = memmem::find(text.get(from..)?, b"oken").map(|at| from + at) {
+    while let Some(at) = OKEN.find(text.get(from..)?).map(|at| from + at) {
         from = at + 4;
         if let Some(sent) = value_after_key(text, at, from, any_value, limited) {
             return Some(sent);
@@ -171,7 +180,7 @@ fn closing_quote(content: &[u8], quote: u8, level: usize) -> Option<usize> {
 /// The first JWT that stands free.
 fn free(text: &[u8], limited: bool) -> Option<Sent> {
     let mut from = 0;
-    while let Some(at) = memmem::find(text.get(from..)?, b"eyJ").map(|at| from + at) {
+    while let Some(at) = JWT_START.find(text.get(from..)?).map(|at| from + at) {
         from = at + 3;
         let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
         let encoded = at >= 3 && text.get(at - 3) == Some(&b'%');
@@ -219,7 +228,7 @@ fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
 
 /// A JWT stands in it, near its beginning.
 fn is_jwt_like(raw: &[u8]) -> bool {
-    memmem::find(raw.get(..64).unwrap_or(raw), b"eyJ").is_some()
+    JWT_START.find(raw.get(..64).unwrap_or(raw)).is_some()
 }
 
 /// What programs send, or loggers show, in place of a token.

@@ -14,9 +14,9 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::judge::Core;
 use super::{Event, Stream};
-use crate::envelope;
+use crate::envelope::{self, Format};
 use crate::pair::rejection::{Rejection, Sighting};
-use crate::pair::sent;
+use crate::pair::{may_share_writer, sent};
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
@@ -47,11 +47,28 @@ pub(super) struct Feed {
     waiting: Option<UnixTime>,
     tokens: Tokens,
     open: VecDeque<Rejection>,
+    /// Of each of `open`, what most often tells that a sighting is of another rejection: small, so that hundreds can be
+    /// looked at for every sighting.
+    heads: VecDeque<Head>,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
     counts: Counts,
+}
+
+/// What two sightings of one rejection have in common, and what they have not.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    format: Format,
+    shape: u64,
+}
+
+impl Head {
+    /// Nothing here speaks against one rejection.
+    fn may_be_of(&self, sighting: &Self) -> bool {
+        self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +100,7 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
+            heads: VecDeque::new(),
             last_time: None,
             last_sighting: None,
             counts: Counts::default(),
@@ -246,11 +264,12 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) -> String {
         let window = core.settings.window_seconds;
-        let best = (self.open.iter_mut())
-            .filter_map(|open| open.evidence(&sighting, window).map(|evidence| (evidence, open)))
-            .rev()
+        let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
+        let best = (self.heads.iter().enumerate().rev())
+            .filter(|(_, head)| head.may_be_of(&head_of_new))
+            .filter_map(|(at, _)| Some((self.open.get(at)?.evidence(&sighting, window)?, at)))
             .max_by_key(|(evidence, _)| *evidence);
-        if let Some((_, rejection)) = best {
+        if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             rejection.merge(&sighting);
             if rejection.settled {
                 let source = Arc::clone(&self.stream.source);
@@ -265,6 +284,7 @@ impl Feed {
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
         self.open.push_back(rejection);
+        self.heads.push_back(head_of_new);
         id
     }
 
@@ -322,6 +342,7 @@ impl Feed {
         };
         while self.open.front().is_some_and(|front| is_over(front, self.line)) {
             let Some(rejection) = self.open.pop_front() else { break };
+            self.heads.pop_front();
             self.settle(&rejection, now, core, emit);
         }
     }
@@ -362,6 +383,7 @@ impl Feed {
 
     pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         self.force(now, core, emit);
+        self.heads.clear();
         while let Some(rejection) = self.open.pop_front() {
             self.settle(&rejection, now, core, emit);
         }
