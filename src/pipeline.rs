@@ -148,6 +148,12 @@ impl Pipeline {
         !self.awake.is_empty()
     }
 
+    /// Lets go of what silent streams could still look back at: call it every few seconds.
+    pub fn rest(&mut self, now: UnixTime) {
+        let window = self.core.settings.window_seconds;
+        self.feeds.values_mut().for_each(|feed| feed.rest(now, window));
+    }
+
     /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).
     pub fn end_line(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
         if let Some(feed) = self.feeds.get_mut(&id) {

@@ -24,6 +24,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
 const ARRIVAL_MILLIS_MAX: i64 = 1000;
 
+/// How often silent streams are let go to rest, in milliseconds.
+const REST_MILLIS: i64 = 5000;
+
 /// Core and ledger behind one lock, and the views that readers see.
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -46,6 +49,8 @@ struct Inner {
     behind: BTreeSet<String>,
     /// Sources that have, and since when; what they delivered may still be underway.
     arriving: BTreeMap<String, UnixTime>,
+    /// When silent streams were last let go to rest.
+    rested: UnixTime,
     has_ended: bool,
 }
 
@@ -87,6 +92,7 @@ impl Hub {
                 is_dirty: false,
                 behind,
                 arriving: BTreeMap::new(),
+                rested: now,
                 has_ended: false,
             }),
             waits: Condvar::new(),
@@ -193,6 +199,15 @@ impl Inner {
         self.is_dirty || self.pipeline.is_awake() || !self.arriving.is_empty()
     }
 
+    /// Lets silent streams go to rest, every few seconds.
+    fn rest(&mut self) {
+        let now = now();
+        if now.millis_since(self.rested) > REST_MILLIS {
+            self.rested = now;
+            self.pipeline.rest(now);
+        }
+    }
+
     /// Counts sources as caught up once what they delivered has been diagnosed.
     fn arrive(&mut self) {
         let (now, is_awake) = (now(), self.pipeline.is_awake());
@@ -281,6 +296,7 @@ impl Sink for Hub {
             inner.ledger.health(source, &health, now());
             inner.is_dirty = true;
         }
+        inner.rest();
         self.waits.notify_one();
     }
 }

@@ -26,6 +26,8 @@ use tokens::Tokens;
 const PIECE_BYTES: usize = 256 << 10;
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
+/// Lines are kept for at least so long after a stream fell silent, in seconds.
+const REST_SECONDS_LEAST: u32 = 10;
 /// A rejection of a live stream takes further sightings for so long, in milliseconds.
 const OPEN_MILLIS_MAX: i64 = 10_000;
 
@@ -54,6 +56,8 @@ pub(super) struct Feed {
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
+    /// When bytes came last.
+    last_push: UnixTime,
     counts: Counts,
 }
 
@@ -103,6 +107,7 @@ impl Feed {
             heads: VecDeque::new(),
             last_time: None,
             last_sighting: None,
+            last_push: UnixTime::default(),
             counts: Counts::default(),
             stream,
         }
@@ -114,7 +119,9 @@ impl Feed {
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        for piece in chunk.chunks(PIECE_BYTES) {
+        self.last_push = now;
+        // Not longer than a line may be, so that an overlong one never lies within one piece.
+        for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
             self.take(piece, now, core, emit);
         }
         self.report_counts(emit);
@@ -131,21 +138,87 @@ impl Feed {
             self.base += at as u64 + 1;
             self.skipping = false;
         }
-        let partial = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        let had_partial = self.bytes.len() - partial;
-        self.bytes.extend_from_slice(piece);
-        let max = core.settings.line_bytes_max;
-        if had_partial > 0 && memchr(b'\n', piece).is_some_and(|at| had_partial + at > max) {
-            self.counts.truncated += 1;
+        if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
+            let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
+            self.counts.truncated += u64::from(self.partial_length() + at > core.settings.line_bytes_max);
+            self.bytes.extend_from_slice(head);
+            self.work(self.bytes.len(), now, false, core, emit);
+            piece = rest;
         }
-        let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        self.work(limit, now, false, core, emit);
-        if self.bytes.len() - limit > max {
+        if !self.has_partial() {
+            let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
+            let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
+            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
+                self.pass(lines, now, core, emit);
+            } else {
+                self.bytes.extend_from_slice(lines);
+                self.work(self.bytes.len(), now, false, core, emit);
+                self.trim(core.settings.window_lines);
+            }
+            piece = rest;
+        }
+        self.bytes.extend_from_slice(piece);
+        if self.partial_length() > core.settings.line_bytes_max {
             self.counts.truncated += 1;
             self.force(now, core, emit);
             self.skipping = true;
         }
-        self.trim(core.settings.window_lines);
+    }
+
+    /// The last line has not ended yet.
+    fn has_partial(&self) -> bool {
+        self.bytes.last().is_some_and(|byte| *byte != b'\n')
+    }
+
+    fn partial_length(&self) -> usize {
+        self.bytes.len() - memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1)
+    }
+
+    /// Nothing is underway that lines without a hit could matter to.
+    fn is_quiet(&self) -> bool {
+        self.waiting.is_none() && !self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled)
+    }
+
+    /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
+    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let count = memchr_iter(b'\n', lines).count();
+        self.line += count as u64;
+        self.counts.lines += count as u64;
+        let keep = kept_lines(core.settings.window_lines);
+        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
+        let near = lines.get(floor..).unwrap_or_default();
+        match memchr::memrchr_iter(b'\n', near).nth(keep) {
+            Some(at) if count > keep => {
+                let cut = floor + at + 1;
+                self.base += (self.bytes.len() + cut) as u64;
+                self.bytes.clear();
+                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
+                self.scanned = self.bytes.len();
+                self.tokens.forget_bytes();
+            }
+            Some(_) | None => {
+                self.bytes.extend_from_slice(lines);
+                self.scanned = self.bytes.len();
+                self.trim(core.settings.window_lines);
+            }
+        }
+        self.close(core, now, emit);
+    }
+
+    /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
+    /// than a token may be away.
+    pub(super) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
+        let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
+        if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
+            let partial = self.bytes.len() - self.partial_length();
+            self.bytes.drain(..partial);
+            self.bytes.shrink_to_fit();
+            self.base += partial as u64;
+            self.scanned = 0;
+            self.tokens = Tokens::default();
+            self.open.clear();
+            self.heads.clear();
+        }
     }
 
     /// Takes what is there as complete lines and forgets the bytes.
@@ -399,10 +472,9 @@ impl Feed {
 
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
-        let keep_lines = (window_lines as usize).max(BLOCK_LINES_MAX) + 1;
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
+        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(kept_lines(window_lines)).map_or(0, |at| at + 1);
         if cut > 0 {
             self.bytes.drain(..cut);
             self.base += cut as u64;
@@ -410,4 +482,10 @@ impl Feed {
             self.tokens.shift(cut);
         }
     }
+}
+
+/// How many lines are kept to be looked back at.
+const fn kept_lines(window_lines: u32) -> usize {
+    let window = window_lines as usize;
+    if window > BLOCK_LINES_MAX { window + 1 } else { BLOCK_LINES_MAX + 1 }
 }
