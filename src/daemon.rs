@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -99,7 +98,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let config = Arc::new(plan.config);
     let listeners = bind(&config.web.listen).await?;
     let mut key = [0; 32];
-    rand::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
+    getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
     let hub = Arc::new(Hub::new(&config, key, now()));
     let running = Running::new(start_files(&config, &hub)?);
     for source in config.sources.iter().filter(|source| source.kind == SourceKind::Stdin) {

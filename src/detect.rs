@@ -162,13 +162,14 @@ impl Context<'_> {
             return false;
         }
         let code = code::find(number);
-        let beside_message = code.is_some_and(|code| number::beside_message(self.text, start, end, code));
-        let is_value = beside_message || number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio());
-        is_value
+        if number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio())
             && (number == TOKEN_REJECTED
-                || beside_message
                 || self.is_near_twilio()
                 || code.is_some_and(|code| code.has_message_in(self.text)))
+        {
+            return true;
+        }
+        code.is_some_and(|code| number::beside_message(self.text, start, end, code))
     }
 
     fn is_sdk_or_twilio(&self) -> bool {

@@ -3,8 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 
-use aws_lc_rs::rand;
-
 use super::arguments::{CheckArgs, CheckFormat, DemoArgs, Global, RunArgs, ScanArgs, ScanFormat};
 use super::scan::input::{self, Input};
 use super::scan::progress::Progress;
@@ -146,7 +144,7 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
 /// The core's settings with a key for fingerprints that lasts as long as the process.
 fn with_random_key(config: &Config) -> Result<Settings, Failure> {
     let mut settings = config.pipeline_settings();
-    rand::fill(&mut settings.fingerprint_key)
+    getrandom::fill(&mut settings.fingerprint_key)
         .map_err(|error| Failure::Other(Exit::Unavailable, format!("the system gives no random bytes: {error}")))?;
     Ok(settings)
 }

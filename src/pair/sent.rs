@@ -155,7 +155,7 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
         }
         Some(b'{') => Some((value.to_vec(), Ending::Closed)),
         Some(_) => {
-            let end = value.iter().position(|byte| byte.is_ascii_whitespace() || b"\"',;&)}]<>\\".contains(byte));
+            let end = value.iter().position(|byte| ends_bare_value(*byte));
             let raw = value.get(..end.unwrap_or(value.len()))?;
             let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
             Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))
@@ -263,8 +263,17 @@ fn stands_for_token(raw: &[u8]) -> bool {
         || (raw.starts_with(b"{") && memmem::find(raw, b"oken").is_some())
 }
 
+/// A byte of a token, however it was changed on its way.
 const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'%' | b'~' | b'*')
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'%' | b'~' | b'*')
+}
+
+/// A byte that ends a value without quotes.
+const fn ends_bare_value(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'\\'
+    )
 }
 
 #[cfg(test)]
