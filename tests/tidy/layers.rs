@@ -17,6 +17,7 @@ use Layer::{Edge, Pure};
 const ROWS: &[(&str, Layer, &[&str])] = &[
     ("version", Pure, &[]),
     ("echo", Pure, &[]),
+    ("words", Pure, &[]),
     ("fields", Pure, &[]),
     ("product", Pure, &[]),
     ("time", Pure, &[]),
@@ -28,12 +29,12 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
     ("finding", Pure, &["cause", "keyring", "product", "time", "token"]),
     ("diagnosis", Pure, &["cause", "finding", "product", "time"]),
     ("envelope", Pure, &["fields", "product", "stamp", "time"]),
-    ("detect", Pure, &["cause", "code", "envelope", "fields", "product", "stamp", "time", "token"]),
+    ("detect", Pure, &["cause", "code", "envelope", "fields", "product", "words"]),
     ("validate", Pure, &["cause", "code", "diagnosis", "finding", "keyring", "product", "time", "token"]),
     (
         "pair",
         Pure,
-        &["cause", "code", "detect", "diagnosis", "envelope", "fields", "product", "stamp", "time", "token"],
+        &["cause", "code", "detect", "diagnosis", "envelope", "fields", "product", "stamp", "time", "token", "words"],
     ),
     (
         "classify",
@@ -59,6 +60,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "time",
             "token",
             "validate",
+            "words",
         ],
     ),
     ("source", Pure, &["pipeline", "time"]),
