@@ -17,6 +17,7 @@ use Layer::{Edge, Pure};
 const ROWS: &[(&str, Layer, &[&str])] = &[
     ("version", Pure, &[]),
     ("echo", Pure, &[]),
+    ("percent", Pure, &[]),
     ("fields", Pure, &[]),
     ("product", Pure, &[]),
     ("time", Pure, &[]),
@@ -24,12 +25,12 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
     ("code", Pure, &["cause", "product"]),
     ("stamp", Pure, &["time"]),
     ("token", Pure, &["time"]),
-    ("keyring", Pure, &[]),
+    ("keyring", Pure, &["percent"]),
     ("finding", Pure, &["cause", "keyring", "product", "time", "token"]),
     ("diagnosis", Pure, &["cause", "finding", "product", "time"]),
     ("envelope", Pure, &["fields", "product", "stamp", "time"]),
     ("detect", Pure, &["cause", "code", "envelope", "fields", "product", "stamp", "time", "token"]),
-    ("validate", Pure, &["cause", "code", "diagnosis", "finding", "keyring", "product", "time", "token"]),
+    ("validate", Pure, &["cause", "code", "diagnosis", "finding", "keyring", "percent", "product", "time", "token"]),
     (
         "pair",
         Pure,
