@@ -3,6 +3,7 @@
 mod blocks;
 mod feed;
 mod judge;
+mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::time::UnixTime;
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
+pub use memory::Saved;
 
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
@@ -115,6 +117,16 @@ impl Pipeline {
     /// Takes over new settings and keys; what is underway goes on.
     pub fn reload(&mut self, settings: Settings, keyring: KeyRing) {
         self.core.reload(settings, keyring);
+    }
+
+    /// What is remembered of tokens and keys, for a store.
+    pub fn memory(&self) -> Saved {
+        self.core.memory()
+    }
+
+    /// Takes over what was remembered before.
+    pub fn remember(&mut self, saved: Saved) {
+        self.core.remember(saved);
     }
 
     /// Announces a stream.

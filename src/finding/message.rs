@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, LIFETIME_SECONDS_MAX, Shown, TimeFault};
+use super::{
+    Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, KeyHistory, LIFETIME_SECONDS_MAX, Shown, TimeFault,
+};
 use crate::keyring::KeyKind;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -29,7 +31,9 @@ impl fmt::Display for Finding {
                 write!(f, "expected a signature with the secret of {key_sid}, but found one with {mistake}")
             }
             Self::Tampered { changes } => tampered(f, changes),
-            Self::SignatureInvalid { key_sid, all_of_recent } => signature(f, key_sid, *all_of_recent),
+            Self::SignatureInvalid { key_sid, tried_all, history } => {
+                signature(f, key_sid, *tried_all, history.as_ref())
+            }
             Self::TimeClaimInvalid { field, fault, found } => time_claim(f, *field, *fault, found),
             Self::NotYetValid { field, valid_from, refused_at } => not_yet_valid(f, *field, *valid_from, *refused_at),
             Self::StaleReuse { first_refused_at, times, .. } => stale(f, *first_refused_at, *times),
@@ -149,21 +153,45 @@ const fn kind_of_key(kind: KeyKind) -> &'static str {
 fn tampered(f: &mut fmt::Formatter<'_>, changes: &[Change]) -> fmt::Result {
     f.write_str("expected the token as it was signed, but found ")?;
     list(f, changes.iter())?;
-    f.write_str(" (without that, the signature fits)")
+    f.write_str(if changes == [Change::Contents] {
+        " (its signature, or its `jti`, belongs to a token that differs and whose signature fits)"
+    } else {
+        " (without that, the signature fits)"
+    })
 }
 
-fn signature(f: &mut fmt::Formatter<'_>, key_sid: &str, all_of_recent: u32) -> fmt::Result {
-    write!(
-        f,
-        "expected a signature with the secret of {key_sid}, but found one with an unknown secret, or changed content"
-    )?;
-    if all_of_recent > 1 {
-        write!(
+fn signature(f: &mut fmt::Formatter<'_>, key_sid: &str, tried_all: bool, history: Option<&KeyHistory>) -> fmt::Result {
+    write!(f, "expected a signature with the secret of {key_sid}, but found another")?;
+    f.write_str(if tried_all {
+        ", which no known mistake with secrets explains"
+    } else {
+        ", and not every known mistake with secrets was tried on it"
+    })?;
+    let Some(KeyHistory { fitted, failed, failing_since, failing }) = history else { return Ok(()) };
+    match (fitted, failed, failing) {
+        (0, 0, ..=1) => write!(f, " (the first token of this key that could be checked in the last hour)"),
+        (0, _, _) => write!(
             f,
-            " (so it is with all {all_of_recent} recent tokens of that key: its secret was rotated, or is wrong in the key ring)"
-        )?;
+            " (since {failing_since} no token of this key verifies, {failing} did not: its secret was rotated, or is \
+             wrong in the key ring)"
+        ),
+        (1.., 0, ..=1) => write!(
+            f,
+            " (only this token: {fitted} {} of this key verified in the last hour, so this one was changed after \
+             signing or made elsewhere)",
+            if *fitted == 1 { "other" } else { "others" },
+        ),
+        (1.., _, ..=1) => write!(
+            f,
+            " (in the last hour {fitted} others of this key verified and {failed} did not: two secrets are in use, \
+             perhaps on different servers)"
+        ),
+        (1.., _, 2..) => write!(
+            f,
+            " (since {failing_since} no token of this key verifies, {failing} did not, while {fitted} did in the hour \
+             before: its secret was changed on the token server, or the key was replaced)"
+        ),
     }
-    Ok(())
 }
 
 fn time_claim(f: &mut fmt::Formatter<'_>, field: Field, fault: TimeFault, found: &Shown) -> fmt::Result {

@@ -57,6 +57,8 @@ impl Case {
             keyring: &self.ring,
             leeway_seconds: self.leeway,
             refused_before: self.before,
+            known_signature: None,
+            attempts: None,
         };
         validate(&sent, Found::Given, Fingerprint([7; 8]), &context)
     }
@@ -334,6 +336,8 @@ proptest! {
             keyring: &ring,
             leeway_seconds: at,
             refused_before: None,
+            known_signature: None,
+            attempts: None,
         };
         prop_assert!(!validate(&sent, Found::Given, Fingerprint([0; 8]), &context).findings.is_empty());
     }
