@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::archive;
 use super::disk;
 use super::glob::{FOLDERS_MAX, Met};
+use super::kin;
 use super::rotate::source_of;
 use super::tail::{SlotId, Tailer};
 use crate::source::{Failure, Health};
@@ -83,6 +84,7 @@ impl Tailer {
             return;
         };
         let (mut files, mut failures, now) = (0_usize, 0_usize, self.now());
+        let mut rotated = Vec::new();
         patterns.walk(&mut |met| match met {
             Met::Folder(folder) => {
                 self.complaints.settle(folder);
@@ -90,6 +92,10 @@ impl Tailer {
                     // One sentence for all folders: the limit is one for all.
                     self.complaints.say(now, &name, Path::new("inotify"), Failure::Watch, || message);
                 }
+            }
+            // After the file from which it may have been copied.
+            Met::File(path) if when == When::Start && kin::bases(path).iter().any(|base| base.exists()) => {
+                rotated.push(path.to_owned());
             }
             Met::File(path) => {
                 let follows = self.consider_when(index, path, when);
@@ -117,6 +123,11 @@ impl Tailer {
                 });
             }
         });
+        // Those that are known before those that may be copies of them.
+        rotated.sort_by_cached_key(|path| !self.is_known(path));
+        for path in rotated {
+            files += usize::from(self.consider_when(index, &path, when));
+        }
         let up = files > 0 || failures == 0;
         if let Some(source) = self.sources.get_mut(index).filter(|source| source.up != Some(up)) {
             source.up = Some(up);

@@ -23,12 +23,19 @@ pub(super) fn is_series(a: &str, b: &str) -> bool {
     a != b && a.contains(|c: char| c.is_ascii_digit()) && shape(a).eq(shape(b))
 }
 
-/// Whether an archive may have been made, by its name, of the file at `path` or of a rotation of it.
+/// Whether an archive may have been made, by its name, of the file at `path`, a rotation of it, or one of its series.
 pub(super) fn is_packed(archive: &Path, path: &Path) -> bool {
     let [Some(packed), Some(name)] = [archive, path].map(|path| path.file_name().and_then(|name| name.to_str())) else {
         return false;
     };
-    archive.parent() == path.parent() && (without_packing(packed) == name || is_rotated(packed, name))
+    let packed = without_packing(packed);
+    archive.parent() == path.parent() && (packed == name || is_rotated(packed, name) || is_series(packed, name))
+}
+
+/// Whether the end of a name has a number or date.
+pub(super) fn is_numbered(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).map(without_packing);
+    name.is_some_and(|name| name.rsplit(SEPARATORS).take(2).any(|part| part.starts_with(|c: char| c.is_ascii_digit())))
 }
 
 /// Paths beside `path` of which it may be a rotation, by its name alone.

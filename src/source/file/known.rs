@@ -65,11 +65,6 @@ impl Search {
         self.at = end;
     }
 
-    /// Whether what was found is all that was pushed.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.found.is_some_and(|found| found.offset == self.at)
-    }
-
     /// All that was pushed, as an extent.
     pub(super) fn extent(&self) -> Extent {
         let span = Fingerprint::span(self.at);

@@ -105,7 +105,7 @@ impl Tailer {
             // Its own notification leads there.
             return;
         }
-        self.open_left(source, &to);
+        self.open_left(source, &to, &to);
         // It may be renamed again before its turn comes.
         if self.rotations.lineage.len() >= REMEMBERED_MAX {
             self.rotations.lineage.pop_first();
@@ -123,7 +123,8 @@ impl Tailer {
     }
 
     /// Opens what a rotation left behind at a path outside the patterns, to read it to its end.
-    fn open_left(&mut self, source: usize, path: &Path) {
+    /// `base` is the name of which its own was made.
+    fn open_left(&mut self, source: usize, path: &Path, base: &Path) {
         let Some(candidate) = candidate(path) else { return };
         if archive::is_archive(path) || self.by_identity.contains_key(&candidate.seen.identity) {
             return;
@@ -132,6 +133,9 @@ impl Tailer {
         let position = self.positions.of(seen.identity, &file, seen.length).ok().flatten();
         if position.is_some_and(|position| position.offset == seen.length) {
             return;
+        }
+        if position.is_none() {
+            self.finish_since(source, path, base, seen.identity);
         }
         let position = position.unwrap_or(Position::start(seen.identity));
         let stream = self.open_stream(source, path, &metadata, position.offset, false);
@@ -157,32 +161,43 @@ impl Tailer {
             let Some(Candidate { file, seen, .. }) = candidate(&path) else { continue };
             let Some(born) = seen.identity.born.filter(|born| (from..=to).contains(born)) else { continue };
             let long = seen.length >= FINGERPRINT_BYTES as u64;
-            if seen.identity != now && !(long && self.is_beginning_of(&file, seen.length, old)) {
+            // What a pattern finds has its own way here.
+            if source_of(&self.sources, &path).is_none() && seen.identity != now && !(long && self.is_beginning_of(&file, seen.length, old)) {
                 between.push((born, path));
             }
         }
         between.sort_unstable();
         for (_, path) in between {
-            self.open_left(source, &path);
+            self.open_left(source, &path, left);
         }
     }
 
     /// Follows what was rotated while nobody looked: beside the file at a path lie the file that was known and what came
     /// after it.
     pub(super) fn open_since(&mut self, source: usize, path: &Path) {
-        let Some(now) = std::fs::metadata(path).ok().map(|metadata| disk::seen(&metadata).identity) else { return };
-        if self.positions.is_empty() || self.positions.knows(&now) {
+        if self.positions.is_empty() {
             return;
         }
+        let Ok(now) = std::fs::metadata(path).map(|metadata| disk::seen(&metadata).identity) else { return };
         let alias = path.canonicalize().ok().filter(|real| real != path);
         let kin = [Some(path), alias.as_deref()].into_iter().flatten().flat_map(kin::relatives);
         let known = kin.filter_map(|path| Some((disk::seen(&std::fs::metadata(&path).ok()?).identity, path)));
-        let known = known.filter(|(identity, _)| self.positions.knows(identity)).max_by_key(|(id, _)| id.born);
-        let Some((last, place)) = known else { return };
-        if source_of(&self.sources, &place).is_none() {
-            self.open_left(source, &place);
+        let known: Vec<_> = known.filter(|(identity, _)| self.positions.knows(identity)).collect();
+        for (_, place) in &known {
+            if source_of(&self.sources, place).is_none() {
+                self.open_left(source, place, path);
+            }
         }
-        self.open_between(source, path, alias.as_deref(), last);
+        if let Some((last, _)) = known.iter().max_by_key(|(identity, _)| identity.born)
+            && !self.positions.knows(&now)
+        {
+            self.open_between(source, path, alias.as_deref(), *last);
+        }
+    }
+
+    /// Whether the file at a path was read before, up to wherever.
+    pub(super) fn is_known(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| self.positions.knows(&disk::seen(&metadata).identity))
     }
 
     /// Whether a file is the beginning of another one that is open.
@@ -199,7 +214,9 @@ impl Tailer {
         let original = kin::bases(path).into_iter().find_map(|base| self.original_at(&base, seen));
         let held = original.and_then(|(id, identity)| {
             let fingerprint = disk::fingerprint_at(file, seen.length).ok()??;
-            let same = seen.length == 0 || self.is_beginning_of(file, seen.length, identity);
+            let still = path_is(&kin::bases(path), identity);
+            let same = still && (seen.length == 0 || self.is_beginning_of(file, seen.length, identity))
+                || self.holds_what_was_cut(file, identity);
             let position = Position { identity: seen.identity, offset: seen.length, fingerprint };
             same.then_some((id, Held { position, original: identity }))
         });
@@ -225,14 +242,20 @@ impl Tailer {
         }
     }
 
-    /// The file followed at `base`, if one that is seen now may be a copy of it: born later, and not longer.
+    /// Whether a file holds what was read of another one and stands there no more.
+    fn holds_what_was_cut(&self, file: &File, of: Identity) -> bool {
+        let slot = self.by_identity.get(&of).and_then(|id| self.slots.get(id));
+        let Some(Body::Live(live)) = slot.map(|slot| &slot.body) else { return false };
+        let read = live.position().filter(|read| read.offset > 0);
+        read.is_some_and(|read| holds(file, &read) && live.file().is_some_and(|original| !holds(original, &read)))
+    }
+
+    /// The file followed at `base`, if one that is seen now may be a copy of it: born later.
     fn original_at(&self, base: &Path, copy: &Seen) -> Option<(SlotId, Identity)> {
         let id = *self.by_path.get(base)?;
         let identity = self.slots.get(&id)?.label.identity;
-        let now = disk::seen(&std::fs::metadata(base).ok()?);
         let later = identity.born.zip(copy.identity.born).is_some_and(|(original, copy)| original < copy);
-        (now.identity == identity && copy.identity != identity && later && copy.length <= now.length)
-            .then_some((id, identity))
+        (copy.identity != identity && later).then_some((id, identity))
     }
 
     /// Looks at the original of a copy that is being made, outside the patterns.
@@ -275,11 +298,13 @@ impl Tailer {
                 } else {
                     self.positions.keep(position);
                 }
-            } else if born.is_some_and(|born| left.seen.identity.born > born) {
+            } else if born.is_some_and(|born| left.seen.identity.born > born)
+                && source_of(&self.sources, &left.path).is_none()
+            {
                 // Copied and cut again meanwhile, unless it is a copy of what is there now.
                 let now = File::open(&name);
                 if !now.is_ok_and(|now| is_beginning(&left.file, left.seen.length, &now)) {
-                    self.open_left(label.source, &left.path);
+                    self.open_left(label.source, &left.path, &name);
                 }
             }
         }
@@ -322,19 +347,34 @@ impl Tailer {
     }
 
     /// A file that was cut while nobody looked: goes on in its copy.
-    pub(super) fn finish_since(&mut self, source: usize, path: &Path, identity: Identity) {
-        let Some(read) = self.positions.get(&identity).filter(|read| read.offset > 0) else { return };
+    pub(super) fn finish_since(&mut self, source: usize, path: &Path, base: &Path, identity: Identity) {
+        let Some(read) = self.positions.get(&identity) else { return };
         let label = Label {
-            names: vec![path.to_owned()],
-            alias: path.canonicalize().ok().filter(|real| real != path),
+            names: vec![base.to_owned()],
+            alias: path.canonicalize().ok(),
             ..Label::new(source, identity, None)
         };
+        if read.offset == 0 {
+            // Nothing that was read proves a copy; but all that was ever in it came after the position was kept.
+            for left in self.later_files(&label, base).into_iter().filter(|left| kin::is_numbered(&left.path)) {
+                let is_copy_of_now = File::open(path).is_ok_and(|now| is_beginning(&left.file, left.seen.length, &now));
+                if !is_copy_of_now && source_of(&self.sources, &left.path).is_none() {
+                    self.open_left(source, &left.path, base);
+                }
+            }
+            return;
+        }
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let stream = self.open_stream(source, path, &metadata, read.offset, false);
         if !self.finish_in_copy(&label, read, read.offset, stream) {
             self.sink.finish(stream);
         }
     }
+}
+
+/// Whether a file is still at one of these paths.
+fn path_is(paths: &[PathBuf], identity: Identity) -> bool {
+    paths.iter().any(|path| std::fs::metadata(path).is_ok_and(|now| disk::seen(&now).identity == identity))
 }
 
 fn candidate(path: &Path) -> Option<Candidate> {
@@ -351,7 +391,12 @@ fn is_copy(left: &Candidate, read: &Position, length: u64) -> bool {
     if read.offset == 0 {
         return length > 0 && left.seen.length >= length;
     }
-    disk::fingerprint_at(&left.file, read.offset).is_ok_and(|found| found == Some(read.fingerprint))
+    holds(&left.file, read)
+}
+
+/// Whether a file holds, up to an offset, what was read up to there.
+fn holds(file: &File, read: &Position) -> bool {
+    disk::fingerprint_at(file, read.offset).is_ok_and(|found| found == Some(read.fingerprint))
 }
 
 /// Whether a file was born after another one; true if the file system keeps no such times.

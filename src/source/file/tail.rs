@@ -425,4 +425,6 @@ impl Slot {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

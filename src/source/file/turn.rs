@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Start;
 use super::archive;
 use super::disk;
+use super::kin;
 use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
@@ -127,8 +128,9 @@ impl Tailer {
         }
         let from_end = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
         let known = self.positions.of(seen.identity, &file, seen.length)?;
-        if known.is_none() {
-            self.finish_since(source, path, seen.identity);
+        if known.is_none_or(|known| known.offset == 0) {
+            let base = kin::bases(path).into_iter().find(|base| base.exists());
+            self.finish_since(source, path, base.as_deref().unwrap_or(path), seen.identity);
         }
         let position = match known {
             Some(position) => position,

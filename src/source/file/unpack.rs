@@ -18,7 +18,7 @@ use super::follow::{Identity, Position};
 use super::kin;
 use super::known::{Extent, Search};
 use super::tail::{Body, Label, TURN_BYTES, Tailer, Turn};
-use super::turn::find_names;
+use super::turn::{Live, find_names};
 use crate::pipeline::StreamId;
 use crate::source::Failure;
 
@@ -174,17 +174,34 @@ impl Tailer {
         let before = |read: &Position| identity.born.zip(read.identity.born).is_none_or(|(own, read)| own >= read);
         let mut extents: Vec<Extent> = self.positions.iter().filter(|read| before(read)).map(Extent::of).collect();
         extents.extend(self.rotations.extents());
-        for slot in self.slots.values() {
-            let Body::Live(live) = &slot.body else { continue };
-            let named = slot.label.names.iter().any(|name| kin::is_packed(archive, name));
-            if named || slot.label.names.is_empty() {
-                let open = !named;
-                // An open file is still read to its end, wherever reading is now.
-                let end = live.file().and_then(|file| end_position(file, slot.label.identity, file.metadata().ok()?.len()));
-                extents.extend(end.or(live.position()).map(|read| Extent { open, ..Extent::of(&read) }));
-            }
+        for (named, identity, live) in self.originals(archive) {
+            let (open, file) = (!named, live.file());
+            // Where it was read up to, if it was cut since.
+            extents.extend(live.position().map(|read| Extent { open, ..Extent::of(&read) }));
+            // What is open is read to its end, wherever reading is now.
+            let end = file.and_then(|file| end_position(file, identity, file.metadata().ok()?.len()));
+            extents.extend(end.map(|read| Extent { open, ..Extent::of(&read) }));
         }
         extents
+    }
+
+    /// Open files from which an archive may have been made: those without a name, and those whose name it has; and
+    /// whether they still have one.
+    fn originals(&self, archive: &Path) -> impl Iterator<Item = (bool, Identity, &Live)> {
+        self.slots.values().filter_map(move |slot| {
+            let Body::Live(live) = &slot.body else { return None };
+            let names = &slot.label.names;
+            let related = names.is_empty() || names.iter().any(|name| kin::is_packed(archive, name));
+            related.then(|| (find_names(&slot.label).0.is_some(), slot.label.identity, live))
+        })
+    }
+
+    /// Whether all content of an archive is the beginning of an open file.
+    fn is_beginning(&self, archive: &Path, content: &Extent) -> bool {
+        self.originals(archive).any(|(_, _, live)| {
+            let found = live.file().map(|file| disk::fingerprint_at(file, content.offset));
+            found.is_some_and(|found| found.is_ok_and(|found| found == Some(content.fingerprint)))
+        })
     }
 
     fn compare_archive(&mut self, label: &Label, archive: &mut Archive) -> Turn {
@@ -204,18 +221,19 @@ impl Tailer {
             // Whether the content ends here, too.
             ended = matches!(comparing.whole.next(&mut comparing.buffer), Ok(0));
         }
-        archive.delivered = comparing.search.answer(ended);
         let Some(path) = label.names.first() else { return Turn::Closed };
+        archive.delivered = comparing.search.answer(ended);
+        let content = comparing.search.extent();
+        if ended && (archive.delivered == content.offset || self.is_beginning(path, &content)) {
+            archive.state = State::Done(archive_end(label, archive));
+            return Turn::Idle;
+        }
         let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.fail_archive(label, archive, Failure::Read, &error.to_string()),
         };
         match Whole::of_file(path, file) {
-            Ok(_) if ended && archive.delivered > 0 && comparing.search.is_at_end() => {
-                archive.state = State::Done(archive_end(label, archive));
-                Turn::Idle
-            }
             Ok(whole) => self.deliver_archive(label, archive, whole, &metadata),
             Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
         }
