@@ -14,7 +14,8 @@ pub(super) fn is_rotated(name: &str, base: &str) -> bool {
         return rest.starts_with(SEPARATORS);
     }
     let Some((stem, extension)) = base.rsplit_once('.') else { return false };
-    let middle = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)).and_then(|m| m.strip_suffix('.'));
+    let middle =
+        name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)).and_then(|m| m.strip_suffix('.'));
     middle.is_some_and(|middle| middle.starts_with(SEPARATORS) && middle.contains(|c: char| c.is_ascii_digit()))
 }
 
@@ -113,7 +114,8 @@ mod tests {
     fn a_series_differs_in_its_numbers_only() {
         assert!(is_series("app.log-009", "app.log-010"));
         assert!(is_series("app-2026-11-24.log", "app-2026-12-1.log"));
-        for (a, b) in [("app.log", "app.log"), ("app-1.log", "app-1.log"), ("app-1.log", "web-1.log"), ("app-1", "app")] {
+        for (a, b) in [("app.log", "app.log"), ("app-1.log", "app-1.log"), ("app-1.log", "web-1.log"), ("app-1", "app")]
+        {
             assert!(!is_series(a, b), "{a} {b}");
         }
     }

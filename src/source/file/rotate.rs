@@ -159,14 +159,20 @@ impl Tailer {
         let mut between: Vec<(i64, PathBuf)> = Vec::new();
         for path in [Some(left), alias].into_iter().flatten().flat_map(kin::relatives) {
             let Some(Candidate { file, seen, .. }) = candidate(&path) else { continue };
-            let Some(born) = seen.identity.born.filter(|born| (from..=to).contains(born)) else { continue };
+            let Some(born) = seen.identity.born.filter(|born| *born >= from) else { continue };
+            if seen.identity == now || source_of(&self.sources, &path).is_some() {
+                // What a pattern finds has its own way here.
+                continue;
+            }
+            // Born later than the file that is there: a copy of that one, made before a cut or not.
+            let copied = born > to && !(kin::is_numbered(&path) && !is_beginning_at(&file, seen.length, left));
             let long = seen.length >= FINGERPRINT_BYTES as u64;
-            // What a pattern finds has its own way here.
-            if source_of(&self.sources, &path).is_none() && seen.identity != now && !(long && self.is_beginning_of(&file, seen.length, old)) {
+            if !copied && !(long && self.is_beginning_of(&file, seen.length, old)) {
                 between.push((born, path));
             }
         }
         between.sort_unstable();
+        between.dedup();
         for (_, path) in between {
             self.open_left(source, &path, left);
         }
@@ -188,10 +194,12 @@ impl Tailer {
                 self.open_left(source, place, path);
             }
         }
-        if let Some((last, _)) = known.iter().max_by_key(|(identity, _)| identity.born)
-            && !self.positions.knows(&now)
-        {
-            self.open_between(source, path, alias.as_deref(), *last);
+        let last = known.iter().map(|(identity, _)| *identity).max_by_key(|identity| identity.born);
+        // If it was deleted, all that was born after every known file came while nobody looked.
+        let last =
+            last.or_else(|| self.positions.iter().map(|read| read.identity).max_by_key(|identity| identity.born));
+        if let Some(last) = last.filter(|_| !self.positions.knows(&now)) {
+            self.open_between(source, path, alias.as_deref(), last);
         }
     }
 
@@ -254,7 +262,7 @@ impl Tailer {
     fn original_at(&self, base: &Path, copy: &Seen) -> Option<(SlotId, Identity)> {
         let id = *self.by_path.get(base)?;
         let identity = self.slots.get(&id)?.label.identity;
-        let later = identity.born.zip(copy.identity.born).is_some_and(|(original, copy)| original < copy);
+        let later = identity.born.zip(copy.identity.born).is_some_and(|(original, copy)| original <= copy);
         (copy.identity != identity && later).then_some((id, identity))
     }
 
@@ -298,12 +306,11 @@ impl Tailer {
                 } else {
                     self.positions.keep(position);
                 }
-            } else if born.is_some_and(|born| left.seen.identity.born > born)
+            } else if born.is_some_and(|born| left.seen.identity.born >= born)
                 && source_of(&self.sources, &left.path).is_none()
             {
                 // Copied and cut again meanwhile, unless it is a copy of what is there now.
-                let now = File::open(&name);
-                if !now.is_ok_and(|now| is_beginning(&left.file, left.seen.length, &now)) {
+                if !is_beginning_at(&left.file, left.seen.length, &name) {
                     self.open_left(label.source, &left.path, &name);
                 }
             }
@@ -324,8 +331,12 @@ impl Tailer {
     /// Files beside one that was cut, unknown and born after it, in the order of birth.
     fn later_files(&self, label: &Label, name: &Path) -> Vec<Candidate> {
         let real = label.alias.as_deref().filter(|alias| *alias != name);
-        let mut later: Vec<Candidate> =
-            [Some(name), real].into_iter().flatten().flat_map(kin::relatives).filter_map(|path| candidate(&path)).collect();
+        let mut later: Vec<Candidate> = [Some(name), real]
+            .into_iter()
+            .flatten()
+            .flat_map(kin::relatives)
+            .filter_map(|path| candidate(&path))
+            .collect();
         later.retain(|left| {
             let identity = left.seen.identity;
             is_later(identity, label.identity)
@@ -333,7 +344,8 @@ impl Tailer {
                 && !self.by_identity.contains_key(&identity)
                 && !self.positions.knows(&identity)
         });
-        later.sort_by_key(|left| left.seen.identity.born);
+        later.sort_by_key(|left| (left.seen.identity.born, left.seen.identity));
+        later.dedup_by_key(|left| left.seen.identity);
         later
     }
 
@@ -357,8 +369,9 @@ impl Tailer {
         if read.offset == 0 {
             // Nothing that was read proves a copy; but all that was ever in it came after the position was kept.
             for left in self.later_files(&label, base).into_iter().filter(|left| kin::is_numbered(&left.path)) {
-                let is_copy_of_now = File::open(path).is_ok_and(|now| is_beginning(&left.file, left.seen.length, &now));
-                if !is_copy_of_now && source_of(&self.sources, &left.path).is_none() {
+                if !is_beginning_at(&left.file, left.seen.length, path)
+                    && source_of(&self.sources, &left.path).is_none()
+                {
                     self.open_left(source, &left.path, base);
                 }
             }
@@ -399,9 +412,14 @@ fn holds(file: &File, read: &Position) -> bool {
     disk::fingerprint_at(file, read.offset).is_ok_and(|found| found == Some(read.fingerprint))
 }
 
-/// Whether a file was born after another one; true if the file system keeps no such times.
+/// Whether a file is the beginning of the one at a path.
+fn is_beginning_at(file: &File, length: u64, path: &Path) -> bool {
+    disk::open(path).is_ok_and(|of| is_beginning(file, length, &of))
+}
+
+/// Whether a file was born after another one, or in the same tick of the clock; true if the file system keeps no such times.
 fn is_later(identity: Identity, than: Identity) -> bool {
-    identity.born.zip(than.born).is_none_or(|(born, than)| born > than)
+    identity.born.zip(than.born).is_none_or(|(born, than)| born >= than)
 }
 
 fn is_beginning(file: &File, length: u64, of: &File) -> bool {

@@ -266,7 +266,8 @@ impl Tailer {
 
     /// Queues the files of which the system may not tell that they changed.
     fn queue_remote(&mut self) {
-        let is_remote = |slot: &Slot| slot.label.names.iter().chain(&slot.label.alias).any(|name| self.folders.is_remote(name));
+        let is_remote =
+            |slot: &Slot| slot.label.names.iter().chain(&slot.label.alias).any(|name| self.folders.is_remote(name));
         let remote: Vec<SlotId> = self.slots.iter().filter(|(_, slot)| is_remote(slot)).map(|(id, _)| *id).collect();
         for id in remote {
             self.queue(id);

@@ -175,12 +175,17 @@ impl Tailer {
         let mut extents: Vec<Extent> = self.positions.iter().filter(|read| before(read)).map(Extent::of).collect();
         extents.extend(self.rotations.extents());
         for (named, identity, live) in self.originals(archive) {
-            let (open, file) = (!named, live.file());
+            let file = live.file();
             // Where it was read up to, if it was cut since.
-            extents.extend(live.position().map(|read| Extent { open, ..Extent::of(&read) }));
+            let is_cut = |read: &Position| {
+                file.is_some_and(|file| {
+                    disk::fingerprint_at(file, read.offset).is_ok_and(|now| now != Some(read.fingerprint))
+                })
+            };
+            extents.extend(live.position().map(|read| Extent { open: !named || is_cut(&read), ..Extent::of(&read) }));
             // What is open is read to its end, wherever reading is now.
             let end = file.and_then(|file| end_position(file, identity, file.metadata().ok()?.len()));
-            extents.extend(end.map(|read| Extent { open, ..Extent::of(&read) }));
+            extents.extend(end.map(|read| Extent { open: !named, ..Extent::of(&read) }));
         }
         extents
     }

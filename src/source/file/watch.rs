@@ -3,8 +3,8 @@
 //! Nothing is concluded from a notification but where to look. An overflow means "look at everything"; if the system
 //! gives no watches, the follower polls.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -36,11 +36,7 @@ fn each_sight_has_its_step() {
     check(seen(A, 10), None, Step::Wait);
     check(seen(A, 9), seen(A, 9), Step::Rewind { lost: 0 });
     check(Some(Seen { identity: A, length: 15, before: Some(MARK) }), seen(A, 15), Step::Read(5));
-    check(
-        Some(Seen { identity: A, length: 15, before: Some(Fingerprint(8)) }),
-        seen(A, 15),
-        Step::Rewind { lost: 0 },
-    );
+    check(Some(Seen { identity: A, length: 15, before: Some(Fingerprint(8)) }), seen(A, 15), Step::Rewind { lost: 0 });
     check(None, seen(A, 15), Step::Open);
     check(None, None, Step::Wait);
     assert_eq!(Follower::new().step(Duration::ZERO, None, seen(A, 0)), Step::Open);

@@ -183,9 +183,12 @@ impl World {
     fn act(&mut self, act: &Act) {
         match act {
             Act::Write(lines) => {
-                if self.late && !self.tailer.by_identity.contains_key(&{
-                    super::super::disk::seen(&self.writer.metadata().unwrap()).identity
-                }) {
+                if self.late
+                    && !self
+                        .tailer
+                        .by_identity
+                        .contains_key(&{ super::super::disk::seen(&self.writer.metadata().unwrap()).identity })
+                {
                     self.reopen();
                 }
                 for _ in 0..*lines {
@@ -219,9 +222,8 @@ impl World {
                 let read = |path: &PathBuf| {
                     let metadata = fs::metadata(path).unwrap();
                     let slot = self.tailer.by_identity.get(&super::super::disk::seen(&metadata).identity);
-                    slot.and_then(|id| self.tailer.slots.get(id)).is_some_and(
-                        |slot| matches!(&slot.body, Body::Live(live) if live.offset() == metadata.len()),
-                    )
+                    slot.and_then(|id| self.tailer.slots.get(id))
+                        .is_some_and(|slot| matches!(&slot.body, Body::Live(live) if live.offset() == metadata.len()))
                 };
                 // Only what no crash brings back into question.
                 if let Some(path) = self.rotated().into_iter().rev().find(read).filter(|_| !self.late) {
