@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::time::UnixTime;
+use crate::time::{UnixTime, civil_from_days};
 
 /// A text, harmless in elements and in quoted attributes. Control characters, and those that turn the direction of
 /// writing, are replaced: a file name must not rearrange the page.
@@ -91,6 +91,55 @@ impl Display for Ago {
             n => (n / 86_400, "d"),
         };
         if seconds < 0 { write!(f, "{size} {unit} ahead") } else { write!(f, "{size} {unit} ago") }
+    }
+}
+
+/// The time of day in UTC, with the date where it is not today.
+pub(super) struct Clock {
+    pub(super) at: UnixTime,
+    pub(super) now: UnixTime,
+}
+
+impl Display for Clock {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const DAY_MILLIS: i64 = 86_400_000;
+        let (at, now) = (self.at.as_millis(), self.now.as_millis());
+        let (days, seconds) = (at.div_euclid(DAY_MILLIS), at.rem_euclid(DAY_MILLIS) / 1000);
+        if days != now.div_euclid(DAY_MILLIS) {
+            let (year, month, day) = civil_from_days(days.clamp(-719_162, 2_932_896));
+            write!(f, "{year:04}-{month:02}-{day:02} ")?;
+        }
+        write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    }
+}
+
+/// The start and the end of a SID: enough to tell one from another, short enough for a line.
+pub(super) struct ShortSid<'a>(pub(super) &'a str);
+
+impl Display for ShortSid<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.0.get(..4), self.0.len().checked_sub(4).and_then(|at| self.0.get(at..))) {
+            (Some(start), Some(end)) if self.0.len() > 12 => write!(f, "{}…{}", Escaped(start), Escaped(end)),
+            _ => Escaped(self.0).fmt(f),
+        }
+    }
+}
+
+/// A part of a whole, in whole per cent; what is there is never 0, what is missing never 100.
+pub(super) struct Share {
+    pub(super) part: u64,
+    pub(super) all: u64,
+}
+
+impl Display for Share {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (part, all) = (u128::from(self.part), u128::from(self.all));
+        let rounded = (part * 100 + all / 2).checked_div(all).unwrap_or(0);
+        match rounded {
+            0 if part > 0 => f.write_str("&lt;1 %"),
+            100 if part < all => f.write_str("99 %"),
+            n => write!(f, "{n} %"),
+        }
     }
 }
 
