@@ -83,15 +83,17 @@ fn write_source(page: &mut String, source: &Source, scene: &Scene<'_>) -> fmt::R
     };
     write!(
         page,
-        "<li><p><b>{}</b> <span class=\"state {class}\">{state}</span></p>\n<p class=\"where\">{} · {} · {} read · {} behind",
+        "<li><p><b>{}</b> <span class=\"state {class}\">{state}</span></p>\n<p class=\"where\">{} · {} · {}",
         Escaped(&source.name),
         Counted(source.rejections_all(), "rejection"),
         Counted(source.lines, "line"),
         Bytes(source.read_bytes),
-        Bytes(source.unread_bytes),
     )?;
-    if source.files > 0 {
+    if source.files != 1 {
         write!(page, " · {}", Counted(source.files, "file"))?;
+    }
+    if source.unread_bytes > 0 {
+        write!(page, " · {} behind", Bytes(source.unread_bytes))?;
     }
     if source.lost_bytes > 0 {
         write!(page, " · {} lost", Bytes(source.lost_bytes))?;

@@ -179,7 +179,8 @@ fn write_rows(
     let range = scene.filter.range;
     write!(
         page,
-        "<table class=\"causes\">\n<thead><tr><th scope=\"col\">Cause and what to do</th>\
+        "<table class=\"causes\">\n<thead><tr><th scope=\"col\">Cause</th>\
+         <th scope=\"col\">What to do</th>\
          <th scope=\"col\" class=\"n\">5 min</th><th scope=\"col\" class=\"n\">{}</th>\
          <th scope=\"col\" class=\"n\">Share</th></tr></thead>\n<tbody>\n",
         range.id()
@@ -192,7 +193,7 @@ fn write_rows(
             page,
             "<tr{}><th scope=\"row\"><svg class=\"key\" viewBox=\"0 0 1 1\" aria-hidden=\"true\">\
              <rect class=\"c{}\" width=\"1\" height=\"1\"/></svg>\
-             <a id=\"cause-{id}\" data-filter href=\"{link}\"{}>{}</a> <code>{id}</code><span>{}</span></th>",
+             <a id=\"cause-{id}\" data-filter href=\"{link}\"{}>{}</a> <code>{id}</code></th><td class=\"remedy\">{}</td>",
             if scene.filter.cause.is_some() && !is_only { " class=\"dim\"" } else { "" },
             colours.at(*cause),
             if is_only { " aria-current=\"true\"" } else { "" },

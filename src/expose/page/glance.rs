@@ -81,14 +81,14 @@ fn write_main_cause(page: &mut String, scene: &Scene<'_>, tally: &Tally, when: &
     let link = scene.filter.cause(Some(cause));
     write!(
         page,
-        "<div class=\"main\">\n<div><h3>Mostly</h3><p><a id=\"main-cause\" data-filter href=\"{link}\">{}</a>, {} of {when}{}",
+        "<div class=\"main\">\n<div><h3>Mostly</h3><p><a id=\"main-cause\" data-filter href=\"{link}\">{}</a>, {} in {when}{}",
         Escaped(cause.title()),
         Share { part: seen.count, all: tally.rejections },
-        if tally.causes.iter().count() > 1 { "" } else { ", nothing else" },
+        if tally.causes.iter().count() > 1 { "" } else { " and nothing else" },
     )?;
     let source = tally.sources.iter().max_by_key(|(_, count)| *count).and_then(|(place, _)| scene.view.source(place));
     if let Some(source) = source {
-        write!(page, "; most come from <b>{}</b>", Escaped(&source.name))?;
+        write!(page, "; most of all from <b>{}</b>", Escaped(&source.name))?;
     }
     let key = tally.keys.iter().max_by_key(|(_, count)| *count);
     if let Some((KeyLabel::Known(place), _)) = key

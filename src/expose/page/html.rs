@@ -94,6 +94,25 @@ impl Display for Ago {
     }
 }
 
+/// A length of time, in its two largest units.
+pub(super) struct Lasting(pub(super) i64);
+
+impl Display for Lasting {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.unsigned_abs();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+        match (days, hours, minutes, seconds % 60) {
+            (0, 0, 0, s) => write!(f, "{s} s"),
+            (0, 0, m, 0) => write!(f, "{m} min"),
+            (0, 0, m, s) => write!(f, "{m} min {s} s"),
+            (0, h, 0, _) => write!(f, "{h} h"),
+            (0, h, m, _) => write!(f, "{h} h {m} min"),
+            (d, 0, _, _) => write!(f, "{d} d"),
+            (d, h, _, _) => write!(f, "{d} d {h} h"),
+        }
+    }
+}
+
 /// The time of day in UTC, with the date where it is not today.
 pub(super) struct Clock {
     pub(super) at: UnixTime,
@@ -191,6 +210,44 @@ mod tests {
             (-5, "5 s ahead"),
         ] {
             check(Ago { at: now.plus_millis(-seconds * 1000), now }, expected);
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_has_two_units_at_most() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (90, "1 min 30 s"),
+            (3600, "1 h"),
+            (9000, "2 h 30 min"),
+            (86_400, "1 d"),
+            (90_000, "1 d 1 h"),
+        ] {
+            check(Lasting(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let now = UnixTime::from_seconds(1_795_488_219);
+        check(Clock { at: now, now }, "02:43:39");
+        check(Clock { at: now.plus_millis(-86_400_000), now }, "2026-11-23 02:43:39");
+    }
+
+    #[test]
+    fn a_sid_is_shortened_and_a_short_text_is_not() {
+        check(ShortSid("SK00000000000000000000000000000001"), "SK00…0001");
+        check(ShortSid("other"), "other");
+    }
+
+    #[test]
+    fn a_share_is_neither_none_nor_all_unless_it_is() {
+        for (part, all, expected) in
+            [(0, 0, "0 %"), (1, 3, "33 %"), (1, 1000, "&lt;1 %"), (999, 1000, "99 %"), (5, 5, "100 %")]
+        {
+            check(Share { part, all }, expected);
         }
     }
 }

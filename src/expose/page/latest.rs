@@ -2,13 +2,14 @@
 
 use std::fmt::{self, Write};
 
+use crate::cause::Family;
 use crate::diagnosis::{Diagnosis, TokenReport};
 use crate::time::UnixTime;
 
 use super::super::rejections;
 use super::Scene;
 use super::filter::Filter;
-use super::html::{Ago, Clock, Escaped, Grouped, Prose, ShortSid};
+use super::html::{Ago, Clock, Escaped, Grouped, Lasting, Prose, ShortSid};
 
 pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
     let filter = scene.filter;
@@ -50,10 +51,25 @@ fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> f
     if let Some(key) = diagnosis.token.as_ref().and_then(|token| token.key_sid.as_deref()) {
         write!(page, " · <code>{}</code>", ShortSid(key))?;
     }
-    page.write_str("</span></summary>\n")?;
+    page.write_str("</span>")?;
+    if let Some(brief) = brief(diagnosis) {
+        write!(page, " <span class=\"brief\">{}</span>", Prose(&brief))?;
+    }
+    page.write_str("</summary>\n")?;
     write_findings(page, diagnosis)?;
     write_facts(page, diagnosis, now)?;
     page.write_str("</details></li>\n")
+}
+
+/// The evidence, as short as it can be said.
+fn brief(diagnosis: &Diagnosis) -> Option<String> {
+    let (expired, early) =
+        diagnosis.token.as_ref().map_or((None, None), |token| (token.expired_for_seconds, token.early_by_seconds));
+    match (diagnosis.cause.family(), expired, early) {
+        (Family::Time, Some(seconds), _) => Some(format!("{} after `exp`", Lasting(seconds))),
+        (Family::Time, None, Some(seconds)) => Some(format!("{} before it becomes valid", Lasting(seconds))),
+        _ => diagnosis.findings.first().map(ToString::to_string),
+    }
 }
 
 /// What was found, and what to do; also the answer to a check.
@@ -112,7 +128,7 @@ pub(super) fn write_token(page: &mut String, token: &TokenReport) -> fmt::Result
         }
     }
     if let Some(seconds) = token.lifetime_seconds {
-        write_fact(page, "Lifetime", format_args!("{seconds} s"))?;
+        write_fact(page, "Lifetime", format_args!("{}", Lasting(seconds)))?;
     }
     if !token.grants.is_empty() {
         write_fact(page, "Grants", format_args!("{}", Escaped(&token.grants.join(", "))))?;
