@@ -23,6 +23,7 @@ use crate::time::UnixTime;
 use self::distinct::{Distinct, Tokens};
 use self::keys::Keys;
 use self::totals::{Source, Totals};
+use self::window::series::Slot;
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
 
 /// The most sources that are told apart; far more than a config names.
@@ -78,6 +79,11 @@ impl View {
     /// What a window that ends now holds.
     pub fn tally(&self, window: Window, now: UnixTime) -> Tally {
         self.windows.tally(window, now)
+    }
+
+    /// The last so many slots of so many seconds, for a chart.
+    pub fn series(&self, width_seconds: i64, slots: usize, now: UnixTime) -> Vec<Slot> {
+        self.windows.series(width_seconds, slots, now)
     }
 
     /// What such a window held on average in the day before.

@@ -43,6 +43,7 @@ const fn on(method: &'static str, path: &'static str, handler: fn() -> MethodRou
 /// Every route.
 pub const ROUTES: &[Route] = &[
     on("GET", "/", || get(show_page)),
+    on("POST", "/", || post(show_page_with_answer)),
     on("GET", "/metrics", || get(show_metrics)),
     on("GET", "/api/v1/summary", || get(show_summary)),
     on("GET", "/api/v1/alerts", || get(|| async { json(&listing::alerts()) })),
@@ -136,9 +137,36 @@ fn body_too_large() -> Refusal {
     Refusal::too_large(format!("expected a body of at most {BODY_BYTES_MAX} bytes, but found more"))
 }
 
-async fn show_page(State(state): State<AppState>) -> Response {
+async fn show_page(State(state): State<AppState>, uri: Uri) -> Response {
+    draw(&state, &uri, None)
+}
+
+/// The page's form, for browsers without scripts.
+async fn show_page_with_answer(
+    State(state): State<AppState>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let answer = match page::form::read(whole(body)?, state.now()) {
+        Ok(request) => page::form::Answer::Judged(Box::new((state.handles.check)(request))),
+        Err(why) => page::form::Answer::Refused(why),
+    };
+    Ok(draw(&state, &uri, Some(&answer)))
+}
+
+fn draw(state: &AppState, uri: &Uri, answer: Option<&page::form::Answer>) -> Response {
     let (view, status) = (state.view(), state.status());
-    page::respond(&page::Scene { view: &view, status: &status, build: &state.handles.build, now: state.now() })
+    page::respond(&page::Scene {
+        view: &view,
+        status: &status,
+        build: &state.handles.build,
+        filter: page::filter::Filter::read(uri),
+        // Cards of the alerts and incidents that the view knows.
+        alerts: &[],
+        incidents: &[],
+        answer,
+        now: state.now(),
+    })
 }
 
 async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {
@@ -174,12 +202,15 @@ async fn show_stream(State(state): State<AppState>, headers: HeaderMap, uri: Uri
 }
 
 async fn make_check(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
-    let body = body.map_err(|rejection| match rejection.status() {
+    let request = check::read(whole(body)?, state.now())?;
+    Ok(json(&(state.handles.check)(request)))
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
         _ => Refusal::bad_data("expected a body, but the connection ended before it did"),
-    })?;
-    let request = check::read(body, state.now())?;
-    Ok(json(&(state.handles.check)(request)))
+    })
 }
 
 async fn show_ready(State(state): State<AppState>) -> Result<&'static str, Refusal> {
