@@ -179,7 +179,7 @@ async fn make_check(State(state): State<AppState>, body: Result<Bytes, BytesReje
         _ => Refusal::bad_data("expected a body, but the connection ended before it did"),
     })?;
     let request = check::read(body, state.now())?;
-    Ok(json(&(state.handles.check)(request)))
+    Ok(check::answer(request, &*state.handles.check))
 }
 
 async fn show_ready(State(state): State<AppState>) -> Result<&'static str, Refusal> {

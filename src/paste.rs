@@ -5,6 +5,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::percent;
+
 /// Members and parameters that hold a token.
 const NAMES: &[&str] = &[
     "token",
@@ -137,21 +139,8 @@ fn address(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
 }
 
 fn percent_decoded(text: &str) -> Zeroizing<String> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let escape = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                digit(*high).zip(digit(*low)).map(|(high, low)| (high * 16 + low, after))
-            }
-            _ => None,
-        };
-        let (byte, after) = escape.unwrap_or((*first, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    Zeroizing::new(String::from_utf8_lossy(&decoded).into_owned())
+    let decoded = percent::decode(text.as_bytes()).map(Zeroizing::new);
+    Zeroizing::new(decoded.map_or_else(|| text.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Parts of base64url with dots between.
