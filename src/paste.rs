@@ -54,7 +54,9 @@ pub fn token_in(input: &[u8]) -> Pasted {
     if text.contains(char::is_whitespace) {
         let joined: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
         if is_jwt_like(&joined) {
-            notes.push("Line breaks or spaces inside the token were taken out.".to_owned());
+            notes.push("Line breaks or spaces inside the token were taken out. If the SDK was given them too, they are the fault: cause \
+                 `tampered`."
+                    .to_owned());
             text = joined;
         }
     }
@@ -73,7 +75,12 @@ fn quotes(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
     let escaped = text.strip_prefix("\\\"").and_then(|rest| rest.strip_suffix("\\\""));
     let inner = escaped
         .or_else(|| ['"', '\'', '`'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote)))?;
-    Some((Zeroizing::new(inner.to_owned()), Some("Quotes around the token were taken off.")))
+    Some((
+        Zeroizing::new(inner.to_owned()),
+        Some(
+            "Quotes around the token were taken off. If the SDK was given them too, they are the fault: cause `not_a_token`.",
+        ),
+    ))
 }
 
 fn json(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
@@ -112,7 +119,7 @@ fn header(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
     let (scheme, rest) = text.split_once(char::is_whitespace)?;
     scheme
         .eq_ignore_ascii_case("bearer")
-        .then(|| (Zeroizing::new(rest.to_owned()), Some("`Bearer` before the token was taken off.")))
+        .then(|| (Zeroizing::new(rest.to_owned()), Some("`Bearer` before the token was taken off. If the SDK was given it too, it is the fault: cause `not_a_token`.")))
 }
 
 /// `Authorization: …`, `token=…`, `"token": …`.
