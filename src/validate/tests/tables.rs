@@ -236,3 +236,35 @@ fn what_is_known_of_a_signature_gives_the_same_verdict() {
         assert_eq!(validate(&sent, Found::Given, Fingerprint([7; 8]), &context), fresh);
     }
 }
+
+#[test]
+fn a_flood_without_proof_is_tried_in_part_and_says_so_until_a_mistake_is_found() {
+    let ring = ring(key(KeyKind::Standard, None));
+    let mut attempts = Attempts::default();
+    let mut judge = |secret: &[u8]| {
+        let sent = Sent { raw: token(&header(), &payload(), secret).into_bytes().into(), ending: Ending::Closed };
+        let context = Context {
+            refused_at: UnixTime::from_seconds(ISSUED + 5),
+            product: Product::Chat,
+            endpoint_region: None,
+            keyring: &ring,
+            leeway_seconds: 0,
+            refused_before: None,
+            known_signature: None,
+            attempts: Some(&attempts),
+        };
+        let verdict = validate(&sent, Found::Given, Fingerprint([7; 8]), &context);
+        attempts.note(KEY, verdict.signature.as_ref().unwrap(), &ring);
+        verdict
+    };
+    let limit = Skipped { check: Check::SecretMistake, reason: SkipReason::Limit };
+    let is_limited = |verdict: &Verdict| verdict.skipped.contains(&limit);
+    assert!((0..IN_VAIN_MAX).all(|_| !is_limited(&judge(b"nobody knows"))));
+    let limited = (0..2 * TRIED_EVERY).filter(|_| is_limited(&judge(b"nobody knows"))).count();
+    assert_eq!(limited, 2 * (TRIED_EVERY as usize - 1));
+    let newline = format!("{SECRET}\n");
+    // One in sixteen is tried in full; from the first proof on, each is again.
+    let proved = (0..2 * TRIED_EVERY).map(|_| judge(newline.as_bytes()).findings[0].cause()).collect::<Vec<_>>();
+    assert!(proved[TRIED_EVERY as usize..].iter().all(|cause| *cause == Cause::WrongSecret), "{proved:?}");
+    assert!(!is_limited(&judge(b"nobody knows")));
+}

@@ -18,9 +18,9 @@ fn raw(exp: &str, rest: &str) -> String {
 #[track_caller]
 fn check_fault(exp: &str, expected: Option<TimeFault>, message: &str) {
     let verdict = Case::of(raw(exp, "")).verdict();
-    let fault = verdict.findings.iter().find_map(|finding| match finding {
-        Finding::TimeClaimInvalid { fault, .. } => Some((*fault, finding.to_string())),
-        _ => None,
+    let fault = verdict.findings.iter().find_map(|finding| {
+        let Finding::TimeClaimInvalid { fault, .. } = finding else { return None };
+        Some((*fault, finding.to_string()))
     });
     assert_eq!(fault.as_ref().map(|(fault, _)| *fault), expected, "{exp}");
     let text = fault.map(|(_, text)| text).unwrap_or_default();
