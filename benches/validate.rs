@@ -2,6 +2,8 @@
 //!
 //! Every case judges the same number of different tokens, so the figures compare. `good` fits its key, `newline` was
 //! signed with the key's secret and a newline, `unknown` with a secret that nothing explains: all guesses are tried.
+//! `flood` is `unknown` as the core meets it, with the memory of how guessing went; `again` is `unknown` for tokens that
+//! were judged before.
 #![expect(clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
 #[path = "../tests/support/mint.rs"]
@@ -18,11 +20,12 @@ use diag51007::keyring::{Account, Key, KeyKind, KeyRing, Secret};
 use diag51007::product::Product;
 use diag51007::time::UnixTime;
 use diag51007::token::{Ending, Sent};
-use diag51007::validate::{Context, validate};
+use diag51007::validate::signature::Signed;
+use diag51007::validate::{Attempts, Context, validate};
 
 use mint::{AUTH_TOKEN, Draft, REFUSED_AT, SECRET, sid};
 
-const TOKENS: i64 = 10_000;
+const TOKENS: i64 = 20_000;
 
 fn keyring() -> KeyRing {
     let key = Key {
@@ -47,19 +50,32 @@ fn tokens(secret: &[u8]) -> Vec<Sent> {
     (0..TOKENS).map(token).collect()
 }
 
-fn judge(tokens: &[Sent], ring: &KeyRing, expected: Cause) {
-    let context = Context {
-        refused_at: UnixTime::from_seconds(REFUSED_AT),
-        product: Product::Chat,
-        endpoint_region: None,
-        keyring: ring,
-        leeway_seconds: 0,
-        refused_before: None,
-        known_signature: None,
-        attempts: None,
-    };
+/// How much the judge remembers.
+#[derive(Clone, Copy, PartialEq)]
+enum Memory {
+    Nothing,
+    Attempts,
+    Signatures,
+}
+
+fn judge(tokens: &[Sent], ring: &KeyRing, memory: Memory, expected: Cause) {
+    let mut attempts = Attempts::default();
+    let known = Signed::Unproved { tried_all: true };
     for sent in tokens {
+        let context = Context {
+            refused_at: UnixTime::from_seconds(REFUSED_AT),
+            product: Product::Chat,
+            endpoint_region: None,
+            keyring: ring,
+            leeway_seconds: 0,
+            refused_before: None,
+            known_signature: (memory == Memory::Signatures).then_some(&known),
+            attempts: (memory == Memory::Attempts).then_some(&attempts),
+        };
         let verdict = validate(sent, Found::SameLine, Fingerprint([0; 8]), &context);
+        if let (Some(signed), Some(key)) = (&verdict.signature, &verdict.report.key_sid) {
+            attempts.note(key, signed, ring);
+        }
         let cause = verdict.findings.first().map(diag51007::finding::Finding::cause);
         assert_eq!(cause, Some(expected));
         black_box(verdict);
@@ -70,14 +86,17 @@ fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("validate");
     group.sample_size(10).throughput(Throughput::Elements(TOKENS.unsigned_abs()));
     let newline = [SECRET.as_bytes(), b"\n"].concat();
-    let cases: [(&str, &[u8], Cause); 3] = [
-        ("good", SECRET.as_bytes(), Cause::Expired),
-        ("newline", &newline, Cause::WrongSecret),
-        ("unknown", b"nobody knows this one", Cause::SignatureInvalid),
+    let unknown = b"nobody knows this one";
+    let cases: [(&str, &[u8], Memory, Cause); 5] = [
+        ("good", SECRET.as_bytes(), Memory::Nothing, Cause::Expired),
+        ("newline", &newline, Memory::Nothing, Cause::WrongSecret),
+        ("unknown", unknown, Memory::Nothing, Cause::SignatureInvalid),
+        ("flood", unknown, Memory::Attempts, Cause::SignatureInvalid),
+        ("again", unknown, Memory::Signatures, Cause::SignatureInvalid),
     ];
-    for (name, secret, expected) in cases {
+    for (name, secret, memory, expected) in cases {
         let (tokens, ring) = (tokens(secret), keyring());
-        group.bench_function(name, |bencher| bencher.iter(|| judge(&tokens, &ring, expected)));
+        group.bench_function(name, |bencher| bencher.iter(|| judge(&tokens, &ring, memory, expected)));
     }
     group.finish();
 }

@@ -28,7 +28,7 @@ use crate::pipeline::Settings;
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
-pub use secret::SECRET_BYTES_MAX;
+pub use secret::{SECRET_BYTES_MAX, from_environment, from_file};
 pub(crate) use section::check_timezone;
 pub use view::{View, schema};
 

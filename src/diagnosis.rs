@@ -326,6 +326,17 @@ pub struct Diagnosis {
     pub token: Option<TokenReport>,
 }
 
+/// The answer about a token that a person gave: the diagnosis object, and notes on what was taken off around the token.
+#[derive(Debug, Serialize)]
+pub struct Checked<'a> {
+    /// The diagnosis.
+    #[serde(flatten)]
+    pub diagnosis: &'a Diagnosis,
+    /// Full sentences, without any of the input.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub notes: &'a [String],
+}
+
 impl Serialize for Diagnosis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

@@ -25,7 +25,8 @@ pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
 /// The longest identity, in characters (codes 53201 and 51003).
 pub const IDENTITY_CHARS_MAX: usize = 256;
 
-/// A fault, as evidence. Prints in one grammar: expected …, but found … (by how much).
+/// A fault, as evidence. Prints in one grammar: expected …, but found … (by how much). [`Finding::NoneFound`], which is
+/// no fault, prints as a sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// No token was sent.

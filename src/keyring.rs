@@ -103,6 +103,18 @@ impl KeyRing {
         Self { keys, accounts, verifiers, guesses }
     }
 
+    /// The same with this secret for a key, which is added if it is not there.
+    #[must_use]
+    pub fn with_secret(mut self, sid: &str, secret: Secret) -> Self {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.sid == sid) {
+            key.secret = Some(secret);
+        } else {
+            let sid = sid.to_owned();
+            self.keys.push(Key { sid, account: None, secret: Some(secret), region: None, kind: KeyKind::default() });
+        }
+        Self::new(self.keys, self.accounts)
+    }
+
     /// The key with this SID.
     pub fn key(&self, sid: &str) -> Option<&Key> {
         self.place(sid).and_then(|at| self.keys.get(at))

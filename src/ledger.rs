@@ -8,6 +8,7 @@
 
 pub mod distinct;
 pub mod keys;
+pub mod recent;
 pub mod totals;
 pub mod window;
 
@@ -22,6 +23,7 @@ use crate::time::UnixTime;
 
 use self::distinct::{Distinct, Tokens};
 use self::keys::Keys;
+use self::recent::{Early, Exposed, Recent};
 use self::totals::{Source, Totals};
 use self::window::series::Slot;
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
@@ -73,6 +75,8 @@ pub struct View {
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
+    exposed: Arc<Recent<Exposed>>,
+    early: Arc<Recent<Early>>,
 }
 
 impl View {
@@ -98,6 +102,27 @@ impl View {
             None => Some(&self.tokens),
         };
         tokens.map_or(Distinct { count: 0, at_least: false }, |tokens| tokens.since(window::start(window, now)))
+    }
+
+    /// The tokens that stood in a log while they were valid, by the time of their last refusal: those last refused in a
+    /// window, and those that are valid still, whenever that was.
+    pub fn exposed_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Exposed)> {
+        let start = window::start(window, now);
+        let matters = |(last, token): &(UnixTime, Exposed)| *last >= start || token.expires_at.is_some_and(|t| t > now);
+        let mut tokens = self.exposed.since(UnixTime::from_millis(i64::MIN));
+        tokens.retain(matters);
+        tokens
+    }
+
+    /// The tokens that were refused before their time, last in a window, by the time of that.
+    pub fn early_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Early)> {
+        self.early.since(window::start(window, now))
+    }
+
+    /// There may be more of either: some were forgotten.
+    pub fn tokens_are_partial(&self, window: Window, now: UnixTime) -> bool {
+        let start = window::start(window, now);
+        self.exposed.is_partial(start) || self.early.is_partial(start)
     }
 
     /// A source by its place.
@@ -130,6 +155,8 @@ impl Ledger {
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
+            exposed: Arc::new(Recent::new(settings.tokens_max)),
+            early: Arc::new(Recent::new(settings.tokens_max)),
         };
         Self { settings, working }
     }
@@ -208,6 +235,15 @@ impl Ledger {
             let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
             Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            if token.exposed {
+                let exposed = Exposed { key: counted.key, expires_at: token.expires_at };
+                Arc::make_mut(&mut working.exposed).see(token.fingerprint, at, exposed, |_, new| new);
+            }
+            if let Some(seconds) = token.early_by_seconds {
+                let keep_first = |old: Early, new: Early| Early { seconds: old.seconds.max(new.seconds), ..new };
+                let early = Early { key: counted.key, seconds };
+                Arc::make_mut(&mut working.early).see(token.fingerprint, at, early, keep_first);
+            }
         }
         let diagnosis = Arc::new(diagnosis.clone());
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now

@@ -84,6 +84,7 @@ pub mod keyring;
 pub mod ledger;
 pub mod log;
 pub mod pair;
+pub mod paste;
 pub mod percent;
 pub mod pipeline;
 pub mod product;

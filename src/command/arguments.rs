@@ -56,6 +56,7 @@ shell's history. Without TOKEN, or with `-`, it is read from standard input.
 Examples:
   pbpaste | diag51007 check
   diag51007 check --product chat --config config.toml < token.txt
+  diag51007 check --secret-file sk.secret < token.txt       Does the signature fit this secret?
   diag51007 check --at 2026-11-24T02:43:39Z --format json < token.txt
 
 Ends with 0 if nothing is wrong with the token, and with 1 if something is.";
@@ -224,6 +225,12 @@ pub struct CheckArgs {
     /// Config file, for its keys and settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// File with the secret of the token's key, in place of a config's
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    pub secret_file: Option<PathBuf>,
+    /// Environment variable with that secret
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
     /// How to report: text or json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: CheckFormat,

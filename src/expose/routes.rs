@@ -203,7 +203,7 @@ async fn show_stream(State(state): State<AppState>, headers: HeaderMap, uri: Uri
 
 async fn make_check(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
     let request = check::read(whole(body)?, state.now())?;
-    Ok(json(&(state.handles.check)(request)))
+    Ok(check::answer(request, &*state.handles.check))
 }
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {

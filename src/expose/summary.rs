@@ -2,6 +2,8 @@
 //!
 //! `status` is computed by the alerts; as long as none is defined, none fires and it is `ok`.
 
+mod tokens;
+
 use serde::Serialize;
 
 use crate::cause::Cause;
@@ -38,6 +40,10 @@ pub struct Summary<'a> {
     by_code: Vec<ByCode>,
     by_source: Vec<BySource<'a>>,
     checks_skipped: Vec<SkippedCount>,
+    exposed_tokens: Vec<tokens::ExposedTokens<'a>>,
+    clock_skew: Vec<tokens::ClockSkew<'a>>,
+    #[serde(skip_serializing_if = "is_false")]
+    tokens_at_least: bool,
     firing_alerts: [(); 0],
     open_incidents: [(); 0],
 }
@@ -147,6 +153,9 @@ pub fn summary(view: &View, window: Window, now: UnixTime) -> Summary<'_> {
             reason: skipped.reason,
             count,
         }),
+        exposed_tokens: tokens::exposed(view, window, now),
+        clock_skew: tokens::clock_skew(view, window, now),
+        tokens_at_least: view.tokens_are_partial(window, now),
         firing_alerts: [],
         open_incidents: [],
     }

@@ -207,6 +207,8 @@ pub enum TimeFault {
     Missing,
     /// No number.
     NotANumber,
+    /// A number, but as a text.
+    Quoted,
     /// Before 1970.
     Negative,
     /// A time in milliseconds.

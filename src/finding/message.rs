@@ -19,8 +19,14 @@ impl fmt::Display for Finding {
             Self::Truncated { missing } => truncated(f, *missing),
             Self::AlgorithmUnsupported { found } => write!(f, "expected `alg` HS256, but found {found}"),
             Self::HeaderInvalid { field, expected, found } => named(f, *field, expected, found),
-            Self::IssuerInvalid { found } => named(f, Field::Iss, "to be an API key SID (SK…)", found),
-            Self::AccountInvalid { found } => named(f, Field::Sub, "to be an Account SID (AC…)", found),
+            Self::IssuerInvalid { found } => {
+                named(f, Field::Iss, "to be an API key SID (SK…)", found)?;
+                kind_of_sid(f, found)
+            }
+            Self::AccountInvalid { found } => {
+                named(f, Field::Sub, "to be an Account SID (AC…)", found)?;
+                kind_of_sid(f, found)
+            }
             Self::AccountMismatch { key_sid, expected, found } => {
                 write!(f, "expected `sub` {expected}, which owns {key_sid}, but found {found}")
             }
@@ -28,7 +34,7 @@ impl fmt::Display for Finding {
                 write!(f, "expected a Main or Standard key, but found {key_sid}, {}", kind_of_key(*kind))
             }
             Self::WrongSecret { key_sid, mistake } => {
-                write!(f, "expected a signature with the secret of {key_sid}, but found one with {mistake}")
+                write!(f, "expected a signature with the secret of {key_sid}, but found one made with {mistake}")
             }
             Self::Tampered { changes } => tampered(f, changes),
             Self::SignatureInvalid { key_sid, tried_all, history } => {
@@ -36,7 +42,9 @@ impl fmt::Display for Finding {
             }
             Self::TimeClaimInvalid { field, fault, found } => time_claim(f, *field, *fault, found),
             Self::NotYetValid { field, valid_from, refused_at } => not_yet_valid(f, *field, *valid_from, *refused_at),
-            Self::StaleReuse { first_refused_at, times, .. } => stale(f, *first_refused_at, *times),
+            Self::StaleReuse { expired_at, first_refused_at, times } => {
+                stale(f, *expired_at, *first_refused_at, *times)
+            }
             Self::Expired { expired_at, refused_at } => expired(f, *expired_at, *refused_at),
             Self::LifetimeTooLong { from, lifetime_seconds } => lifetime(f, *from, *lifetime_seconds),
             Self::GrantsMissing { found } => write!(f, "expected `grants`, but found {found}"),
@@ -49,7 +57,9 @@ impl fmt::Display for Finding {
             Self::GrantSidInvalid { field, found } => grant_sid(f, *field, found),
             Self::VideoRegion { found, of_key } => video_region(f, found, of_key.as_deref()),
             Self::RegionMismatch { token, key, endpoint } => region(f, token, *key, *endpoint),
-            Self::Encrypted => f.write_str("expected a signed token, but found an encrypted one (JWE)"),
+            Self::Encrypted => f.write_str(
+                "expected a signed token, but found an encrypted one (JWE, as Flex has them: only Twilio can read it)",
+            ),
             Self::Masked { extent } => masked(f, *extent),
             Self::Cut => f.write_str("expected a whole token, but found that the logger has cut it"),
             Self::NoneFound { signature_checked, product } => none_found(f, *signature_checked, *product),
@@ -198,6 +208,7 @@ fn time_claim(f: &mut fmt::Formatter<'_>, field: Field, fault: TimeFault, found:
     write!(f, "expected `{}` in seconds since 1970, but found {found}", field.name())?;
     match (fault, found) {
         (TimeFault::Missing | TimeFault::NotANumber, _) => Ok(()),
+        (TimeFault::Quoted, _) => f.write_str(" (a number in quotes)"),
         (TimeFault::Negative, Shown::Number(YEAR_1)) => f.write_str(" (the year 1: a date that was never set)"),
         (TimeFault::Negative, _) => f.write_str(" (before 1970)"),
         (TimeFault::Milliseconds, _) => f.write_str(" (1000 times too much: milliseconds)"),
@@ -211,10 +222,13 @@ const YEAR_1: f64 = -62_135_596_800.0;
 fn not_yet_valid(f: &mut fmt::Formatter<'_>, field: Field, from: UnixTime, refused_at: UnixTime) -> fmt::Result {
     write!(
         f,
-        "expected `{}` at or before {refused_at}, when the connection was refused, but found {from} ({} s after)",
+        "expected `{}` at or before {refused_at}, when the connection was refused, but found {from} ({} s after: the \
+         clock that set it is fast by that or more",
         field.name(),
         from.seconds_since(refused_at),
-    )
+    )?;
+    // `iat` is the time of making in every library; `nbf` can be asked for.
+    f.write_str(if field == Field::Nbf { ", unless it was set ahead on purpose)" } else { ")" })
 }
 
 fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTime) -> fmt::Result {
@@ -225,11 +239,12 @@ fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTim
     )
 }
 
-fn stale(f: &mut fmt::Formatter<'_>, first_refused_at: UnixTime, times: u32) -> fmt::Result {
+fn stale(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, first_refused_at: UnixTime, times: u32) -> fmt::Result {
     let word = if times == 1 { "time" } else { "times" };
     write!(
         f,
-        "expected a new token after the refusal at {first_refused_at}, but found the same expired one (refused {times} {word} before)"
+        "expected a new token after the refusal at {first_refused_at}, but found the same one, which expired at \
+         {expired_at} (refused {times} {word} before)"
     )
 }
 
@@ -281,7 +296,9 @@ fn incomplete(f: &mut fmt::Formatter<'_>, fields: &[Field], found: &Shown) -> fm
     for (at, field) in fields.iter().enumerate() {
         write!(f, "{}`{}`", if at == 0 { "" } else { " or " }, in_payload(*field))?;
     }
-    write!(f, ", but found {found}")
+    write!(f, ", but found {found}")?;
+    // A value that was not set is the usual reason, and leaves no trace in the token.
+    if *found == Shown::Nothing { f.write_str(" (the helper libraries leave out what is not set)") } else { Ok(()) }
 }
 
 fn grant_sid(f: &mut fmt::Formatter<'_>, field: Field, found: &Shown) -> fmt::Result {
@@ -291,8 +308,12 @@ fn grant_sid(f: &mut fmt::Formatter<'_>, field: Field, found: &Shown) -> fmt::Re
         field.prefix().unwrap_or("AC"),
         in_payload(field)
     )?;
-    let Shown::Sid(sid) = found else { return write!(f, "{found}") };
-    write!(f, "{sid}")?;
+    write!(f, "{found}")?;
+    kind_of_sid(f, found)
+}
+
+fn kind_of_sid(f: &mut fmt::Formatter<'_>, found: &Shown) -> fmt::Result {
+    let Shown::Sid(sid) = found else { return Ok(()) };
     SID_KINDS.iter().find(|(prefix, _)| sid.starts_with(prefix)).map_or(Ok(()), |(_, kind)| write!(f, " ({kind})"))
 }
 
@@ -347,15 +368,20 @@ fn masked(f: &mut fmt::Formatter<'_>, extent: Extent) -> fmt::Result {
     write!(f, "expected a token, but found one that the logger has {partly}masked")
 }
 
+/// No fault, so not in the grammar of faults.
 fn none_found(f: &mut fmt::Formatter<'_>, signature_checked: bool, product: Product) -> fmt::Result {
-    f.write_str("expected a fault, but found none in what can be checked here; only Twilio knows whether ")?;
-    if !signature_checked {
-        f.write_str("the signature fits, ")?;
-    }
-    f.write_str("the key was deleted or belongs to another region, the account is suspended, ")?;
-    f.write_str("or the service or application is in another account")?;
+    f.write_str("every check that could be made passed; ")?;
+    f.write_str(if signature_checked {
+        "what is left is what only Twilio can know: whether "
+    } else {
+        "the signature could not be checked, and what is left is what only Twilio can know: whether "
+    })?;
+    f.write_str("the key still exists and is of the endpoint's region, the account is active, ")?;
+    f.write_str("and the service or application of the grant belongs to that account")?;
     if product == Product::Voice {
-        f.write_str(", or the SDK sent `register` before its `listen` was answered (a known race after sleep)")?;
+        f.write_str(
+            "; or the SDK sent `register` before its `listen` was answered, which it can do after sleep: connect again",
+        )?;
     }
     Ok(())
 }
