@@ -17,7 +17,7 @@ use aho_corasick::AhoCorasick;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
 
 use crate::cause::Cause;
-use crate::code::{self, CODES, TEXTS, TOKEN_REJECTED};
+use crate::code::{self, CODES, TEXT_NEEDLES, TOKEN_REJECTED};
 use crate::envelope::Record;
 use crate::product::Product;
 
@@ -41,6 +41,8 @@ pub struct Refusal {
     pub shape: u64,
     /// The product, if the text tells it.
     pub product: Option<Product>,
+    /// The product that is probable from the text: no evidence against another.
+    pub probable_product: Option<Product>,
 }
 
 /// Finds refusals.
@@ -71,9 +73,9 @@ impl Detector {
             needles.push(Needle::Code(code.number));
             patterns.push(code.number.to_string());
         }
-        for text in TEXTS {
+        for needle in TEXT_NEEDLES {
             needles.push(Needle::Text);
-            patterns.push(text.message.to_owned());
+            patterns.push((*needle).to_owned());
         }
         let packed = Config::new().match_kind(MatchKind::LeftmostFirst).builder().extend(&patterns).build();
         let automaton = AhoCorasick::new(&patterns).ok();
@@ -138,6 +140,7 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
+        codes.retain(|number| !sdk::stands_in(*number, text));
         let print = sdk::print(text);
         let product = record
             .product
@@ -150,6 +153,7 @@ impl Detector {
             at,
             print,
             product,
+            probable_product: sdk::probable_product(text),
         })
     }
 

@@ -106,6 +106,24 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
     by_id.or_else(free).map(|(at, _)| at)
 }
 
+/// How many messages sent within `millis` before the refusal may be the connection's own, if none is known to be.
+pub fn free_messages(candidates: &[Candidate], wanted: &Wanted<'_>, millis: u64) -> usize {
+    let Some(channel) = wanted.channel else { return 0 };
+    let is_recent = |candidate: &Candidate| match (wanted.time, candidate.time) {
+        (Some(refused), Some(sent)) => refused.millis_since(sent).unsigned_abs() <= millis,
+        _ => true,
+    };
+    let is_free = |candidate: &&Candidate| {
+        candidate.own == Some(channel)
+            && !candidate.claimed
+            && candidate.line <= wanted.line
+            && is_recent(candidate)
+            && wanted.reaches(candidate)
+            && !wanted.contradicts(candidate)
+    };
+    candidates.iter().rev().filter(is_free).take(2).count()
+}
+
 /// A token of the same request, else the nearest before.
 pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, Found)> {
     let reachable = || {

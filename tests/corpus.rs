@@ -5,6 +5,7 @@
 #![expect(clippy::string_slice, reason = "tokens are ASCII")]
 
 #[path = "support/case.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod case;
 #[path = "support/mint.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]

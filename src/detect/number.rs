@@ -107,7 +107,7 @@ const UNITS: [&[u8]; 34] = [
 pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
     // the last digit of a percent-encoded byte (`%3D`) may stand right before
-    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some();
+    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some() || follows_colour(text, start);
     if (before.is_ascii_alphanumeric() && !encoded) || matches!(before, b'_' | b'-' | b'.' | b'+' | b'/' | b'$' | b'@')
     {
         return false;
@@ -129,6 +129,16 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let port =
         before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
     !thousands && !follows && !port
+}
+
+/// The colour of a terminal (`ESC [ 31 m`) ends right before; it is taken off later.
+fn follows_colour(text: &[u8], start: usize) -> bool {
+    let Some(head) = text.get(start.saturating_sub(16)..start).and_then(|head| head.strip_suffix(b"m")) else {
+        return false;
+    };
+    let codes = head.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    let escape = head.get(..head.len() - codes).and_then(|head| head.strip_suffix(b"["));
+    escape.is_some_and(|escape| escape.ends_with(b"\x1B") || escape.to_ascii_lowercase().ends_with(br"\u001b"))
 }
 
 /// The code's own message stands right before or after the number.

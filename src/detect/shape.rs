@@ -11,6 +11,7 @@ use crate::fields;
 pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, print: Option<Print>) -> u64 {
     let mut parts = vec![record.format as u64, print.map_or(0, |print| print as u64 + 1)];
     parts.push(sdk::phrase(text).map_or(0, |index| index as u64 + 1));
+    parts.push(sdk::prefix(text).map_or(0, |index| index as u64 + 1));
     match record.format {
         Format::Logfmt => parts.push(path(text, at, fields::logfmt)),
         Format::Access => {}

@@ -1,11 +1,45 @@
 //! Lines of text: CRI, syslog and access-log prefixes, threads, loggers and processes.
 
+use std::borrow::Cow;
+
 use super::emitter::Part;
 use super::{Record, Written};
 use crate::stamp::{self, Stamp};
 
 /// How far a writer's name is looked for, in bytes.
 const PREFIX_BYTES: usize = 200;
+
+/// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
+pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let is_plain = memchr::memchr(0x1B, &text).is_none() && memchr::memmem::find(&text, br"\u001b[").is_none();
+    if is_plain {
+        return text;
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest: &[u8] = &text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let after = match byte {
+            0x1B => Some(tail),
+            b'\\' => tail.strip_prefix(b"u001b").or_else(|| tail.strip_prefix(b"u001B")),
+            _ => None,
+        };
+        if let Some(behind) = after.and_then(colour) {
+            rest = behind;
+        } else {
+            plain.push(byte);
+            rest = tail;
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// What follows the `[1;31m` of a colour.
+fn colour(text: &[u8]) -> Option<&[u8]> {
+    let body = text.strip_prefix(b"[")?;
+    let length = body.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b';'))?;
+    let behind = body.get(length..)?;
+    behind.strip_prefix(b"m").or_else(|| behind.strip_prefix(b"K"))
+}
 
 /// `<time> stdout F text`: the text.
 pub(super) fn cri(text: &[u8], note_time: impl FnOnce(Stamp)) -> Option<&[u8]> {

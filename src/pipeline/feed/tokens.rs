@@ -19,7 +19,7 @@ use crate::stamp::Completion;
 /// Candidates remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
-const TANGLE_MILLIS: u64 = 1000;
+pub(super) const TANGLE_MILLIS: u64 = 1000;
 
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
@@ -127,6 +127,7 @@ impl Tokens {
             likeness == Some(envelope::Likeness::Same)
         });
         let before = pair::before(&self.candidates, &wanted);
+        rejection.is_tangled = !by_id && pair::free_messages(&self.candidates, &wanted, TANGLE_MILLIS) > 1;
         if let Some(candidate) = own.and_then(|at| self.candidates.get_mut(at)) {
             candidate.claimed = true;
             rejection.guessed_own = (!by_id).then_some(candidate.line);
