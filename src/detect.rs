@@ -3,7 +3,8 @@
 //! The rule. A number is Twilio's code if it stands alone (no letter, digit, decimal, port or unit around it) and is
 //! the value of an error-code field, or follows a word like *error* or *code*, or stands before or after the code's own
 //! message. *zip code*, *exit code*, *short code* and their like are other numbers; a link to the error's page is no
-//! refusal. 51007 needs no more than that. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
+//! refusal. 51007 needs no more than that, unless another vendor with error numbers of its own is named close by and
+//! Twilio is not. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
 //! URL or SID, the code's own message, or a token. A message without a code needs an SDK's prefix or a Twilio word, and
 //! no code of another meaning beside it.
 //!
@@ -53,6 +54,7 @@ pub struct Detector {
     packed: Option<Searcher>,
     automaton: Option<AhoCorasick>,
     twilio: Option<AhoCorasick>,
+    vendors: Option<AhoCorasick>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,26 @@ enum Needle {
 }
 
 /// Case-insensitive words that put Twilio near a number.
-const TWILIO_WORDS: [&str; 6] = ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "ipmsg"];
+const TWILIO_WORDS: [&str; 7] =
+    ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "fpa token", "ipmsg"];
+
+/// Vendors with error numbers of their own, by the names that stand beside them.
+const OTHER_VENDORS: [&str; 12] = [
+    "zoom",
+    "stripe",
+    "plaid",
+    "vonage",
+    "nexmo",
+    "agora",
+    "paypal",
+    "braintree",
+    "adyen",
+    "shopify",
+    "salesforce",
+    "webex",
+];
+/// How far from a number another vendor's name counts, in bytes.
+const VENDOR_DISTANCE: usize = 64;
 
 impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
@@ -80,7 +101,8 @@ impl Detector {
         let packed = Config::new().match_kind(MatchKind::LeftmostFirst).builder().extend(&patterns).build();
         let automaton = AhoCorasick::new(&patterns).ok();
         let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        Self { companion_codes, needles, packed, automaton, twilio }
+        let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
+        Self { companion_codes, needles, packed, automaton, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -178,10 +200,16 @@ impl Context<'_> {
         let beside_message = code.is_some_and(|code| number::beside_message(self.text, start, end, code));
         let is_value = beside_message || number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio());
         is_value
-            && (number == TOKEN_REJECTED
-                || beside_message
+            && (beside_message
+                || (number == TOKEN_REJECTED && !self.is_near_other_vendor(start))
                 || self.is_near_twilio()
                 || code.is_some_and(|code| code.has_message_in(self.text)))
+    }
+
+    fn is_near_other_vendor(&self, at: usize) -> bool {
+        let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
+        let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
+        self.detector.vendors.as_ref().is_some_and(|vendors| vendors.is_match(around))
     }
 
     fn is_sdk_or_twilio(&self) -> bool {

@@ -8,7 +8,7 @@ const SEPARATORS_MAX: usize = 12;
 const MESSAGE_DISTANCE: usize = 24;
 
 /// Words before *code* that make it another kind of code.
-const OTHER_CODES: [&[u8]; 38] = [
+const OTHER_CODES: [&[u8]; 57] = [
     b"zip",
     b"postal",
     b"post",
@@ -46,6 +46,25 @@ const OTHER_CODES: [&[u8]; 38] = [
     b"access",
     b"invite",
     b"referral",
+    b"security",
+    b"login",
+    b"signin",
+    b"time",
+    b"sms",
+    b"backup",
+    b"recovery",
+    b"activation",
+    b"pairing",
+    b"booking",
+    b"tracking",
+    b"order",
+    b"customer",
+    b"branch",
+    b"sort",
+    b"dial",
+    b"your",
+    b"use",
+    b"enter",
     b"de",
 ];
 /// Words in front of *code* that keep it an error code.
@@ -214,6 +233,11 @@ fn named_otherwise(before: &[u8]) -> bool {
     let before = before.strip_suffix(b" ").unwrap_or(before);
     let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
     let word = before.get(start..).unwrap_or_default();
+    if word.eq_ignore_ascii_case(b"with") {
+        // `exited with code 51007`, but `refused with code 51007`
+        let end = before.get(..start).unwrap_or_default().trim_ascii_end();
+        return [b"exited".as_slice(), b"exit", b"terminated", b"finished"].iter().any(|verb| end.ends_with(verb));
+    }
     OTHER_CODES.iter().any(|other| other.eq_ignore_ascii_case(word)) || word.eq_ignore_ascii_case(b"status")
 }
 

@@ -138,11 +138,11 @@ impl Rejection {
 
     /// What speaks for a sighting being of this rejection; `None` if nothing does or something speaks against it.
     pub fn evidence(&self, sighting: &Sighting, window_seconds: u32) -> Option<Evidence> {
-        if self.contradicts(sighting) {
-            return None;
-        }
         if sighting.logger_line.is_some_and(|line| line == self.last_line) {
             return Some(Evidence::Id);
+        }
+        if self.contradicts(sighting) {
+            return None;
         }
         if self.shapes.contains(&sighting.refusal.shape) {
             return None;

@@ -126,7 +126,11 @@ impl Tokens {
             let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
             likeness == Some(envelope::Likeness::Same)
         });
-        let before = pair::before(&self.candidates, &wanted);
+        let before = if own.is_none() && rejection.first.sent.is_none() {
+            pair::before(&self.candidates, &wanted)
+        } else {
+            None
+        };
         rejection.is_tangled = !by_id && pair::free_messages(&self.candidates, &wanted, TANGLE_MILLIS) > 1;
         if let Some(candidate) = own.and_then(|at| self.candidates.get_mut(at)) {
             candidate.claimed = true;
@@ -249,8 +253,19 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
 }
 
+/// The value behind the word `jti`: `SK` with 32 digits, a hyphen and a time.
+fn jti(text: &[u8]) -> Option<&[u8]> {
+    let start = text.iter().take(8).position(|byte| *byte == b'S')?;
+    let value = text.get(start..)?;
+    let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
+    (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
+}
+
 /// The ids of objects that node prints: `id: 'c185…'`.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
+    if let Some(jti) = memmem::find(text, b"jti").and_then(|at| jti(text.get(at + 3..)?)) {
+        ids.note(Id::Token, jti);
+    }
     if let Some(at) = memmem::find(text, b" id: '") {
         let value = text.get(at + 6..).unwrap_or_default();
         let end = value.iter().position(|byte| *byte == b'\'').unwrap_or(0);
