@@ -3,7 +3,8 @@
 //! The rule. A number is Twilio's code if it stands alone (no letter, digit, decimal, port or unit around it) and is
 //! the value of an error-code field, or follows a word like *error* or *code*, or stands before or after the code's own
 //! message. *zip code*, *exit code*, *short code* and their like are other numbers; a link to the error's page is no
-//! refusal. 51007 needs no more than that. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
+//! refusal. 51007 needs no more than that, unless another vendor with error numbers of its own is named close by and
+//! Twilio is not. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
 //! URL or SID, the code's own message, or a token. A message without a code needs an SDK's prefix or a Twilio word, and
 //! no code of another meaning beside it.
 //!
@@ -16,7 +17,7 @@ mod shape;
 use aho_corasick::AhoCorasick;
 
 use crate::cause::Cause;
-use crate::code::{self, CODES, TEXTS, TOKEN_REJECTED};
+use crate::code::{self, CODES, TEXT_NEEDLES, TOKEN_REJECTED};
 use crate::envelope::Record;
 use crate::product::Product;
 use crate::words::Words;
@@ -41,6 +42,8 @@ pub struct Refusal {
     pub shape: u64,
     /// The product, if the text tells it.
     pub product: Option<Product>,
+    /// The product that is probable from the text: no evidence against another.
+    pub probable_product: Option<Product>,
 }
 
 /// Finds refusals.
@@ -50,6 +53,7 @@ pub struct Detector {
     needles: Vec<Needle>,
     words: Words,
     twilio: Option<AhoCorasick>,
+    vendors: Option<AhoCorasick>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,26 @@ enum Needle {
 }
 
 /// Case-insensitive words that put Twilio near a number.
-const TWILIO_WORDS: [&str; 6] = ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "ipmsg"];
+const TWILIO_WORDS: [&str; 7] =
+    ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "fpa token", "ipmsg"];
+
+/// Vendors with error numbers of their own, by the names that stand beside them.
+const OTHER_VENDORS: [&str; 12] = [
+    "zoom",
+    "stripe",
+    "plaid",
+    "vonage",
+    "nexmo",
+    "agora",
+    "paypal",
+    "braintree",
+    "adyen",
+    "shopify",
+    "salesforce",
+    "webex",
+];
+/// How far from a number another vendor's name counts, in bytes.
+const VENDOR_DISTANCE: usize = 64;
 
 impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
@@ -70,12 +93,14 @@ impl Detector {
             needles.push(Needle::Code(code.number));
             words.push(code.number.to_string());
         }
-        for text in TEXTS {
+        for needle in TEXT_NEEDLES {
             needles.push(Needle::Text);
-            words.push(text.message.to_owned());
+            words.push((*needle).to_owned());
         }
         let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        Self { companion_codes, needles, words: Words::new(words.iter().map(String::as_bytes)), twilio }
+        let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
+        let words = Words::new(words.iter().map(String::as_bytes));
+        Self { companion_codes, needles, words, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -129,6 +154,7 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
+        codes.retain(|number| !sdk::stands_in(*number, text));
         let product = record
             .product
             .or_else(|| sdk::product(text))
@@ -140,6 +166,7 @@ impl Detector {
             at,
             print: phrase.map(|phrase| phrase.print),
             product,
+            probable_product: sdk::probable_product(text),
         })
     }
 
@@ -163,13 +190,19 @@ impl Context<'_> {
         }
         let code = code::find(number);
         if number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio())
-            && (number == TOKEN_REJECTED
+            && ((number == TOKEN_REJECTED && !self.is_near_other_vendor(start))
                 || self.is_near_twilio()
                 || code.is_some_and(|code| code.has_message_in(self.text)))
         {
             return true;
         }
         code.is_some_and(|code| number::beside_message(self.text, start, end, code))
+    }
+
+    fn is_near_other_vendor(&self, at: usize) -> bool {
+        let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
+        let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
+        self.detector.vendors.as_ref().is_some_and(|vendors| vendors.is_match(around))
     }
 
     fn is_sdk_or_twilio(&self) -> bool {

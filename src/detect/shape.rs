@@ -2,14 +2,15 @@
 //!
 //! Names, numbers and ids of the event must not be part of it, else two clients would be taken for one.
 
-use super::sdk::Phrase;
+use super::sdk::{self, Phrase};
 use crate::envelope::{Format, Record, hash};
 use crate::fields;
 
 /// The shape of a text whose code, or message, stands at `at`.
 pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<Phrase>) -> u64 {
-    let mut parts = [record.format as u64, phrase.map_or(0, |phrase| phrase.index as u64 + 1), 0, 0, 0];
-    let [_, _, place, words, is_object] = &mut parts;
+    let prefix = sdk::prefix(text).map_or(0, |index| index as u64 + 1);
+    let mut parts = [record.format as u64, phrase.map_or(0, |phrase| phrase.index as u64 + 1), prefix, 0, 0, 0];
+    let [_, _, _, place, words, is_object] = &mut parts;
     match record.format {
         Format::Logfmt => *place = path(text, at, fields::logfmt),
         Format::Access => {}

@@ -118,6 +118,10 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
     if !separated && !value.starts_with(b"'") && !value.starts_with(b"eyJ") {
         return None;
     }
+    // an object that an application prints has its token inside; only an SDK shows that it was sent as a whole
+    if value.starts_with(b"{") && !any_value {
+        return None;
+    }
     let (raw, ending) = read_value(value, limited)?;
     let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
     (any_value || stands_for_one).then(|| sent(raw, ending))

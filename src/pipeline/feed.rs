@@ -20,7 +20,7 @@ use crate::pair::{may_share_writer, sent};
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
-use tokens::Tokens;
+use tokens::{TANGLE_MILLIS, Tokens};
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
 const PIECE_BYTES: usize = 256 << 10;
@@ -279,6 +279,9 @@ impl Feed {
     fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
         let max = core.settings.line_bytes_max;
         let block = blocks::head(work.bytes, hit, max);
+        if block.is_source_code() {
+            return Some(hit.end);
+        }
         let head_offset = self.base + block.head.start as u64;
         if block.is_continuation
             && let Some((offset, id)) = &self.last_sighting
@@ -313,12 +316,15 @@ impl Feed {
             line: head_line,
             offset: head_offset,
             time,
+            is_whole_second: own_time.is_some() && block.record.is_whole_second(),
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
             sent: sent::find(&body.text, false, limited),
             channel: tokens::channel_of(&refusal, &body.text),
             region: tokens::region(&body.text),
+            logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
+                .map(|lines| head_line.saturating_sub(lines)),
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
@@ -338,9 +344,12 @@ impl Feed {
     ) -> String {
         let window = core.settings.window_seconds;
         let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
+        let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
         let best = (self.heads.iter().enumerate().rev())
             .filter(|(_, head)| head.may_be_of(&head_of_new))
-            .filter_map(|(at, _)| Some((self.open.get(at)?.evidence(&sighting, window)?, at)))
+            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
+            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
+            .filter_map(|(at, open)| Some((open.evidence(&sighting, window)?, at)))
             .max_by_key(|(evidence, _)| *evidence);
         if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             rejection.merge(&sighting);
@@ -409,11 +418,11 @@ impl Feed {
     /// Gives the rejections that no further line can change.
     fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let window = core.settings.window_lines;
-        let is_over = |rejection: &Rejection, line: u64| {
+        let is_over = |rejection: &Rejection, line: u64, later: usize| {
             let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
-            is_old || rejection.is_over(line, window)
+            is_old || rejection.is_over(line, window, later)
         };
-        while self.open.front().is_some_and(|front| is_over(front, self.line)) {
+        while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
             let Some(rejection) = self.open.pop_front() else { break };
             self.heads.pop_front();
             self.settle(&rejection, now, core, emit);
@@ -429,7 +438,10 @@ impl Feed {
 
     pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let settle = i64::from(core.settings.settle_millis);
-        let is_due = |rejection: &Rejection| !rejection.settled && now.millis_since(rejection.arrived) >= settle;
+        let is_due = |rejection: &Rejection| {
+            let wait = if rejection.is_tangled { settle.max(TANGLE_MILLIS.cast_signed()) } else { settle };
+            !rejection.settled && now.millis_since(rejection.arrived) >= wait
+        };
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
@@ -437,7 +449,7 @@ impl Feed {
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {
-            let is_known = rejection.token.is_some() && rejection.product.is_some();
+            let is_known = rejection.token.is_some() && rejection.product.is_some() && !rejection.is_tangled;
             if is_due(rejection) || (is_known && !rejection.settled) {
                 self.settle(rejection, now, core, emit);
                 rejection.settled = true;

@@ -108,7 +108,7 @@ impl Core {
     pub(super) fn diagnose(&mut self, rejection: &Rejection, stream: &Stream, fallback: UnixTime) -> Diagnosis {
         let first: &Sighting = &rejection.first;
         let at = first.time.unwrap_or(fallback);
-        let product = rejection.product.unwrap_or_default();
+        let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);
             let context = Context {

@@ -9,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
+use crate::paste::{self, Pasted};
 use crate::product::Product;
 use crate::time::UnixTime;
 
@@ -57,7 +58,8 @@ fn read_fields(body: &[u8], now: UnixTime) -> Asked {
         }
     }
     let token = token.filter(|token| !token.trim().is_empty()).ok_or("There is no token to check: paste one.")?;
-    Ok(CheckRequest { token, at, product })
+    let Pasted { token, notes } = paste::token_in(token.as_bytes());
+    Ok(CheckRequest { token, notes, at, product })
 }
 
 fn decoded(value: &[u8]) -> Option<Zeroizing<String>> {

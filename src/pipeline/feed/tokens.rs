@@ -19,7 +19,7 @@ use crate::words::Words;
 /// Candidates remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
-const TANGLE_MILLIS: u64 = 1000;
+pub(super) const TANGLE_MILLIS: u64 = 1000;
 
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
@@ -130,7 +130,12 @@ impl Tokens {
             let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
             likeness == Some(envelope::Likeness::Same)
         });
-        let before = pair::before(&self.candidates, &wanted);
+        let before = if own.is_none() && rejection.first.sent.is_none() {
+            pair::before(&self.candidates, &wanted)
+        } else {
+            None
+        };
+        rejection.is_tangled = !by_id && pair::free_messages(&self.candidates, &wanted, TANGLE_MILLIS) > 1;
         if let Some(candidate) = own.and_then(|at| self.candidates.get_mut(at)) {
             candidate.claimed = true;
             rejection.guessed_own = (!by_id).then_some(candidate.line);
@@ -251,15 +256,33 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
 }
 
-/// The ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON.
+/// The value behind the word `jti`: `SK` with 32 digits, a hyphen and a time.
+fn jti(text: &[u8]) -> Option<&[u8]> {
+    let start = text.iter().take(8).position(|byte| *byte == b'S')?;
+    let value = text.get(start..)?;
+    let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
+    (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
+}
+
+/// The ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
+/// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
-    static KEYS: LazyLock<Words> = LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\""]));
-    let Some((_, end, _)) = KEYS.next(text, 0) else { return };
-    let value = text.get(end..).unwrap_or_default();
-    let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
-    let id = value.get(..length).unwrap_or_default();
-    if id.len() >= 32 {
-        ids.note(Id::Request, id);
+    static KEYS: LazyLock<Words> = LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti"]));
+    let mut from = 0;
+    while let Some((_, end, key)) = KEYS.next(text, from) {
+        from = end;
+        let value = text.get(end..).unwrap_or_default();
+        if key == 2 {
+            if let Some(jti) = jti(value) {
+                ids.note(Id::Token, jti);
+            }
+            continue;
+        }
+        let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
+        let id = value.get(..length).unwrap_or_default();
+        if id.len() >= 32 {
+            ids.note(Id::Request, id);
+        }
     }
 }
 
