@@ -85,7 +85,8 @@ fn a_cause_and_a_stretch_of_time_are_chosen_with_the_keyboard() {
 /// Fills the form and sends it.
 fn check(browser: &mut Browser, token: &str) {
     browser.value(&format!("document.getElementById('token').value = {}", json!(token)));
-    browser.value("document.querySelector('#check-form button').click()");
+    browser.value("document.querySelector('#check-form button').focus()");
+    browser.press("Enter", 13);
     browser.wait("the answer", "document.querySelector('#check-answer .answer') !== null");
 }
 
@@ -124,7 +125,8 @@ fn the_page_works_without_scripts() {
     browser.open(&url(&daemon, ""));
     assert_eq!(browser.value(ROWS), 5);
     assert_eq!(browser.value("document.getElementById('live').hidden"), true, "nothing claims to be live");
-    browser.value("document.getElementById('cause-expired').click()");
+    browser.value("document.getElementById('cause-expired').focus()");
+    browser.press("Enter", 13);
     browser.wait("the filter", &format!("location.search === '?cause=expired' && {ROWS} === 3"));
     check(&mut browser, &expired_token());
     let answer = browser.value("document.getElementById('check-answer').textContent");
@@ -136,7 +138,7 @@ fn hostile_log_content_does_nothing_to_the_page_or_the_metrics() {
     let place = Place::new();
     let name = "<img src=x onerror=window.pwned=1>\u{1b}[31m.log";
     let config = place.usual_config().replace("/app.log", "/*.log");
-    place.configure(&config.replace("name = \"app\"", "name = \"<svg onload=window.pwned=1>\""));
+    place.configure(&config);
     let hostile = "<script>window.pwned=1</script>\u{1b}[2J\u{1b}]0;pwned\u{7}\ndiag51007_rejections_total{cause=\"expired\"} \
                    9999\n# TYPE pwned counter\npwned 1\n";
     let refusal = log(1, 1).replace("code=51007", "code=51007 <script>window.pwned=1</script> \u{1b}[31m");
@@ -154,7 +156,9 @@ fn hostile_log_content_does_nothing_to_the_page_or_the_metrics() {
     check(&mut browser, "<script>window.pwned=1</script>");
     assert_eq!(browser.value("typeof window.pwned"), "undefined");
     assert_eq!(browser.value("document.querySelectorAll('main script, main img, [onerror], [onload]').length"), 0);
-    assert!(browser.value("document.body.textContent.includes('<svg onload=window.pwned=1>')") == Value::Bool(true));
+    assert!(
+        browser.value("document.body.textContent.includes('<img src=x onerror=window.pwned=1>')") == Value::Bool(true)
+    );
     assert_eq!(browser.value("/[\\u0000-\\u0008\\u001b]/.test(document.body.textContent)"), false);
     assert!(browser.errors.is_empty(), "{:?}", browser.errors);
     let metrics = daemon.get("/metrics").body;

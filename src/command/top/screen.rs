@@ -12,7 +12,7 @@ use ratatui::widgets::{Block, Borders, Clear, List, ListItem, ListState, Paragra
 use super::snapshot::{Rejection, Snapshot};
 
 /// The width of a bar of a share, in columns.
-const BAR: usize = 10;
+const BAR: u32 = 10;
 /// Rows of causes at most.
 const CAUSES: usize = 8;
 /// Below this many columns, products and keys are left out.
@@ -52,12 +52,12 @@ impl Screen {
     }
 
     /// What a key does; breaks to end.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "keys of a library, of which most mean nothing here")]
     pub(super) fn press(&mut self, key: KeyCode) -> ControlFlow<()> {
         match key {
-            KeyCode::Char('q') => return ControlFlow::Break(()),
             KeyCode::Esc if self.is_open => self.is_open = false,
             KeyCode::Esc if self.only.is_some() => self.filter(None),
-            KeyCode::Esc => return ControlFlow::Break(()),
+            KeyCode::Esc | KeyCode::Char('q') => return ControlFlow::Break(()),
             KeyCode::Down | KeyCode::Char('j') => self.move_by(1),
             KeyCode::Up | KeyCode::Char('k') => self.move_by(-1),
             KeyCode::PageDown => self.move_by(10),
@@ -258,7 +258,7 @@ fn titled(title: &str) -> Block<'static> {
 /// A bar of blocks; what is there is seen.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share lies between 0 and 1")]
 fn bar(share: f64) -> String {
-    let eighths = ((share.clamp(0.0, 1.0) * 8.0 * BAR as f64).round() as usize).max(1);
+    let eighths = ((share.clamp(0.0, 1.0) * 8.0 * f64::from(BAR)).round() as usize).max(1);
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied().unwrap_or_default();
     format!("{}{rest}", "█".repeat(eighths / 8))
 }

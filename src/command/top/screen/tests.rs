@@ -103,8 +103,8 @@ fn an_opened_rejection_and_a_filter() {
 #[test]
 fn a_selected_rejection_stays_selected_when_others_come() {
     let mut screen = screen(busy());
-    screen.press(KeyCode::Down);
-    screen.press(KeyCode::Down);
+    assert!(screen.press(KeyCode::Down).is_continue());
+    assert!(screen.press(KeyCode::Down).is_continue());
     let selected = screen.selected().cloned();
     let mut later = busy();
     later.rejections.insert(0, rejection(777));
@@ -119,8 +119,8 @@ fn no_size_is_too_small_to_draw() {
     for width in [0, 1, 5, 20, 79, 300] {
         for height in [0, 1, 2, 5, 10, 23, 100] {
             let mut screen = screen(busy());
-            screen.press(KeyCode::End);
-            screen.press(KeyCode::Enter);
+            assert!(screen.press(KeyCode::End).is_continue());
+            assert!(screen.press(KeyCode::Enter).is_continue());
             if width > 0 && height > 0 {
                 drawn(&mut screen, width, height);
             }
