@@ -78,9 +78,14 @@ impl Prometheus {
         serde_json::from_str(&ask(&self.address, "GET", path, "", b"").body).unwrap_or_default()
     }
 
+    /// What it answers to an instant query.
+    pub(crate) fn raw(&self, query: &str) -> Value {
+        self.get(&format!("/api/v1/query?query={}", encoded(query)))
+    }
+
     /// The values of an instant query, or why there are none.
     pub(crate) fn values(&self, query: &str) -> Result<Vec<f64>, String> {
-        let answer = self.get(&format!("/api/v1/query?query={}", encoded(query)));
+        let answer = self.raw(query);
         let Some(samples) = answer["data"]["result"].as_array() else { return Err(answer.to_string()) };
         Ok(samples.iter().filter_map(|sample| sample["value"][1].as_str()?.parse().ok()).collect())
     }
