@@ -29,10 +29,12 @@ fn url(daemon: &Daemon, query: &str) -> String {
     format!("http://{}/{query}", daemon.address)
 }
 
-/// Expired tokens and tokens without identity, as a log has them.
+/// Expired tokens and tokens without identity, as a log has them. A second lies between any two, so that no token is
+/// sent twice.
 fn log(expired: usize, without_identity: usize) -> String {
-    let at = now();
-    (0..expired).map(|_| expired_at(at)).chain((0..without_identity).map(|_| no_identity_at(at))).collect()
+    let ago = |seconds: usize| now().plus_millis(-1000 * i64::try_from(seconds).expect("a small number"));
+    let expired = (0..expired).map(|seconds| expired_at(ago(seconds)));
+    expired.chain((0..without_identity).map(|seconds| no_identity_at(ago(seconds)))).collect()
 }
 
 const ROWS: &str = "document.querySelectorAll('.rejections > li').length";

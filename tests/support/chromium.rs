@@ -55,8 +55,9 @@ fn command() -> Command {
     let unpacked = tools().join("unpacked");
     let browser = unpacked.join("usr/lib/chromium/chromium");
     assert!(browser.is_file(), "`chromium` is missing: run tests/run, which fetches it");
-    let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib/chromium"];
-    let folders = libraries.map(|folder| unpacked.join(folder)).into_iter().filter(|folder| folder.is_dir());
+    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let folders = [libraries.clone(), format!("{libraries}/pulseaudio"), "usr/lib/chromium".to_owned()];
+    let folders = folders.map(|folder| unpacked.join(folder));
     command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).expect("folders without a colon"));
     command.env("FONTCONFIG_PATH", unpacked.join("etc/fonts")).arg(browser);
     command
