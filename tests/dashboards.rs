@@ -171,7 +171,7 @@ fn hastened(rules: &str) -> String {
         out.push_str(before);
         if seconds > 0 && is_alone && starts {
             let millis = digits.parse::<u64>().expect("a number") * seconds * 1000 / FASTER;
-            out += &format!("{millis}ms");
+            out.extend([millis.to_string().as_str(), "ms"]);
             rest = after.split_at(1).1;
         } else {
             out.push_str(digits);

@@ -123,7 +123,7 @@ fn the_page_works_without_scripts() {
     let daemon = place.start();
     until_rejections(&daemon, None, 5);
     let mut browser = Browser::start();
-    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     browser.open(&url(&daemon, ""));
     assert_eq!(browser.value(ROWS), 5);
     assert_eq!(browser.value("document.getElementById('live').hidden"), true, "nothing claims to be live");
@@ -186,7 +186,7 @@ fn axe(browser: &mut Browser) -> Vec<String> {
     let path = tools().join("axe/package/axe.min.js");
     let script = fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}: run tests/run, which fetches it", path.display()));
-    browser.call("Runtime.evaluate", json!({"expression": script}));
+    browser.call("Runtime.evaluate", &json!({"expression": script}));
     let found = browser.value(
         "axe.run().then((found) => found.violations.filter((one) => ['serious', 'critical'].includes(one.impact))\
          .map((one) => `${one.id}: ${one.nodes.map((node) => node.html + ' ' + node.failureSummary).join('; ')}`))",

@@ -90,19 +90,19 @@ impl Browser {
         let pipe = child.stdin.take().expect("a pipe");
         let errors = VecDeque::new();
         let mut browser = Self { child, pipe, messages, session: None, number: 0, errors, _profile: profile };
-        let targets = browser.call("Target.getTargets", json!({}));
+        let targets = browser.call("Target.getTargets", &json!({}));
         let tab = targets["targetInfos"].as_array().expect("targets").iter().find(|target| target["type"] == "page");
         let tab = tab.expect("a tab")["targetId"].clone();
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": tab, "flatten": true}));
+        let attached = browser.call("Target.attachToTarget", &json!({"targetId": tab, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// One call, and its result.
-    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.number += 1;
         let mut call = json!({"id": self.number, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -132,14 +132,14 @@ impl Browser {
 
     /// Opens a page and waits until it is there.
     pub(crate) fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
         self.wait("the page", "document.readyState === 'complete' && location.href !== 'about:blank'");
     }
 
     /// The value of an expression on the page; promises are waited for.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let result = self.call("Runtime.evaluate", parameters);
+        let result = self.call("Runtime.evaluate", &parameters);
         assert!(result["exceptionDetails"].is_null(), "{expression}: {}", result["exceptionDetails"]);
         result["result"]["value"].clone()
     }
@@ -153,9 +153,9 @@ impl Browser {
     /// A window of this size, in light or dark.
     pub(crate) fn resize(&mut self, width: u32, height: u32, scheme: &str) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// Presses a key.
@@ -166,7 +166,7 @@ impl Browser {
                 continue;
             }
             let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
-            self.call("Input.dispatchKeyEvent", event);
+            self.call("Input.dispatchKeyEvent", &event);
         }
     }
 }

@@ -269,10 +269,11 @@ fn summary_line(one: &Rejection) -> Line<'static> {
         (Some(start), Some(end)) if one.key.len() > 8 => format!("  {start}…{end}"),
         _ => String::new(),
     };
+    let product = if one.product == "unknown" { String::new() } else { format!("{} · ", one.product) };
     Line::from(vec![
         format!("{time}  ").dim(),
         one.title.clone().into(),
-        format!("  {} · {}{key}", one.product, one.source).dim(),
+        format!("  {product}{}{key}", one.source).dim(),
     ])
 }
 
