@@ -61,6 +61,13 @@ Examples:
 
 Ends with 0 if nothing is wrong with the token, and with 1 if something is.";
 
+const TOP_EXAMPLES: &str = "\
+Examples:
+  diag51007 top
+  diag51007 top --url http://10.0.0.5:15107
+
+Keys: up and down select a rejection, Enter opens it, c shows only its cause, q ends.";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   diag51007 explain                 All causes and codes
@@ -143,6 +150,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Check one token
     Check(CheckArgs),
+    /// Watch a running daemon in the terminal
+    Top(TopArgs),
     /// Say what a cause or a code means and what to do
     Explain(ExplainArgs),
     /// Check a config, or print the defaults or the schema
@@ -267,6 +276,15 @@ impl fmt::Debug for TokenText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenText({} bytes)", self.0.len())
     }
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+#[command(after_help = TOP_EXAMPLES)]
+pub struct TopArgs {
+    /// Address of the daemon
+    #[arg(long, value_name = "URL", default_value_t = format!("http://127.0.0.1:{PORT}"))]
+    pub url: String,
 }
 
 /// Arguments of `explain`.

@@ -71,6 +71,8 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
 pub(super) fn respond(scene: &Scene<'_>) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     let mut response = ([kind], render(scene)).into_response();
+    // Without any referrer a browser would call the origin of the page's own form `null`, and be refused.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     if let Some(policy) = POLICY.as_ref() {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     }

@@ -181,5 +181,7 @@ async fn the_page_shows_what_happened_and_what_to_do() {
     }
     let quiet = Server::start(empty()).await;
     let answer = get(quiet.address, "/").await;
-    assert!(answer.text().contains("No connection was refused in the last 5 minutes; none has been seen yet."));
+    assert!(answer.text().contains(
+        "No connection was refused in the last 5 minutes; none has been seen yet. 2 sources followed, 0 lines read."
+    ));
 }

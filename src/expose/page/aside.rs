@@ -1,13 +1,15 @@
 //! What stands beside the main things: keys, products, sources, and links for machines.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Write};
 
 use crate::ledger::totals::Source;
 use crate::ledger::window::{KeyLabel, Tally, Window};
 
+use crate::product::Product;
+
 use super::Scene;
 use super::glance::configured;
-use super::html::{Ago, Bytes, Escaped, Grouped, ShortSid};
+use super::html::{Ago, Bytes, Counted, Escaped, Grouped, ShortSid};
 
 /// Rows of a list of counts.
 const ROWS: usize = 8;
@@ -15,17 +17,21 @@ const ROWS: usize = 8;
 pub(super) fn write_keys(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
     let window = Window::from_seconds(scene.filter.range.seconds());
     let tally = window.map_or_else(Tally::default, |window| scene.view.tally(window, scene.now));
+    if tally.rejections == 0 {
+        return page.write_str("<section id=\"keys\" data-part class=\"none\"></section>\n");
+    }
     write!(
         page,
         "<section id=\"keys\" data-part>\n<h2>Products and keys</h2>\n<p class=\"where\">in the last {}</p>\n",
         scene.filter.range.name()
     )?;
-    let products = tally.products.iter().map(|(product, count)| (product.id().to_owned(), count));
+    let called = |product: Product| if product == Product::Unknown { "not known" } else { product.id() };
+    let products = tally.products.iter().map(|(product, count)| (called(product).to_owned(), count));
     write_counts(page, "Product", products.collect(), tally.rejections)?;
     let name = |key: KeyLabel| match key {
         KeyLabel::Known(place) => scene.view.keys.sid(place).map_or_else(|| "other".to_owned(), short_code),
         KeyLabel::Other => "other keys".to_owned(),
-        KeyLabel::None => "no key known".to_owned(),
+        KeyLabel::None => "not known".to_owned(),
     };
     let keys = tally.keys.iter().map(|(key, count)| (name(key), count));
     write_counts(page, "Key", keys.collect(), tally.rejections)?;
@@ -104,15 +110,6 @@ fn write_source(page: &mut String, source: &Source, scene: &Scene<'_>) -> fmt::R
         writeln!(page, "<p class=\"note\">last error, {ago}: {}</p>", Escaped(&error.message))?;
     }
     page.write_str("</li>\n")
-}
-
-/// A number of things.
-struct Counted(u64, &'static str);
-
-impl Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{}", Grouped(self.0), self.1, if self.0 == 1 { "" } else { "s" })
-    }
 }
 
 pub(super) fn write_links(page: &mut String) -> fmt::Result {

@@ -58,7 +58,7 @@ pub(in crate::expose) struct Card {
 
 /// A section of cards, if there are any.
 pub(super) fn write(page: &mut String, id: &str, title: &str, cards: &[Card], now: UnixTime) -> fmt::Result {
-    write!(page, "<section id=\"{id}\" data-part class=\"{}\">\n", if cards.is_empty() { "none" } else { "cards" })?;
+    writeln!(page, "<section id=\"{id}\" data-part class=\"{}\">", if cards.is_empty() { "none" } else { "cards" })?;
     if !cards.is_empty() {
         write!(page, "<h2>{title}</h2>\n<ul>\n")?;
         cards.iter().try_for_each(|card| write_card(page, card, now))?;

@@ -48,7 +48,7 @@ fn read_fields(body: &[u8], now: UnixTime) -> Asked {
         let value = decoded(value).ok_or("The form could not be read as UTF-8 text.")?;
         match (name, value.trim()) {
             (b"token", _) => token = Some(value),
-            (b"at", "") | (b"product", "") => {}
+            (b"at" | b"product", "") => {}
             (b"at", text) => {
                 at = UnixTime::parse(text)
                     .ok_or("The time was not understood: write it as 2026-03-01T10:00:00Z, or as Unix seconds.")?;

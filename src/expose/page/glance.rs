@@ -9,7 +9,7 @@ use crate::ledger::window::{KeyLabel, Tally, Window};
 
 use super::Scene;
 use super::cards::Standing;
-use super::html::{Ago, Escaped, Grouped, Prose, Share, ShortSid};
+use super::html::{Ago, Counted, Escaped, Grouped, Prose, Share, ShortSid};
 
 /// The windows of the counts, in seconds, with their names.
 const WINDOWS: [(i64, &str); 3] = [(300, "5 min"), (3600, "1 hour"), (86_400, "24 hours")];
@@ -42,9 +42,12 @@ pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
         1 => page.write_str("1 connection was refused in the last 5 minutes")?,
         n => write!(page, "{} connections were refused in the last 5 minutes", Grouped(n))?,
     }
-    match scene.view.totals.last_rejection {
-        Some(at) => writeln!(page, "; the latest refusal was {}.</p>", Ago { at, now: scene.now })?,
-        None => page.write_str("; none has been seen yet.</p>\n")?,
+    if let Some(at) = scene.view.totals.last_rejection {
+        writeln!(page, "; the latest refusal was {}.</p>", Ago { at, now: scene.now })?;
+    } else {
+        let (sources, lines) = configured(scene.view).fold((0, 0), |(n, lines), one| (n + 1, lines + one.lines));
+        let (sources, lines) = (Counted(sources, "source"), Counted(lines, "line"));
+        writeln!(page, "; none has been seen yet. {sources} followed, {lines} read.</p>")?;
     }
     write_notes(page, scene)?;
     if minutes.rejections > 0 {
@@ -81,7 +84,8 @@ fn write_main_cause(page: &mut String, scene: &Scene<'_>, tally: &Tally, when: &
     let link = scene.filter.cause(Some(cause));
     write!(
         page,
-        "<div class=\"main\">\n<div><h3>Mostly</h3><p><a id=\"main-cause\" data-filter href=\"{link}\">{}</a>, {} in {when}{}",
+        "<div class=\"main\">\n<div><h3>{}</h3><p><a id=\"main-cause\" data-filter href=\"{link}\">{}</a>, {} in {when}{}",
+        if seen.count * 2 > tally.rejections { "Mostly" } else { "Most often" },
         Escaped(cause.title()),
         Share { part: seen.count, all: tally.rejections },
         if tally.causes.iter().count() > 1 { "" } else { " and nothing else" },

@@ -54,6 +54,15 @@ impl Display for Grouped {
     }
 }
 
+/// A number of things.
+pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
+
+impl Display for Counted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", Grouped(self.0), self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
 /// A number of bytes, in the unit that suits it.
 pub(super) struct Bytes(pub(super) u64);
 

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::cause::Family;
 use crate::diagnosis::{Diagnosis, TokenReport};
+use crate::product::Product;
 use crate::time::UnixTime;
 
 use super::super::rejections;
@@ -39,12 +40,15 @@ pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
 
 fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> fmt::Result {
     let id = Escaped(&diagnosis.id);
+    let product = Some(diagnosis.product).filter(|product| *product != Product::Unknown);
     write!(
         page,
-        "<li><details id=\"r-{id}\"><summary id=\"s-{id}\"><time datetime=\"{at}\">{}</time> <b>{}</b> <span class=\"where\">{} · {}",
+        "<li><details id=\"r-{id}\"><summary id=\"s-{id}\"><time datetime=\"{at}\">{}</time> <b>{}</b> \
+         <span class=\"where\">{}{}{}",
         Clock { at: diagnosis.at, now },
         Escaped(diagnosis.cause.title()),
-        diagnosis.product.id(),
+        product.map_or("", Product::id),
+        product.map_or("", |_| " · "),
         Escaped(&diagnosis.source),
         at = diagnosis.at,
     )?;
