@@ -43,6 +43,8 @@ pub(super) struct Rotations {
     extents: VecDeque<Extent>,
     /// A file of which a copy is being made, and until when it is looked at without a pause.
     copying: Option<(SlotId, Duration)>,
+    /// Copies that came while nothing was read of their originals, so that no content proves them.
+    unproven: Vec<PathBuf>,
 }
 
 struct Held {
@@ -154,7 +156,10 @@ impl Tailer {
     /// Follows what came and went at a path between the file that was read and the one that is there now. `alias` is
     /// where the path led before, if it is a link.
     pub(super) fn open_between(&mut self, source: usize, left: &Path, alias: Option<&Path>, old: Identity) {
-        let Some(now) = std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity) else { return };
+        // The one that was opened: what is at the path may be another one again.
+        let followed = self.by_path.get(left).and_then(|id| self.slots.get(id)).map(|slot| slot.label.identity);
+        let there = || std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity);
+        let Some(now) = followed.filter(|now| *now != old).or_else(there) else { return };
         let (Some(from), Some(to)) = (old.born, now.born) else { return };
         let mut between: Vec<(i64, PathBuf)> = Vec::new();
         for path in [Some(left), alias].into_iter().flatten().flat_map(kin::relatives) {
@@ -271,7 +276,33 @@ impl Tailer {
         let Some(id) = kin::bases(path).iter().find_map(|base| self.by_path.get(base).copied()) else { return };
         let copy = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|metadata| disk::seen(&metadata));
         if copy.is_some_and(|copy| self.slots.get(&id).is_some_and(|slot| slot.label.identity != copy.identity)) {
+            let offset = self.slots.get(&id).map(|slot| slot.offset());
+            if offset == Some(0) && kin::is_numbered(path) && self.rotations.unproven.len() < REMEMBERED_MAX {
+                self.rotations.unproven.push(path.to_owned());
+            }
             self.expect_cut(id);
+        }
+    }
+
+    /// Reads copies that came while nothing was read of their originals, if those were cut since.
+    pub(super) fn open_unproven(&mut self) {
+        for path in std::mem::take(&mut self.rotations.unproven) {
+            let base = kin::bases(&path).into_iter().find(|base| self.by_path.contains_key(base));
+            let slot = base.as_ref().and_then(|base| self.by_path.get(base)).and_then(|id| self.slots.get(id));
+            let (Some(base), Some(slot), Some(left)) = (base, slot, candidate(&path)) else { continue };
+            let Body::Live(live) = &slot.body else { continue };
+            if slot.queued {
+                self.rotations.unproven.push(path);
+                continue;
+            }
+            // What was read of the original by now stands in its copy, too: then that is found when it is cut.
+            let proven = live.position().is_some_and(|read| read.offset > 0 && holds(&left.file, &read));
+            if !proven
+                && !is_beginning_at(&left.file, left.seen.length, &base)
+                && !self.positions.knows(&left.seen.identity)
+            {
+                self.open_left(slot.label.source, &path, &base);
+            }
         }
     }
 

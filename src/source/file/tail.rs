@@ -202,6 +202,7 @@ impl Tailer {
             }
             self.do_due(began);
             self.round(began);
+            self.open_unproven();
             if woken && self.ready.is_empty() {
                 self.wake.rest((began + ROUND_LEAST).saturating_sub(self.now()));
             }
@@ -327,11 +328,11 @@ impl Tailer {
             Turn::More => self.queue(id),
             Turn::Left(paths) => {
                 for path in paths {
-                    self.open_between(source, &path, alias.as_deref(), identity);
                     if self.by_path.get(&path) == Some(&id) {
                         self.by_path.remove(&path);
                     }
                     self.consider(source, &path);
+                    self.open_between(source, &path, alias.as_deref(), identity);
                 }
             }
             Turn::Idle | Turn::Closed => {}
@@ -406,15 +407,19 @@ impl Body {
 impl Slot {
     /// Whether a file of the start has just been read to where it ended then.
     fn take_backlog(&mut self, more: bool) -> bool {
-        let offset = match &self.body {
-            Body::Live(live) => live.offset(),
-            Body::Archive(_) => 0,
-        };
+        let offset = self.offset();
         let reached = self.label.backlog.is_some_and(|target| !more || offset >= target) && !self.body.is_waiting();
         if reached {
             self.label.backlog = None;
         }
         reached
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        match &self.body {
+            Body::Live(live) => live.offset(),
+            Body::Archive(_) => 0,
+        }
     }
 
     fn unread(&self) -> u64 {
