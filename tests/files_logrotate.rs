@@ -31,11 +31,17 @@ fn check(include: &str, settings: &str) {
     fs::create_dir(scene.path("logs")).unwrap();
     scene.write("logs/app.log", lines(0, 10));
     let log = scene.path("logs/app.log");
-    let config = format!("{} {{\n  rotate 20\n  missingok\n{settings}\n}}\n", log.display());
-    scene.write("logrotate.conf", config);
     scene.follow(&[include]);
     for n in 1..=ROTATIONS {
+        let settings = settings.replace("{n}", &n.to_string());
+        let config = format!("{} {{\n  rotate 20\n  missingok\n{settings}\n}}\n", log.display());
+        scene.write("logrotate.conf", config);
         scene.append("logs/app.log", lines(n * 10, n * 10 + 5));
+        if settings.contains("compress") && !include.ends_with('*') {
+            // What is packed and deleted before it was ever seen stands in an archive that is not to be read.
+            let bytes = lines(0, n * 10 + 5).len();
+            scene.recorder.wait_until("the lines before the rotation", |record| record.all().len() == bytes);
+        }
         let mut command = Command::new(&logrotate);
         command.arg("--force").arg("--state").arg(scene.path("state")).arg(scene.path("logrotate.conf"));
         let output = command.output().unwrap();
@@ -84,8 +90,8 @@ fn copytruncate_is_followed() {
 
 #[test]
 fn dateext_is_followed() {
-    check("logs/*.log", "  create\n  dateext\n  dateformat -%Y%m%d-%s");
-    check("logs/app.log*", "  create\n  dateext\n  dateformat -%Y%m%d-%s");
+    check("logs/*.log", "  create\n  dateext\n  dateformat -%Y%m%d-{n}");
+    check("logs/app.log*", "  create\n  dateext\n  dateformat -%Y%m%d-{n}");
 }
 
 #[test]
