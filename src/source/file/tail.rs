@@ -18,6 +18,7 @@ use super::discover::Scans;
 use super::disk::{BLOCK_BYTES, Block};
 use super::follow::Identity;
 use super::glob::Patterns;
+use super::pipe::Pipe;
 use super::room;
 use super::rotate::Rotations;
 use super::turn::{Live, Positions};
@@ -127,6 +128,7 @@ pub(super) struct Tailer {
     progress_due: Duration,
     pub(super) scans: Scans,
     pub(super) rotations: Rotations,
+    pub(super) pipes: BTreeMap<PathBuf, Pipe>,
     /// Most files open at a time.
     pub(super) open_max: usize,
 }
@@ -161,6 +163,7 @@ impl Tailer {
             progress_due: Duration::ZERO,
             scans: Scans::default(),
             rotations: Rotations::default(),
+            pipes: BTreeMap::new(),
             open_max: room::open_max(),
         }
     }
@@ -386,6 +389,7 @@ impl Tailer {
 
     /// Ends all streams: what stands on a last line counts.
     fn finish(mut self) {
+        self.end_pipes();
         while let Some((id, slot)) = self.slots.pop_first() {
             self.close(id, &slot);
         }
