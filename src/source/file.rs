@@ -5,8 +5,8 @@
 //!                 └─▶ discover (which files there are) ◀─ glob
 //! ```
 //! One thread serves all file sources; the system's notifications come on a second one. I/O happens here only: what to
-//! do with a file is decided in [`follow`], which has neither disk nor clock. Named pipes and standard input are not
-//! followed. Nothing here knows what a line means.
+//! do with a file is decided in [`follow`], which has neither disk nor clock. What a rotation may have taken away is
+//! found by `rotate`. Named pipes have a thread each. Nothing here knows what a line means.
 
 pub mod archive;
 mod complain;
@@ -16,6 +16,7 @@ pub mod follow;
 mod glob;
 mod kin;
 mod known;
+mod pipe;
 mod room;
 mod rotate;
 mod switch;

@@ -1,6 +1,7 @@
 //! Which files there are: the scan of the patterns, and what a notification means for it.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,7 @@ impl Tailer {
     pub(super) fn scan(&mut self) {
         let began = self.now();
         self.scans.wanted = false;
+        self.end_lost_pipes();
         for index in 0..self.sources.len() {
             if self.wake.is_stopped() {
                 return;
@@ -174,6 +176,9 @@ impl Tailer {
                 return false;
             }
         };
+        if metadata.file_type().is_fifo() {
+            return self.open_pipe(source, path, disk::seen(&metadata).identity);
+        }
         if !metadata.is_file() {
             if !metadata.is_dir() {
                 self.complain_kind(source, path);
@@ -267,7 +272,7 @@ impl Tailer {
         if let Some(source) = self.sources.get(source) {
             self.complaints.say(now, &source.name, path, Failure::Read, || {
                 format!(
-                    "Expected a regular file at {0}, but found a pipe, socket or device, which is not read. Leave it out \
+                    "Expected a regular file at {0}, but found a socket or device, which is not read. Leave it out \
                      with `exclude = [\"{0}\"]`.",
                     path.display()
                 )

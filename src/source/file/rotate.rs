@@ -18,7 +18,7 @@ use super::disk;
 use super::follow::{FINGERPRINT_BYTES, Identity, Position, Seen};
 use super::kin;
 use super::known::Extent;
-use super::tail::{Body, Label, SlotId, Source, Tailer};
+use super::tail::{Body, Label, Slot, SlotId, Source, Tailer};
 use crate::pipeline::StreamId;
 use crate::source::Health;
 
@@ -43,6 +43,8 @@ pub(super) struct Rotations {
     extents: VecDeque<Extent>,
     /// A file of which a copy is being made, and until when it is looked at without a pause.
     copying: Option<(SlotId, Duration)>,
+    /// Copies that came while nothing was read of their originals, so that no content proves them.
+    unproven: Vec<PathBuf>,
 }
 
 struct Held {
@@ -154,7 +156,10 @@ impl Tailer {
     /// Follows what came and went at a path between the file that was read and the one that is there now. `alias` is
     /// where the path led before, if it is a link.
     pub(super) fn open_between(&mut self, source: usize, left: &Path, alias: Option<&Path>, old: Identity) {
-        let Some(now) = std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity) else { return };
+        // The one that was opened: what is at the path may be another one again.
+        let followed = self.by_path.get(left).and_then(|id| self.slots.get(id)).map(|slot| slot.label.identity);
+        let there = || std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity);
+        let Some(now) = followed.filter(|now| *now != old).or_else(there) else { return };
         let (Some(from), Some(to)) = (old.born, now.born) else { return };
         let mut between: Vec<(i64, PathBuf)> = Vec::new();
         for path in [Some(left), alias].into_iter().flatten().flat_map(kin::relatives) {
@@ -165,11 +170,12 @@ impl Tailer {
                 continue;
             }
             // Born later than the file that is there: a copy of that one, made before a cut or not.
-            let copied = born > to && !(kin::is_numbered(&path) && !is_beginning_at(&file, seen.length, left));
+            let of_now = born > to && (!kin::is_numbered(&path) || is_beginning_at(&file, seen.length, left));
             let long = seen.length >= FINGERPRINT_BYTES as u64;
-            if !copied && !(long && self.is_beginning_of(&file, seen.length, old)) {
-                between.push((born, path));
+            if of_now || long && self.is_beginning_of(&file, seen.length, old) {
+                continue;
             }
+            between.push((born, path));
         }
         between.sort_unstable();
         between.dedup();
@@ -228,26 +234,22 @@ impl Tailer {
             let position = Position { identity: seen.identity, offset: seen.length, fingerprint };
             same.then_some((id, Held { position, original: identity }))
         });
-        match held {
-            Some((id, held)) => {
-                if before.is_none_or(|before| before.position.offset != held.position.offset) {
-                    self.expect_cut(id);
-                }
-                if self.rotations.held.len() >= REMEMBERED_MAX {
-                    self.rotations.held.pop_first();
-                }
-                self.rotations.held.insert(path.to_owned(), held);
-                true
+        let Some((id, held)) = held else {
+            // Its original went away: what was the same then was read there.
+            let gone = before.filter(|before| original.is_none_or(|(_, now)| now != before.original));
+            if let Some(held) = gone.filter(|held| held.position.offset > 0) {
+                self.positions.keep(held.position);
             }
-            None => {
-                // Its original went away: what was the same then was read there.
-                let gone = before.filter(|before| original.is_none_or(|(_, now)| now != before.original));
-                if let Some(held) = gone.filter(|held| held.position.offset > 0) {
-                    self.positions.keep(held.position);
-                }
-                false
-            }
+            return false;
+        };
+        if before.is_none_or(|before| before.position.offset != held.position.offset) {
+            self.expect_cut(id);
         }
+        if self.rotations.held.len() >= REMEMBERED_MAX {
+            self.rotations.held.pop_first();
+        }
+        self.rotations.held.insert(path.to_owned(), held);
+        true
     }
 
     /// Whether a file holds what was read of another one and stands there no more.
@@ -271,7 +273,33 @@ impl Tailer {
         let Some(id) = kin::bases(path).iter().find_map(|base| self.by_path.get(base).copied()) else { return };
         let copy = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|metadata| disk::seen(&metadata));
         if copy.is_some_and(|copy| self.slots.get(&id).is_some_and(|slot| slot.label.identity != copy.identity)) {
+            let offset = self.slots.get(&id).map(Slot::offset);
+            if offset == Some(0) && kin::is_numbered(path) && self.rotations.unproven.len() < REMEMBERED_MAX {
+                self.rotations.unproven.push(path.to_owned());
+            }
             self.expect_cut(id);
+        }
+    }
+
+    /// Reads copies that came while nothing was read of their originals, if those were cut since.
+    pub(super) fn open_unproven(&mut self) {
+        for path in std::mem::take(&mut self.rotations.unproven) {
+            let base = kin::bases(&path).into_iter().find(|base| self.by_path.contains_key(base));
+            let slot = base.as_ref().and_then(|base| self.by_path.get(base)).and_then(|id| self.slots.get(id));
+            let (Some(base), Some(slot), Some(left)) = (base, slot, candidate(&path)) else { continue };
+            let Body::Live(live) = &slot.body else { continue };
+            if slot.queued {
+                self.rotations.unproven.push(path);
+                continue;
+            }
+            // What was read of the original by now stands in its copy, too: then that is found when it is cut.
+            let proven = live.position().is_some_and(|read| read.offset > 0 && holds(&left.file, &read));
+            if !proven
+                && !is_beginning_at(&left.file, left.seen.length, &base)
+                && !self.positions.knows(&left.seen.identity)
+            {
+                self.open_left(slot.label.source, &path, &base);
+            }
         }
     }
 
@@ -351,11 +379,14 @@ impl Tailer {
 
     /// Copies of a file that was cut: what they had in common with it was read there.
     fn release_held(&mut self, original: Identity) {
-        let released: Vec<Held> =
-            self.rotations.held.extract_if(.., |_, held| held.original == original).map(|(_, held)| held).collect();
-        for held in released.iter().filter(|held| held.position.offset > 0) {
-            self.positions.keep(held.position);
-        }
+        let positions = &mut self.positions;
+        self.rotations.held.retain(|_, held| {
+            let released = held.original == original;
+            if released && held.position.offset > 0 {
+                positions.keep(held.position);
+            }
+            !released
+        });
     }
 
     /// A file that was cut while nobody looked: goes on in its copy.

@@ -18,6 +18,7 @@ use super::discover::Scans;
 use super::disk::{BLOCK_BYTES, Block};
 use super::follow::Identity;
 use super::glob::Patterns;
+use super::pipe::Pipe;
 use super::room;
 use super::rotate::Rotations;
 use super::turn::{Live, Positions};
@@ -127,6 +128,7 @@ pub(super) struct Tailer {
     progress_due: Duration,
     pub(super) scans: Scans,
     pub(super) rotations: Rotations,
+    pub(super) pipes: BTreeMap<PathBuf, Pipe>,
     /// Most files open at a time.
     pub(super) open_max: usize,
 }
@@ -161,6 +163,7 @@ impl Tailer {
             progress_due: Duration::ZERO,
             scans: Scans::default(),
             rotations: Rotations::default(),
+            pipes: BTreeMap::new(),
             open_max: room::open_max(),
         }
     }
@@ -202,6 +205,7 @@ impl Tailer {
             }
             self.do_due(began);
             self.round(began);
+            self.open_unproven();
             if woken && self.ready.is_empty() {
                 self.wake.rest((began + ROUND_LEAST).saturating_sub(self.now()));
             }
@@ -327,11 +331,11 @@ impl Tailer {
             Turn::More => self.queue(id),
             Turn::Left(paths) => {
                 for path in paths {
-                    self.open_between(source, &path, alias.as_deref(), identity);
                     if self.by_path.get(&path) == Some(&id) {
                         self.by_path.remove(&path);
                     }
                     self.consider(source, &path);
+                    self.open_between(source, &path, alias.as_deref(), identity);
                 }
             }
             Turn::Idle | Turn::Closed => {}
@@ -385,6 +389,7 @@ impl Tailer {
 
     /// Ends all streams: what stands on a last line counts.
     fn finish(mut self) {
+        self.end_pipes();
         while let Some((id, slot)) = self.slots.pop_first() {
             self.close(id, &slot);
         }
@@ -406,15 +411,19 @@ impl Body {
 impl Slot {
     /// Whether a file of the start has just been read to where it ended then.
     fn take_backlog(&mut self, more: bool) -> bool {
-        let offset = match &self.body {
-            Body::Live(live) => live.offset(),
-            Body::Archive(_) => 0,
-        };
+        let offset = self.offset();
         let reached = self.label.backlog.is_some_and(|target| !more || offset >= target) && !self.body.is_waiting();
         if reached {
             self.label.backlog = None;
         }
         reached
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        match &self.body {
+            Body::Live(live) => live.offset(),
+            Body::Archive(_) => 0,
+        }
     }
 
     fn unread(&self) -> u64 {

@@ -198,7 +198,7 @@ impl World {
                 }
             }
             Act::Reopen => self.reopen(),
-            Act::Rename | Act::Date if self.is_full() => {}
+            Act::Rename | Act::Date | Act::CopyTruncate if self.is_full() => {}
             Act::Rename => {
                 self.reopen();
                 self.shift();
@@ -209,7 +209,6 @@ impl World {
                 self.dates += 1;
                 self.rotate(&format!("app.log-20261124{:02}", self.dates));
             }
-            Act::CopyTruncate if self.is_full() => {}
             Act::CopyTruncate => {
                 self.reopen();
                 self.look_if_new();
@@ -256,6 +255,7 @@ impl World {
     }
 
     /// Where archives are not read, only what is followed and saved is packed.
+    #[expect(clippy::disallowed_methods, reason = "set beside the times that the system gives to other files")]
     fn pack(&mut self) {
         self.reopen();
         let Some(path) = self.rotated().pop() else { return };
