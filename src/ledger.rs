@@ -6,9 +6,15 @@
 //!
 //! Deliberately without labels or text: how numbers are named and printed is the work of [`crate::expose`].
 
+pub mod alert;
 pub mod distinct;
+pub mod incident;
 pub mod keys;
+mod look;
+pub mod sketch;
+pub mod spike;
 pub mod totals;
+pub mod watch;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,10 +26,16 @@ use crate::pipeline::Event;
 use crate::source::Health;
 use crate::time::UnixTime;
 
+use self::alert::Alerts;
 use self::distinct::{Distinct, Tokens};
+use self::incident::Incidents;
+use self::incident::story::KeyRecords;
 use self::keys::Keys;
 use self::totals::{Source, Totals};
+use self::watch::{Saw, Watch};
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
+
+pub use self::look::{Looked, Remembered};
 
 /// The most sources that are told apart; far more than a config names.
 const SOURCES_MAX: usize = 4096;
@@ -39,11 +51,19 @@ pub struct Settings {
     pub keys_max: usize,
     /// Different tokens that are told apart, for each cause.
     pub tokens_max: usize,
+    /// The daemon's own alerts.
+    pub alerts: alert::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rejections_kept: 1000, keys: Vec::new(), keys_max: 100, tokens_max: 4096 }
+        Self {
+            rejections_kept: 1000,
+            keys: Vec::new(),
+            keys_max: 100,
+            tokens_max: 4096,
+            alerts: alert::Settings::default(),
+        }
     }
 }
 
@@ -69,6 +89,10 @@ pub struct View {
     pub rejections: VecDeque<Kept>,
     /// The latest rejection of each cause.
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
+    /// What belongs together.
+    pub incidents: Incidents,
+    /// The daemon's own alerts, as they were at the last look.
+    pub alerts: Arc<Alerts>,
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
@@ -110,6 +134,8 @@ impl View {
 pub struct Ledger {
     settings: Settings,
     working: View,
+    watch: Watch,
+    records: KeyRecords,
 }
 
 impl Ledger {
@@ -121,11 +147,14 @@ impl Ledger {
             keys: Keys::new(&settings.keys, settings.keys_max),
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
+            incidents: Incidents::default(),
+            alerts: Arc::default(),
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
         };
-        Self { settings, working }
+        let watch = Watch::new(&settings.alerts, now);
+        Self { settings, working, watch, records: KeyRecords::default() }
     }
 
     /// Takes over new settings and sources. Sources that are gone keep their counters; the limit of distinct tokens
@@ -140,6 +169,7 @@ impl Ledger {
         }
         let kept = self.working.rejections.len().saturating_sub(settings.rejections_kept);
         self.working.rejections.drain(..kept);
+        self.watch.reload(&settings.alerts);
         self.settings = Settings { tokens_max: self.settings.tokens_max, ..settings };
     }
 
@@ -179,9 +209,10 @@ impl Ledger {
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
+        let is_live = source.caught_up;
         // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
         // scrapes the counters, and however wrong a line's clock or zone is.
-        let at = if source.caught_up { now } else { diagnosis.at };
+        let at = if is_live { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
@@ -196,13 +227,17 @@ impl Ledger {
             skipped: &diagnosis.skipped,
         };
         working.windows.count(&counted, now);
+        let mut before = None;
         if let Some(token) = &diagnosis.token {
             let max = self.settings.tokens_max;
             let of_cause = working.tokens_by_cause.entry(diagnosis.cause).or_insert_with(|| Arc::new(Tokens::new(max)));
             let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
-            Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            before = Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
         }
+        let known = self.records.saw(diagnosis);
+        working.incidents.count(diagnosis, at.min(now), &known);
+        self.watch.saw(&Saw { diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
         let diagnosis = Arc::new(diagnosis.clone());
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
         // must not keep its place for ever.

@@ -1,4 +1,5 @@
 //! diag51007.
+pub mod alertmanager;
 pub mod cause;
 pub mod classify;
 pub mod code;

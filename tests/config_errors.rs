@@ -135,10 +135,6 @@ fn what_only_a_later_version_reads() {
         "[[source]]\nname = \"debugger\"\nkind = \"webhook\"\npath = \"/twilio/debugger\"",
         "config.toml:3:8: `source.kind`: expected `file` or `stdin`, the kinds that this version reads, but found `webhook`\n  help: remove the source, or let Twilio's events go to a file and follow that",
     );
-    check(
-        "[alertmanager]\nurls = []",
-        "config.toml:1:2: `alertmanager`: this version can't do what this section configures\n  help: remove the section",
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The alerting summary: what a window held, by cause, product, key, code and source.
 //!
-//! `status` is computed by the alerts; as long as none is defined, none fires and it is `ok`.
+//! `status` is the furthest state of the daemon's own alerts.
 
 use serde::Serialize;
 
@@ -11,18 +11,12 @@ use crate::ledger::window::{CodeLabel, KeyLabel, Seen, Tally, Window};
 use crate::product::Product;
 use crate::time::UnixTime;
 
-/// Whether an alert fires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum AlertStatus {
-    /// None.
-    Ok,
-}
+use super::{alerts, incidents};
 
 /// The summary of a window.
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
-    status: AlertStatus,
+    status: alerts::Overall,
     at: UnixTime,
     window: String,
     window_seconds: i64,
@@ -38,8 +32,8 @@ pub struct Summary<'a> {
     by_code: Vec<ByCode>,
     by_source: Vec<BySource<'a>>,
     checks_skipped: Vec<SkippedCount>,
-    firing_alerts: [(); 0],
-    open_incidents: [(); 0],
+    firing_alerts: Vec<alerts::Row<'a>>,
+    open_incidents: Vec<incidents::Shown<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +103,7 @@ pub fn summary(view: &View, window: Window, now: UnixTime) -> Summary<'_> {
     let all = tally.rejections;
     let distinct = view.distinct_tokens(None, window, now);
     Summary {
-        status: AlertStatus::Ok,
+        status: alerts::overall(&view.alerts),
         at: now,
         window: window.to_string(),
         window_seconds: window.seconds(),
@@ -147,8 +141,8 @@ pub fn summary(view: &View, window: Window, now: UnixTime) -> Summary<'_> {
             reason: skipped.reason,
             count,
         }),
-        firing_alerts: [],
-        open_incidents: [],
+        firing_alerts: alerts::firing(&view.alerts),
+        open_incidents: incidents::open(view, now),
     }
 }
 
