@@ -289,13 +289,13 @@ mod tests {
 
     use super::*;
 
-    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+    pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
 
-    fn ledger(settings: Settings) -> Ledger {
+    pub(super) fn ledger(settings: Settings) -> Ledger {
         Ledger::new(settings, ["app".into()], NOW)
     }
 
-    fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
+    pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         Diagnosis {
             id: id.to_string(),
             at: NOW,
