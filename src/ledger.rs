@@ -193,6 +193,9 @@ impl Ledger {
         if let Some((_, source)) = self.source(source) {
             source.health(health, now);
         }
+        if *health == Health::CaughtUp && self.working.behind().next().is_none() {
+            self.watch.caught_up(now);
+        }
     }
 
     /// All that was applied, for a store that makes it durable before it is committed.

@@ -399,3 +399,66 @@ fn annotations(signal: &Signal, settings: &Settings) -> BTreeMap<String, String>
     }
     annotations
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+
+    fn failing() -> Signal {
+        let subject = Subject::Source("app".to_owned());
+        Signal { name: Name::SourceFailing, subject, value: 1.0, annotations: BTreeMap::new() }
+    }
+
+    /// Steps at these seconds, with and without the condition, and gives the state after each.
+    #[track_caller]
+    fn check(steps: &[(i64, bool)], expected: &[Option<State>]) {
+        let (mut alerts, settings) = (Alerts::default(), Settings::default());
+        let mut states = Vec::new();
+        for (seconds, holds) in steps {
+            let signals = if *holds { vec![failing()] } else { Vec::new() };
+            alerts.step(signals, &settings, NOW.plus_millis(seconds * 1000));
+            states.push(alerts.state(Name::SourceFailing));
+        }
+        assert_eq!(states, expected);
+    }
+
+    #[test]
+    fn an_alert_waits_before_it_fires_and_goes_on_a_while_after() {
+        use State::{Firing, Pending};
+        check(
+            &[(0, true), (59, true), (60, true), (100, false), (179, false), (180, false)],
+            &[Some(Pending), Some(Pending), Some(Firing), Some(Firing), Some(Firing), None],
+        );
+    }
+
+    #[test]
+    fn a_condition_that_ends_early_begins_anew() {
+        use State::Pending;
+        check(&[(0, true), (50, false), (55, true), (70, true)], &[Some(Pending), None, Some(Pending), Some(Pending)]);
+    }
+
+    #[test]
+    fn an_alert_that_is_switched_off_does_not_exist() {
+        let (mut alerts, mut settings) = (Alerts::default(), Settings::default());
+        alerts.step(vec![failing()], &settings, NOW);
+        let off = Rule { enabled: false, ..Name::SourceFailing.rule() };
+        settings.rules.insert(Name::SourceFailing, off);
+        alerts.step(vec![failing()], &settings, NOW.plus_millis(1000));
+        assert_eq!(alerts.all(), []);
+    }
+
+    #[test]
+    fn labels_of_the_config_do_not_hide_those_of_the_alert() {
+        let mut settings = Settings::default();
+        for (name, value) in [("instance", "chat-1"), ("source", "other")] {
+            settings.labels.insert(name.to_owned(), value.to_owned());
+        }
+        let mut alerts = Alerts::default();
+        alerts.step(vec![failing()], &settings, NOW);
+        let labels = &alerts.all()[0].labels;
+        assert_eq!((labels["instance"].as_str(), labels["source"].as_str()), ("chat-1", "app"));
+        assert_eq!(alerts.all()[0].annotations["runbook_url"], "dashboards/runbooks.md#sourcefailing");
+    }
+}

@@ -294,3 +294,6 @@ impl Incidents {
         Self { list: list.into_iter().map(Arc::new).take(INCIDENTS_MAX).collect(), next }
     }
 }
+
+#[cfg(test)]
+mod tests;

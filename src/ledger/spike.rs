@@ -215,3 +215,82 @@ impl Spike {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two days with one event every five minutes.
+    fn taught() -> Spike {
+        let mut spike = Spike::default();
+        (0..2880).for_each(|minute| spike.count(minute, u32::from(minute % 5 == 0)));
+        spike
+    }
+
+    #[test]
+    fn a_warm_up_says_that_it_is_one_and_ends_after_a_day() {
+        let mut spike = Spike::default();
+        spike.count(0, 1);
+        assert!(spike.look().is_warming_up);
+        spike.advance(WARM_UP_MINUTES + 40);
+        assert!(!spike.look().is_warming_up);
+    }
+
+    #[test]
+    fn what_is_usual_is_learned() {
+        let look = taught().look();
+        assert!((0.17..0.23).contains(&look.usual_per_minute), "{look:?}");
+        assert!(look.score < 0.5, "{look:?}");
+    }
+
+    #[test]
+    fn a_spike_is_found_within_the_minute_that_is_not_over_yet() {
+        let mut spike = taught();
+        spike.count(2880, 12);
+        assert!(spike.look().score >= 1.0);
+    }
+
+    #[test]
+    fn a_spike_does_not_teach_and_ends() {
+        let mut spike = taught();
+        (2880..2940).for_each(|minute| {
+            spike.count(minute, 5);
+            if spike.look().score >= 1.0 {
+                spike.begin();
+            }
+        });
+        let look = spike.look();
+        assert!(look.is_active && look.usual_per_minute < 0.3, "{look:?}");
+        spike.advance(2960);
+        assert!(!spike.look().is_active);
+    }
+
+    #[test]
+    fn a_level_that_stays_becomes_the_usual_one() {
+        let mut spike = taught();
+        let day = 2880 + i64::from(SPIKE_MINUTES_MAX) + 1440;
+        (2880..day).for_each(|minute| {
+            spike.count(minute, 5);
+            if spike.look().score >= 1.0 {
+                spike.begin();
+            }
+        });
+        let look = spike.look();
+        assert!(!look.is_active && look.score < 1.0 && look.usual_per_minute > 1.5, "{look:?}");
+    }
+
+    #[test]
+    fn a_long_pause_is_gone_through_in_bounded_time() {
+        let mut spike = taught();
+        spike.advance(i64::MAX / 2);
+        assert!(spike.look().usual_per_minute < 0.01);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let spike = taught();
+        let text = serde_json::to_string(&spike).expect("JSON");
+        let read: Spike = serde_json::from_str(&text).expect("its own JSON");
+        assert_eq!(read.look(), spike.look());
+    }
+}

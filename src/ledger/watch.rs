@@ -262,17 +262,24 @@ impl Watch {
         self.tracks.get_mut(at).map(|(_, track)| track)
     }
 
-    /// Learns from the backlog, once it has been read.
+    /// Learns from the backlog, once it has been read, or has been waited for.
     fn settle(&mut self, scene: &Scene<'_>) {
         let is_behind = scene.sources.iter().any(|source| source.configured && !source.caught_up);
         let waited = scene.now.millis_since(self.speakers.started(scene.now));
-        if self.is_settled || (is_behind && waited < BACKLOG_WAIT_MILLIS) {
+        if !is_behind || waited >= BACKLOG_WAIT_MILLIS {
+            self.caught_up(scene.now);
+        }
+    }
+
+    /// Learns from the backlog, because all of it has been read: whatever comes from now on is news.
+    pub fn caught_up(&mut self, now: UnixTime) {
+        if self.is_settled {
             return;
         }
         self.is_settled = true;
         let backlog = std::mem::take(&mut self.backlog);
         let first = backlog.keys().next().copied();
-        let now = self.step(scene.now);
+        let now = self.step(now);
         for (series, track) in &mut self.tracks {
             let known = track.spike.minute();
             if let (Some(first), None) = (first, known) {

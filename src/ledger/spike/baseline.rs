@@ -18,7 +18,7 @@ const LEVEL_MEMORY: f64 = 240.0;
 /// Memory of the scatter, in minutes.
 const SCATTER_MEMORY: f64 = 7.0 * 1440.0;
 /// The rate that is assumed before anything is known, in events a minute, and what it weighs, in minutes.
-const ASSUMED_RATE: f64 = 0.5;
+const ASSUMED_RATE: f64 = 0.3;
 const ASSUMED_MINUTES: f64 = 45.0;
 /// The least rate that is believed in, in events a minute: one in three days.
 const RATE_MIN: f64 = 0.000_25;
