@@ -4,6 +4,7 @@
 //! start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
 //! what they hold, the last counts are committed, then open requests drain.
 
+mod alerting;
 mod clock;
 mod hub;
 mod reload;
@@ -28,6 +29,7 @@ use crate::source::stdin::read_stdin;
 use crate::token::{Ending, Sent};
 use crate::{validate, version};
 
+use alerting::Alerting;
 pub use clock::now;
 use hub::Hub;
 use reload::{Reloader, Running};
@@ -99,12 +101,13 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let listeners = bind(&config.web.listen).await?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
-    let hub = Arc::new(Hub::new(&config, key, now()));
+    let hub = Arc::new(Hub::new(&config, key, alerting::page(&listeners), now()));
     let running = Running::new(start_files(&config, &hub)?);
     for source in config.sources.iter().filter(|source| source.kind == SourceKind::Stdin) {
         let (name, zone) = (source.name.as_str().into(), source.timezone.as_str().into());
         read_stdin(&name, &zone, Arc::clone(&hub) as _).map_err(system("standard input can't be read"))?;
     }
+    let alerting = Alerting::start(&hub);
     let ticker = hub.start_ticker().map_err(system("the system gives no thread for the clock"))?;
     let reloader = Arc::new(Reloader::new(plan.load, Arc::clone(&hub), running, Arc::clone(&config)));
     let state = state(&hub, &reloader)?;
@@ -128,6 +131,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         hub.end();
     };
     http::serve(listeners, state, shutdown).await;
+    alerting.stop();
     ticker.stop();
     tracing::info!("Everything that was read has been counted; the daemon ends.");
     Ok(())

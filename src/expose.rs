@@ -3,9 +3,11 @@
 //! Everything here reads committed views and answers; nothing here counts. The daemon hands over what is needed as
 //! [`Handles`]: views and its own state through watch channels, its clock, and two things that it does on request.
 
+mod alerts;
 mod answer;
 mod check;
 pub mod http;
+mod incidents;
 mod listing;
 pub mod metrics;
 mod openapi;

@@ -6,10 +6,16 @@
 //!
 //! Deliberately without labels or text: how numbers are named and printed is the work of [`crate::expose`].
 
+pub mod alert;
 pub mod distinct;
+pub mod incident;
 pub mod keys;
+mod look;
 pub mod recent;
+pub mod sketch;
+pub mod spike;
 pub mod totals;
+pub mod watch;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,12 +27,18 @@ use crate::pipeline::Event;
 use crate::source::Health;
 use crate::time::UnixTime;
 
+use self::alert::Alerts;
 use self::distinct::{Distinct, Tokens};
+use self::incident::Incidents;
+use self::incident::story::KeyRecords;
 use self::keys::Keys;
 use self::recent::{Early, Exposed, Recent};
 use self::totals::{Source, Totals};
+use self::watch::{Saw, Watch};
 use self::window::series::Slot;
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
+
+pub use self::look::{Looked, Remembered};
 
 /// The most sources that are told apart; far more than a config names.
 const SOURCES_MAX: usize = 4096;
@@ -42,11 +54,19 @@ pub struct Settings {
     pub keys_max: usize,
     /// Different tokens that are told apart, for each cause.
     pub tokens_max: usize,
+    /// The daemon's own alerts.
+    pub alerts: alert::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rejections_kept: 1000, keys: Vec::new(), keys_max: 100, tokens_max: 4096 }
+        Self {
+            rejections_kept: 1000,
+            keys: Vec::new(),
+            keys_max: 100,
+            tokens_max: 4096,
+            alerts: alert::Settings::default(),
+        }
     }
 }
 
@@ -72,6 +92,10 @@ pub struct View {
     pub rejections: VecDeque<Kept>,
     /// The latest rejection of each cause.
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
+    /// What belongs together.
+    pub incidents: Incidents,
+    /// The daemon's own alerts, as they were at the last look.
+    pub alerts: Arc<Alerts>,
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
@@ -141,6 +165,8 @@ impl View {
 pub struct Ledger {
     settings: Settings,
     working: View,
+    watch: Watch,
+    records: KeyRecords,
 }
 
 impl Ledger {
@@ -152,13 +178,16 @@ impl Ledger {
             keys: Keys::new(&settings.keys, settings.keys_max),
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
+            incidents: Incidents::default(),
+            alerts: Arc::default(),
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
             exposed: Arc::new(Recent::new(settings.tokens_max)),
             early: Arc::new(Recent::new(settings.tokens_max)),
         };
-        Self { settings, working }
+        let watch = Watch::new(&settings.alerts, now);
+        Self { settings, working, watch, records: KeyRecords::default() }
     }
 
     /// Takes over new settings and sources. Sources that are gone keep their counters; the limit of distinct tokens
@@ -173,6 +202,7 @@ impl Ledger {
         }
         let kept = self.working.rejections.len().saturating_sub(settings.rejections_kept);
         self.working.rejections.drain(..kept);
+        self.watch.reload(&settings.alerts);
         self.settings = Settings { tokens_max: self.settings.tokens_max, ..settings };
     }
 
@@ -196,6 +226,9 @@ impl Ledger {
         if let Some((_, source)) = self.source(source) {
             source.health(health, now);
         }
+        if *health == Health::CaughtUp && self.working.behind().next().is_none() {
+            self.watch.caught_up(now);
+        }
     }
 
     /// All that was applied, for a store that makes it durable before it is committed.
@@ -212,9 +245,10 @@ impl Ledger {
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
+        let is_live = source.caught_up;
         // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
         // scrapes the counters, and however wrong a line's clock or zone is.
-        let at = if source.caught_up { now } else { diagnosis.at };
+        let at = if is_live { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
@@ -229,12 +263,13 @@ impl Ledger {
             skipped: &diagnosis.skipped,
         };
         working.windows.count(&counted, now);
+        let mut before = None;
         if let Some(token) = &diagnosis.token {
             let max = self.settings.tokens_max;
             let of_cause = working.tokens_by_cause.entry(diagnosis.cause).or_insert_with(|| Arc::new(Tokens::new(max)));
             let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
-            Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            before = Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
             if token.exposed {
                 let exposed = Exposed { key: counted.key, expires_at: token.expires_at };
                 Arc::make_mut(&mut working.exposed).see(token.fingerprint, at, exposed, |_, new| new);
@@ -245,6 +280,9 @@ impl Ledger {
                 Arc::make_mut(&mut working.early).see(token.fingerprint, at, early, keep_first);
             }
         }
+        let known = self.records.saw(diagnosis);
+        working.incidents.count(diagnosis, at.min(now), &known);
+        self.watch.saw(&Saw { diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
         let diagnosis = Arc::new(diagnosis.clone());
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
         // must not keep its place for ever.
@@ -296,13 +334,13 @@ mod tests {
 
     use super::*;
 
-    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+    pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
 
-    fn ledger(settings: Settings) -> Ledger {
+    pub(super) fn ledger(settings: Settings) -> Ledger {
         Ledger::new(settings, ["app".into()], NOW)
     }
 
-    fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
+    pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         Diagnosis {
             id: id.to_string(),
             at: NOW,

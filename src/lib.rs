@@ -67,6 +67,7 @@
 //! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
 //!   judge by now.
 
+pub mod alertmanager;
 pub mod cause;
 pub mod classify;
 pub mod code;

@@ -24,6 +24,10 @@ pub(super) enum Meaning {
     KeySecret,
     /// The Auth Token of an account.
     AuthToken,
+    /// The password of an Alertmanager.
+    Password,
+    /// The bearer token of an Alertmanager.
+    BearerToken,
 }
 
 impl Meaning {
@@ -32,6 +36,8 @@ impl Meaning {
         match self {
             Self::KeySecret => ["secret", "secret_file", "secret_env"],
             Self::AuthToken => ["auth_token", "auth_token_file", "auth_token_env"],
+            Self::Password => ["password", "password_file", "password_env"],
+            Self::BearerToken => ["bearer_token", "bearer_token_file", "bearer_token_env"],
         }
     }
 }

@@ -16,7 +16,8 @@ use tower_http::compression::CompressionLayer;
 use super::answer::{Refusal, json};
 use super::query::Parameters;
 use super::{
-    AppState, ReloadError, check, listing, metrics, openapi, openmetrics, page, rejections, status, stream, summary,
+    AppState, ReloadError, alerts, check, incidents, listing, metrics, openapi, openmetrics, page, rejections, status,
+    stream, summary,
 };
 
 /// The largest body of a request, in bytes.
@@ -46,7 +47,8 @@ pub const ROUTES: &[Route] = &[
     on("POST", "/", || post(show_page_with_answer)),
     on("GET", "/metrics", || get(show_metrics)),
     on("GET", "/api/v1/summary", || get(show_summary)),
-    on("GET", "/api/v1/alerts", || get(|| async { json(&listing::alerts()) })),
+    on("GET", "/api/v1/alerts", || get(show_alerts)),
+    on("GET", "/api/v1/incidents", || get(show_incidents)),
     on("GET", "/api/v1/rejections", || get(show_rejections)),
     on("GET", "/api/v1/rejections/stream", || get(show_stream)),
     on("POST", "/api/v1/check", || post(make_check)),
@@ -189,6 +191,15 @@ async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> Resp
 async fn show_summary(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {
     let window = Parameters::read(&uri, &["window"])?.window()?;
     Ok(json(&summary(&state.view(), window, state.now())))
+}
+
+async fn show_alerts(State(state): State<AppState>) -> Response {
+    json(&alerts::list(&state.view().alerts))
+}
+
+async fn show_incidents(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["limit", "cause"])?;
+    Ok(json(&incidents::list(&state.view(), parameters.cause()?, parameters.limit()?, state.now())))
 }
 
 async fn show_rejections(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {

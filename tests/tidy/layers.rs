@@ -71,7 +71,8 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
     ("source::file", Edge, &["source", "pipeline", "time"]),
     ("source::stdin", Edge, &["source", "pipeline", "time"]),
     ("log", Edge, &["time"]),
-    ("config", Edge, &["keyring", "log", "pipeline", "product", "source", "source::file", "time"]),
+    ("config", Edge, &["keyring", "ledger", "log", "pipeline", "product", "source", "source::file", "time"]),
+    ("alertmanager", Edge, &["config", "keyring", "ledger", "time"]),
     (
         "expose",
         Edge,
@@ -99,6 +100,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
         "daemon",
         Edge,
         &[
+            "alertmanager",
             "cause",
             "config",
             "diagnosis",
