@@ -63,6 +63,13 @@ fn the_example_config_and_its_rules_are_sound() {
 }
 
 #[test]
+fn the_rules_are_sound_for_vmalert_too() {
+    let rules = format!("-rule={}", folder().join("diag51007.rules.yml").display());
+    let output = Command::new(program("vmalert")).args(["-dryRun", &rules]).output().expect("vmalert runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn the_dashboard_satisfies_the_linter() {
     let complaints = lint::check(&dashboard());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
