@@ -265,6 +265,12 @@ fn backoff(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use crate::keyring::Secret;
+    use crate::ledger::{Ledger, Settings};
+
     use super::*;
 
     #[test]
@@ -275,6 +281,78 @@ mod tests {
         ] {
             assert_eq!(endpoint(&url.parse().expect("a URL")).as_str(), expected);
         }
+    }
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+
+    /// A view in which an alert fires.
+    fn firing() -> Arc<View> {
+        let mut ledger = Ledger::new(Settings::default(), [], NOW);
+        ledger.stored(false);
+        ledger.look(NOW);
+        ledger.commit()
+    }
+
+    /// Tells a listener of an alert, answers so, and gives the request.
+    async fn request(login: Option<Login>, answers: &[&str]) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/am", listener.local_addr().expect("its address"));
+        let config = Alertmanager {
+            urls: vec![url.parse().expect("a URL")],
+            login,
+            repeat_seconds: 3600,
+            ..Alertmanager::default()
+        };
+        let (_views, views) = watch::channel(firing());
+        let (_configs, configs) = watch::channel(Arc::new(config));
+        let pusher = Pusher::start(views, configs, || NOW);
+        let mut requests = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = Vec::new();
+            while !String::from_utf8_lossy(&request).ends_with("}]") {
+                let read = stream.read_buf(&mut request).await.expect("a request");
+                assert_ne!(read, 0, "the request ends early");
+            }
+            let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.expect("an answer");
+            requests.push(String::from_utf8(request).expect("UTF-8"));
+        }
+        pusher.stop();
+        requests
+    }
+
+    #[tokio::test]
+    async fn a_login_goes_with_every_request() {
+        let secret = || Secret::new("synthetic");
+        let basic = Login::Basic { username: "ops".to_owned(), password: secret() };
+        for (login, expected) in [
+            (Some(basic), Some("authorization: Basic b3BzOnN5bnRoZXRpYw==")),
+            (Some(Login::Bearer(secret())), Some("authorization: Bearer synthetic")),
+            (None, None),
+        ] {
+            let [request] = <[String; 1]>::try_from(request(login, &["200 OK"]).await).expect("one request");
+            assert!(request.starts_with("POST /am/api/v2/alerts HTTP/1.1\r\n"), "{request}");
+            let found = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+            assert_eq!(found, expected);
+            assert!(request.contains("\"alertname\":\"StateFailing\""), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_is_told_again() {
+        let requests = request(None, &["503 Service Unavailable", "302 Found", "200 OK"]).await;
+        assert!(requests.iter().all(|request| request.contains("StateFailing")), "{requests:?}");
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ca.pem");
+        let error = |path: &Path| certificates(path).map(|_| ()).expect_err("no certificates").to_string();
+        assert!(error(&path).contains("can't be read"), "{}", error(&path));
+        std::fs::write(&path, "no certificate").expect("written");
+        assert!(error(&path).contains("but found none"), "{}", error(&path));
     }
 
     #[test]

@@ -56,8 +56,8 @@ fn own(daemon: &Daemon) -> Value {
 
 /// The alert of this name in a list, else null.
 fn named(alerts: &Value, name: &str) -> Value {
-    let alerts = alerts.as_array().into_iter().flatten();
-    alerts.filter(|alert| alert["labels"]["alertname"] == name).next().cloned().unwrap_or_default()
+    let mut alerts = alerts.as_array().into_iter().flatten();
+    alerts.find(|alert| alert["labels"]["alertname"] == name).cloned().unwrap_or_default()
 }
 
 fn is_there(alertmanager: &Service, name: &str) -> Option<Value> {

@@ -1,7 +1,8 @@
 //! What the alerts watch: how often what happens, which tokens come back, which sources speak.
 //!
 //! Pure: rejections and times in, the conditions that hold out ([`Signal`]). What was there at start happened when its
-//! lines say; it teaches what is usual, and raises nothing. Everything is bounded and can be written to a store.
+//! lines say; it teaches what is usual, and raises nothing; neither does what arrives while another source still reads,
+//! for at most [`BACKLOG_WAIT_MILLIS`]. Everything is bounded and can be written to a store.
 //!
 //! A token that is refused again within [`REPEAT_MILLIS`] does not count again: one client in a loop is no outage, but
 //! an alert of its own.
@@ -187,10 +188,15 @@ impl Watch {
         let Saw { diagnosis, number, at, is_live, before } = *saw;
         let cause = diagnosis.cause;
         let at = at.min(now);
-        self.since = self.since.min(at);
+        // Nobody knows whether there were other logs that long ago, so old lines are no history.
+        let reach = self.step_millis * i64::try_from(BACKLOG_STEPS_MAX).unwrap_or(i64::MAX);
+        let is_recent = now.millis_since(at) < reach;
+        if is_recent {
+            self.since = self.since.min(at);
+        }
         self.see_cause(cause, at, is_live, settings);
         let repeats = before.is_some_and(|before| at.millis_since(before) < REPEAT_MILLIS);
-        if !repeats {
+        if is_recent && !repeats {
             self.count(cause, if is_live { now } else { at }, is_live);
         }
         if !is_live {

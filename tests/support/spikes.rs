@@ -209,6 +209,8 @@ impl Detector for Mad {
 pub(crate) struct Score {
     pub(crate) false_alarms: u32,
     pub(crate) quiet_minutes: u32,
+    /// Minutes of them with an alarm: one that never ends is a single false alarm.
+    alarmed_minutes: u32,
     pub(crate) spikes: u32,
     delays: Vec<i64>,
 }
@@ -251,6 +253,7 @@ impl Score {
             }
             if is_counted && !belongs {
                 self.quiet_minutes += 1;
+                self.alarmed_minutes += u32::from(is_on);
                 self.false_alarms += u32::from(is_on && !was_on);
             }
             was_on = is_on;
@@ -286,12 +289,16 @@ pub(crate) const DETECTORS: [fn() -> Box<dyn Detector>; 4] = [
 /// One line of the table.
 pub(crate) fn line(shape: Shape, rate: f64, name: &str, score: &mut Score) -> String {
     let (alarms, found, spikes) = (score.false_alarms_per_day(), score.found_percent(), score.spikes);
+    let alarmed = f64::from(score.alarmed_minutes) * 100.0 / f64::from(score.quiet_minutes.max(1));
     let delay = match score.median_delay() {
         i64::MAX => "-".to_owned(),
         minutes => format!("{minutes} min"),
     };
-    format!("{:<20} {rate:>5}  {name:<20} {alarms:>12.3}  {found:>6.1} % of {spikes:<5} {delay:>7}", shape.name)
+    format!(
+        "{:<20} {rate:>5}  {name:<20} {alarms:>12.3} {alarmed:>7.2} %  {found:>6.1} % of {spikes:<5} {delay:>7}",
+        shape.name
+    )
 }
 
 pub(crate) const HEAD: &str =
-    "counts              a minute detector           false alarms/day       found           median delay";
+    "counts              a minute detector           false alarms/day   of time       found           median delay";
