@@ -25,7 +25,8 @@ impl Scene {
         let mut diagnosis = diagnosis(self.number, cause);
         diagnosis.skipped.clear();
         if cause == Cause::SignatureInvalid {
-            diagnosis.findings = vec![Finding::SignatureInvalid { key_sid: KEY.to_owned(), all_of_recent: 0 }];
+            diagnosis.findings =
+                vec![Finding::SignatureInvalid { key_sid: KEY.to_owned(), tried_all: true, history: None }];
         }
         change(&mut diagnosis);
         let key = self.records.saw(&diagnosis);
