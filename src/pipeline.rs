@@ -1,8 +1,10 @@
 //! The whole core: bytes and times in, diagnoses out. No I/O, no clock, cannot fail.
 
+pub mod arrival;
 mod blocks;
 mod feed;
 mod judge;
+pub mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use crate::diagnosis::Diagnosis;
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
 
+use arrival::{Arrival, Outcome};
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
+use seen::Seen;
 
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
@@ -104,12 +108,19 @@ pub struct Pipeline {
     feeds: BTreeMap<StreamId, Feed>,
     /// Streams with something underway, which `tick` looks at.
     awake: BTreeSet<StreamId>,
+    /// Events that were counted.
+    seen: Seen,
 }
 
 impl Pipeline {
     /// A core that has seen nothing.
     pub fn new(settings: Settings, keyring: KeyRing) -> Self {
-        Self { core: Core::new(settings, keyring), feeds: BTreeMap::new(), awake: BTreeSet::new() }
+        Self {
+            core: Core::new(settings, keyring),
+            feeds: BTreeMap::new(),
+            awake: BTreeSet::new(),
+            seen: Seen::default(),
+        }
     }
 
     /// Takes over new settings and keys; what is underway goes on.
@@ -120,6 +131,21 @@ impl Pipeline {
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
         self.feeds.insert(id, Feed::new(stream));
+    }
+
+    /// Takes an event that Twilio reports, and says what became of it. `now` is the time of its arrival.
+    pub fn event(&mut self, arrival: &Arrival, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Outcome {
+        arrival::take(arrival, &mut self.seen, &mut self.core, now, emit)
+    }
+
+    /// The events that were counted, for a store.
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes over the events that a store kept.
+    pub fn restore_seen(&mut self, seen: Seen) {
+        self.seen = seen;
     }
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.

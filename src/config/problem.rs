@@ -99,8 +99,8 @@ pub enum Fault {
     UnknownKey(String, Vec<&'static str>),
     /// A section of a later version.
     LaterSection,
-    /// A source kind of a later version.
-    LaterKind(&'static str),
+    /// Something that does not fit: what was expected, and what to do.
+    Unfit(&'static str, &'static str),
     /// A key that must be there: what it holds.
     Missing(&'static str),
     /// A value of another type: expected and found.
@@ -169,9 +169,7 @@ impl fmt::Display for Fault {
             Self::Syntax(message) => write!(f, "not TOML: {message}"),
             Self::UnknownKey(..) => f.write_str("unknown key"),
             Self::LaterSection => f.write_str("this version can't do what this section configures"),
-            Self::LaterKind(kind) => {
-                write!(f, "expected `file` or `stdin`, the kinds that this version reads, but found `{kind}`")
-            }
+            Self::Unfit(expected, _) => write!(f, "expected {expected}, but found something else"),
             Self::Missing(what) => write!(f, "expected {what}, but found nothing"),
             Self::Type(expected, found) => write!(f, "expected {expected}, but found {found}"),
             Self::NotAList(name) => write!(f, "expected a list of tables, `[[{name}]]`, but found a single table"),
@@ -242,7 +240,7 @@ impl Fault {
             Self::TooLong => "is this the right file?",
             Self::NotUtf8 => "save the file as UTF-8",
             Self::LaterSection => "remove the section",
-            Self::LaterKind(_) => "remove the source, or let Twilio's events go to a file and follow that",
+            Self::Unfit(_, help) => help,
             Self::Name => "it becomes the `source` label of the metrics",
             Self::Sid(prefix, _) => sid_help(prefix),
             Self::SecondStdin(_) => "remove one of the two",

@@ -24,6 +24,14 @@ pub(super) enum Meaning {
     KeySecret,
     /// The Auth Token of an account.
     AuthToken,
+    /// The Auth Token that takes its place, while it is rotated.
+    NextAuthToken,
+    /// The key of SHA-256 signatures.
+    SharedKey,
+    /// What a log shipper presents.
+    Bearer,
+    /// The same, with a user.
+    Password,
 }
 
 impl Meaning {
@@ -32,6 +40,10 @@ impl Meaning {
         match self {
             Self::KeySecret => ["secret", "secret_file", "secret_env"],
             Self::AuthToken => ["auth_token", "auth_token_file", "auth_token_env"],
+            Self::NextAuthToken => ["next_auth_token", "next_auth_token_file", "next_auth_token_env"],
+            Self::SharedKey => ["shared_key", "shared_key_file", "shared_key_env"],
+            Self::Bearer => ["bearer", "bearer_file", "bearer_env"],
+            Self::Password => ["password", "password_file", "password_env"],
         }
     }
 }
@@ -128,7 +140,7 @@ fn warn(
         Fault::SecretSpace
     } else if meaning == Meaning::KeySecret && is_auth_token {
         Fault::SecretLooksLikeAuthToken
-    } else if meaning == Meaning::AuthToken && !is_auth_token {
+    } else if [Meaning::AuthToken, Meaning::NextAuthToken].contains(&meaning) && !is_auth_token {
         Fault::AuthTokenForm
     } else {
         return;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::channels::Channels;
 use super::hub::Hub;
 use super::{Load, file_sources};
 use crate::config::{Config, Loaded};
@@ -25,13 +26,20 @@ impl Running {
 pub(super) struct Reloader {
     load: Load,
     hub: Arc<Hub>,
+    channels: Arc<Channels>,
     running: Running,
     config: Mutex<Arc<Config>>,
 }
 
 impl Reloader {
-    pub(super) fn new(load: Load, hub: Arc<Hub>, running: Running, config: Arc<Config>) -> Self {
-        Self { load, hub, running, config: Mutex::new(config) }
+    pub(super) fn new(
+        load: Load,
+        hub: Arc<Hub>,
+        channels: Arc<Channels>,
+        running: Running,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { load, hub, channels, running, config: Mutex::new(config) }
     }
 
     /// Loads the config and takes it over.
@@ -58,7 +66,7 @@ impl Reloader {
         file_sources(&config).map_err(|error| ReloadError::Refused(error.to_string()))?;
         let fixed = [
             ("web.listen", config.web != current.web),
-            ("source", config.sources != current.sources),
+            ("source", !config.has_sources_of(&current)),
             ("state_dir", config.state_dir != current.state_dir),
             ("log", config.log != current.log),
         ];
@@ -68,6 +76,7 @@ impl Reloader {
             )));
         }
         self.hub.reload(&config);
+        self.channels.reload(&config);
         *current = Arc::new(config);
         Ok(())
     }

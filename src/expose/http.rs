@@ -19,10 +19,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use self::stall::Stalling;
 use super::routes::router;
 use super::{AppState, drained};
+use crate::source::inlet::Peer;
 
 /// The most connections at a time, on all listeners together.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -98,9 +100,9 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, m
             () = drained(&mut draining) => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, peer, place)) => {
                 failing = false;
-                connections.spawn(converse(stream, place, router.clone(), draining.clone()));
+                connections.spawn(converse(stream, peer, place, router.clone(), draining.clone()));
             }
             Err(error) => {
                 if !failing {
@@ -119,13 +121,26 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, m
 }
 
 /// Waits for a place first, so that what can't be served yet stays in the kernel's queue.
-async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept_one(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
-async fn converse(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, mut draining: watch::Receiver<bool>) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    router: Router,
+    mut draining: watch::Receiver<bool>,
+) {
+    let router = router.map_request(move |mut request: hyper::Request<_>| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
     // An answer goes out in one piece; without this, its last part could wait for the client's acknowledgement.
     _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
