@@ -169,6 +169,17 @@ impl Pipeline {
         });
     }
 
+    /// Gives what waits in one stream as if it had waited long enough; what comes later may still belong to it.
+    pub fn settle(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        let later = now.plus_millis(i64::from(self.core.settings.settle_millis));
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.tick(later, &mut self.core, emit);
+            if !feed.is_awake() {
+                self.awake.remove(&id);
+            }
+        }
+    }
+
     /// Something waits for `tick`.
     pub fn is_awake(&self) -> bool {
         !self.awake.is_empty()

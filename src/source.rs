@@ -1,13 +1,18 @@
 //! The edges at which bytes and events come in.
 
+pub mod alerts_api;
 pub mod file;
+pub mod http;
 pub mod inlet;
 pub mod intake;
+pub mod shipped;
 pub mod stdin;
 pub mod twilio;
 pub mod webhook;
 
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::pipeline::{Stream, StreamId};
 use crate::time::UnixTime;
@@ -44,6 +49,8 @@ pub struct Delivered {
     pub source: Arc<str>,
     /// The events.
     pub delivery: Delivery,
+    /// Lines of a stream.
+    pub lines: Option<(StreamId, Zeroizing<Vec<u8>>)>,
     /// Their size as they came, in bytes.
     pub bytes: usize,
 }

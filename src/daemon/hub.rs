@@ -211,6 +211,14 @@ impl Inner {
 
     /// Takes one delivery of events in.
     fn take(&mut self, delivered: &Delivered) {
+        if let Some((stream, lines)) = &delivered.lines {
+            self.work(|pipeline, now, emit| {
+                pipeline.push(*stream, lines, now, emit);
+                // What is acknowledged must not wait for what may never come.
+                pipeline.settle(*stream, now, emit);
+            });
+            return;
+        }
         let (source, delivery) = (&delivered.source, &delivered.delivery);
         let (mut counted, mut repeated, mut ignored) = (0, 0, delivery.ignored);
         self.work(|pipeline, now, emit| {

@@ -39,6 +39,13 @@ pub struct Arrival {
     pub text: Zeroizing<Vec<u8>>,
 }
 
+impl Arrival {
+    /// Whether it can be a refusal, whatever the settings.
+    pub fn may_count(&self) -> bool {
+        !self.is_information && code::find(self.code).is_some_and(|code| code.counts)
+    }
+}
+
 /// Without the text.
 impl std::fmt::Debug for Arrival {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -2,12 +2,16 @@
 //!
 //! Deliberately without routes: the server mounts what the sources give it.
 
+pub mod proxy;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -33,8 +37,35 @@ const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 const PIECE_BYTES: usize = 1024;
 
 /// Who sends a request: the server puts it among the request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether the server waits for it.
+    pub patience: Patience,
+}
+
+/// Whether the server waits for a client to send something.
+#[derive(Clone, Debug)]
+pub struct Patience(Arc<AtomicBool>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Patience {
+    /// Notes it.
+    pub fn waits(&self, waits: bool) {
+        self.0.store(waits, Ordering::Relaxed);
+    }
+
+    /// Tells it.
+    pub fn is_waiting(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// What is answered to a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +180,15 @@ impl std::fmt::Debug for Received {
 
 impl Budget {
     /// Reads a body of at most `max` bytes.
-    pub async fn read(&self, headers: &HeaderMap, mut body: Body, max: usize) -> Result<Received, Answer> {
+    pub async fn read(&self, head: &Parts, body: Body, max: usize) -> Result<Received, Answer> {
+        let patience = head.extensions.get::<Peer>().map(|peer| peer.patience.clone()).unwrap_or_default();
+        patience.waits(true);
+        let received = self.receive(&head.headers, body, max).await;
+        patience.waits(false);
+        received
+    }
+
+    async fn receive(&self, headers: &HeaderMap, mut body: Body, max: usize) -> Result<Received, Answer> {
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > max as u64) {
             return Err(Answer::TooLarge(max));

@@ -7,7 +7,6 @@ pub mod alert;
 pub mod cloud_event;
 pub mod debugger;
 pub mod form;
-pub mod proxy;
 pub mod signature;
 
 use std::sync::Arc;

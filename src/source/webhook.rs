@@ -14,11 +14,11 @@ use axum::http::{HeaderMap, header};
 use axum::routing::post;
 use ipnet::IpNet;
 
+use super::inlet::proxy::{Forwarding, public_address};
 use super::inlet::{Answer, Budget, Complaints, Peer, commit};
 use super::intake::Intake;
 use super::twilio::address::Address;
 use super::twilio::form::Form;
-use super::twilio::proxy::{Forwarding, public_address};
 use super::twilio::signature::{self, Presented, Unsigned, Verifier};
 use super::twilio::{Delivery, Unreadable, cloud_event, debugger};
 use super::{Delivered, Failure};
@@ -94,7 +94,7 @@ impl Webhook {
             Channel::Debugger => EVENT_BYTES_MAX,
             Channel::EventStreams => BATCH_BYTES_MAX,
         };
-        let received = match self.budget.read(&head.headers, body, max).await {
+        let received = match self.budget.read(&head, body, max).await {
             Ok(received) => received,
             Err(answer) => {
                 if let Some((kind, message)) = answer.trouble() {
@@ -118,7 +118,7 @@ impl Webhook {
             self.complaints.tell(Failure::Payload, "an event of a batch can't be read and was passed over");
         }
         let source = Arc::clone(&self.settings.source);
-        let delivered = Delivered { source, delivery, bytes: received.bytes.len() };
+        let delivered = Delivered { source, delivery, lines: None, bytes: received.bytes.len() };
         commit(&self.intake, delivered, &self.complaints).await
     }
 
@@ -165,7 +165,7 @@ impl Webhook {
         if let Some(address) = &self.settings.public_url {
             return Some(address.signed(query));
         }
-        let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let peer = head.extensions.get::<Peer>().map(|peer| peer.address.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let forwarding = Forwarding {
             forwarded: joined(&head.headers, "forwarded"),

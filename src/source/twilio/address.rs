@@ -75,6 +75,11 @@ impl Address {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// The path, empty if there is none.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Scheme, host and port are the same.
     pub fn same_origin(&self, other: &Self) -> bool {
         let port = |address: &Self| address.port.unwrap_or(if address.is_tls() { 443 } else { 80 });

@@ -7,7 +7,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::form::decode_loosely;
-use super::{Delivery, Parts, Unreadable, code};
+use super::{Parts, Unreadable, code};
 use crate::pipeline::arrival::Arrival;
 
 /// One page of `GET /v1/Alerts`.
@@ -32,6 +32,7 @@ struct Alert {
     message: Option<String>,
     date_created: Option<String>,
     date_generated: Option<String>,
+    request_method: Option<String>,
     request_url: Option<String>,
     request_variables: Option<String>,
     request_headers: Option<Value>,
@@ -56,17 +57,14 @@ impl Page {
         self.meta.next_page_url.as_deref()
     }
 
-    /// The alerts of the page.
-    pub fn delivery(&self, source: &Arc<str>) -> Delivery {
-        let mut delivery = Delivery::default();
-        for alert in &self.alerts {
-            match Alert::deserialize(alert).map_err(|_| Unreadable("an alert")).and_then(|alert| alert.arrival(source))
-            {
-                Ok(arrival) => delivery.arrivals.push(arrival),
-                Err(_) => delivery.unreadable += 1,
-            }
-        }
-        delivery
+    /// The alerts of the page, each with whether it is about a request, which only the single alert shows.
+    pub fn alerts(&self, source: &Arc<str>) -> impl Iterator<Item = Result<(Arrival, bool), Unreadable>> {
+        self.alerts.iter().map(|alert| {
+            let alert = Alert::deserialize(alert).map_err(|_| Unreadable("an alert"))?;
+            let request = [&alert.request_url, &alert.request_method];
+            let has_request = request.into_iter().flatten().any(|text| !text.is_empty());
+            Ok((alert.arrival(source)?, has_request))
+        })
     }
 }
 
@@ -132,9 +130,11 @@ mod tests {
         });
         let page = Page::read(body.to_string().as_bytes()).unwrap();
         assert_eq!(page.next(), Some("https://monitor.twilio.com/v1/Alerts?Page=1"));
-        let delivery = page.delivery(&"api".into());
-        assert_eq!((delivery.arrivals.len(), delivery.unreadable), (1, 1));
-        let arrival = &delivery.arrivals[0];
+        let alerts: Vec<_> = page.alerts(&"api".into()).collect();
+        assert_eq!(alerts.len(), 2);
+        assert!(alerts[1].is_err());
+        let (arrival, has_request) = alerts[0].as_ref().unwrap();
+        assert!(!has_request);
         assert_eq!((arrival.code, arrival.at), (51007, UnixTime::parse("2026-11-24T02:30:20Z")));
         assert!(String::from_utf8_lossy(&arrival.text).contains("Msg=Token authentication"));
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::address::Address;
+use crate::source::twilio::address::Address;
 
 /// The headers of one request that proxies write, each with its values joined by commas.
 #[derive(Clone, Debug, Default)]
