@@ -171,7 +171,10 @@ fn what_only_a_later_version_reads() {
 #[test]
 fn a_bad_source() {
     check("[[source]]\nkind = \"stdin\"", "config.toml:1:1: `source.name`: expected a name, but found nothing");
-    check("[[source]]\nname = \"a\"", "config.toml:1:1: `source.kind`: expected the kind of the source, such as `file`, but found nothing");
+    check(
+        "[[source]]\nname = \"a\"",
+        "config.toml:1:1: `source.kind`: expected the kind of the source, such as `file`, but found nothing",
+    );
     check(
         "[[source]]\nname = \"a b\"\nkind = \"stdin\"",
         "config.toml:2:8: `source.name`: expected 1 to 64 letters, digits, `_`, `-` or `.`, but found something else\n  help: it becomes the `source` label of the metrics",

@@ -213,8 +213,7 @@ mod tests {
 
     #[test]
     fn a_flood_forgets_the_oldest_and_says_so() {
-        let mut seen = Seen::default();
-        seen.max = 10;
+        let mut seen = Seen { max: 10, ..Seen::default() };
         for number in 0..13 {
             seen.note(sid(number), at(0));
         }
