@@ -13,6 +13,7 @@ mod man;
 pub mod output;
 mod run;
 pub mod scan;
+mod top;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -158,6 +159,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Demo(arguments) => run::demo(&arguments, cli.global),
         Command::Scan(arguments) => run::scan(arguments),
         Command::Check(arguments) => run::check(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Config(arguments) => config::config(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),

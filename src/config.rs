@@ -6,6 +6,7 @@
 //!
 //! Relative paths of a config file begin at the folder of that file; those of the command line at the current folder.
 
+mod alerts;
 mod channel;
 mod paths;
 mod problem;
@@ -26,11 +27,12 @@ use crate::keyring::KeyRing;
 use crate::log::{Format, Level};
 use crate::pipeline::Settings;
 
+pub use alerts::{Alertmanager, Login};
 pub use channel::{AlertsApi, HttpPush, Webhook, is_reserved};
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
-pub use secret::SECRET_BYTES_MAX;
+pub use secret::{SECRET_BYTES_MAX, from_environment, from_file};
 pub(crate) use section::check_timezone;
 pub use view::{View, schema};
 
@@ -100,6 +102,10 @@ pub struct Config {
     pub pairing: Pairing,
     /// Bounds of memory.
     pub limits: Limits,
+    /// The daemon's own alerts.
+    pub alerts: crate::ledger::alert::Settings,
+    /// Who is told of them.
+    pub alertmanager: Alertmanager,
     /// The daemon's own log.
     pub log: Logging,
     /// API keys and accounts.
@@ -329,9 +335,9 @@ impl Config {
         base.map(|base| base.join("diag51007"))
     }
 
-    /// Whether the sources are those of another config, whatever their secrets.
-    pub fn has_sources_of(&self, other: &Self) -> bool {
-        View::of(self).has_sources_of(&View::of(other))
+    /// Whether the sources of another kind than `file` are those of another config, whatever their secrets.
+    pub fn has_fixed_sources_of(&self, other: &Self) -> bool {
+        View::of(self).has_fixed_sources_of(&View::of(other))
     }
 
     /// The effective config without secrets.

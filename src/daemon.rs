@@ -4,6 +4,7 @@
 //! start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
 //! what they hold, the last counts are committed, then open requests drain.
 
+mod alerting;
 mod channels;
 mod clock;
 mod hub;
@@ -15,7 +16,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -31,6 +31,7 @@ use crate::source::stdin::read_stdin;
 use crate::token::{Ending, Sent};
 use crate::{validate, version};
 
+use alerting::Alerting;
 use channels::Channels;
 pub use clock::now;
 use hub::Hub;
@@ -102,13 +103,14 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let config = Arc::new(plan.config);
     let listeners = bind(&config.web.listen).await?;
     let mut key = [0; 32];
-    rand::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
-    let hub = Arc::new(Hub::new(&config, key, now()));
+    getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
+    let hub = Arc::new(Hub::new(&config, key, alerting::page(&listeners), now()));
     let running = Running::new(start_files(&config, &hub)?);
     for source in config.sources.iter().filter(|source| source.kind == SourceKind::Stdin) {
         let (name, zone) = (source.name.as_str().into(), source.timezone.as_str().into());
         read_stdin(&name, &zone, Arc::clone(&hub) as _).map_err(system("standard input can't be read"))?;
     }
+    let alerting = Alerting::start(&hub);
     let sink: Arc<dyn Sink> = Arc::clone(&hub) as _;
     let (channels, inlets) =
         Channels::start(&config, &sink).map_err(system("the system gives no thread for deliveries"))?;
@@ -141,6 +143,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         hub.end();
     };
     http::serve(listeners, state, shutdown).await;
+    alerting.stop();
     ticker.stop();
     tracing::info!("Everything that was read has been counted; the daemon ends.");
     Ok(())
@@ -208,8 +211,7 @@ fn state(hub: &Arc<Hub>, reloader: &Arc<Reloader>) -> Result<AppState, Error> {
             Box::pin(async move { reloader.reload().await })
         }),
         check: Box::new(move |request: CheckRequest| {
-            let raw = zeroize::Zeroizing::new(request.token.trim().as_bytes().to_vec());
-            let sent = Sent { raw, ending: Ending::Closed };
+            let sent = Sent { raw: request.token, ending: Ending::Closed };
             checking.check(&Given { sent, at: request.at, product: request.product })
         }),
     }))

@@ -6,9 +6,16 @@
 //!
 //! Deliberately without labels or text: how numbers are named and printed is the work of [`crate::expose`].
 
+pub mod alert;
 pub mod distinct;
+pub mod incident;
 pub mod keys;
+mod look;
+pub mod recent;
+pub mod sketch;
+pub mod spike;
 pub mod totals;
+pub mod watch;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,10 +27,18 @@ use crate::pipeline::Event;
 use crate::source::Health;
 use crate::time::UnixTime;
 
+use self::alert::Alerts;
 use self::distinct::{Distinct, Tokens};
+use self::incident::Incidents;
+use self::incident::story::KeyRecords;
 use self::keys::Keys;
+use self::recent::{Early, Exposed, Recent};
 use self::totals::{Source, Totals};
+use self::watch::{Saw, Watch};
+use self::window::series::Slot;
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
+
+pub use self::look::{Looked, Remembered};
 
 /// The most sources that are told apart; far more than a config names.
 const SOURCES_MAX: usize = 4096;
@@ -39,11 +54,19 @@ pub struct Settings {
     pub keys_max: usize,
     /// Different tokens that are told apart, for each cause.
     pub tokens_max: usize,
+    /// The daemon's own alerts.
+    pub alerts: alert::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rejections_kept: 1000, keys: Vec::new(), keys_max: 100, tokens_max: 4096 }
+        Self {
+            rejections_kept: 1000,
+            keys: Vec::new(),
+            keys_max: 100,
+            tokens_max: 4096,
+            alerts: alert::Settings::default(),
+        }
     }
 }
 
@@ -69,15 +92,26 @@ pub struct View {
     pub rejections: VecDeque<Kept>,
     /// The latest rejection of each cause.
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
+    /// What belongs together.
+    pub incidents: Incidents,
+    /// The daemon's own alerts, as they were at the last look.
+    pub alerts: Arc<Alerts>,
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
+    exposed: Arc<Recent<Exposed>>,
+    early: Arc<Recent<Early>>,
 }
 
 impl View {
     /// What a window that ends now holds.
     pub fn tally(&self, window: Window, now: UnixTime) -> Tally {
         self.windows.tally(window, now)
+    }
+
+    /// The last so many slots of so many seconds, for a chart.
+    pub fn series(&self, width_seconds: i64, slots: usize, now: UnixTime) -> Vec<Slot> {
+        self.windows.series(width_seconds, slots, now)
     }
 
     /// What such a window held on average in the day before.
@@ -92,6 +126,27 @@ impl View {
             None => Some(&self.tokens),
         };
         tokens.map_or(Distinct { count: 0, at_least: false }, |tokens| tokens.since(window::start(window, now)))
+    }
+
+    /// The tokens that stood in a log while they were valid, by the time of their last refusal: those last refused in a
+    /// window, and those that are valid still, whenever that was.
+    pub fn exposed_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Exposed)> {
+        let start = window::start(window, now);
+        let matters = |(last, token): &(UnixTime, Exposed)| *last >= start || token.expires_at.is_some_and(|t| t > now);
+        let mut tokens = self.exposed.since(UnixTime::from_millis(i64::MIN));
+        tokens.retain(matters);
+        tokens
+    }
+
+    /// The tokens that were refused before their time, last in a window, by the time of that.
+    pub fn early_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Early)> {
+        self.early.since(window::start(window, now))
+    }
+
+    /// There may be more of either: some were forgotten.
+    pub fn tokens_are_partial(&self, window: Window, now: UnixTime) -> bool {
+        let start = window::start(window, now);
+        self.exposed.is_partial(start) || self.early.is_partial(start)
     }
 
     /// A source by its place.
@@ -110,6 +165,8 @@ impl View {
 pub struct Ledger {
     settings: Settings,
     working: View,
+    watch: Watch,
+    records: KeyRecords,
 }
 
 impl Ledger {
@@ -121,11 +178,16 @@ impl Ledger {
             keys: Keys::new(&settings.keys, settings.keys_max),
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
+            incidents: Incidents::default(),
+            alerts: Arc::default(),
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
+            exposed: Arc::new(Recent::new(settings.tokens_max)),
+            early: Arc::new(Recent::new(settings.tokens_max)),
         };
-        Self { settings, working }
+        let watch = Watch::new(&settings.alerts, now);
+        Self { settings, working, watch, records: KeyRecords::default() }
     }
 
     /// Takes over new settings and sources. Sources that are gone keep their counters; the limit of distinct tokens
@@ -140,6 +202,7 @@ impl Ledger {
         }
         let kept = self.working.rejections.len().saturating_sub(settings.rejections_kept);
         self.working.rejections.drain(..kept);
+        self.watch.reload(&settings.alerts);
         self.settings = Settings { tokens_max: self.settings.tokens_max, ..settings };
     }
 
@@ -163,6 +226,9 @@ impl Ledger {
         if let Some((_, source)) = self.source(source) {
             source.health(health, now);
         }
+        if *health == Health::CaughtUp && self.working.behind().next().is_none() {
+            self.watch.caught_up(now);
+        }
     }
 
     /// All that was applied, for a store that makes it durable before it is committed.
@@ -179,9 +245,10 @@ impl Ledger {
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
+        let is_live = source.caught_up;
         // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
         // scrapes the counters, and however wrong a line's clock or zone is.
-        let at = if source.caught_up { now } else { diagnosis.at };
+        let at = if is_live { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
@@ -196,13 +263,26 @@ impl Ledger {
             skipped: &diagnosis.skipped,
         };
         working.windows.count(&counted, now);
+        let mut before = None;
         if let Some(token) = &diagnosis.token {
             let max = self.settings.tokens_max;
             let of_cause = working.tokens_by_cause.entry(diagnosis.cause).or_insert_with(|| Arc::new(Tokens::new(max)));
             let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
-            Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            before = Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            if token.exposed {
+                let exposed = Exposed { key: counted.key, expires_at: token.expires_at };
+                Arc::make_mut(&mut working.exposed).see(token.fingerprint, at, exposed, |_, new| new);
+            }
+            if let Some(seconds) = token.early_by_seconds {
+                let keep_first = |old: Early, new: Early| Early { seconds: old.seconds.max(new.seconds), ..new };
+                let early = Early { key: counted.key, seconds };
+                Arc::make_mut(&mut working.early).see(token.fingerprint, at, early, keep_first);
+            }
         }
+        let known = self.records.saw(diagnosis);
+        working.incidents.count(diagnosis, at.min(now), &known);
+        self.watch.saw(&Saw { diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
         let diagnosis = Arc::new(diagnosis.clone());
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
         // must not keep its place for ever.
@@ -254,13 +334,13 @@ mod tests {
 
     use super::*;
 
-    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+    pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
 
-    fn ledger(settings: Settings) -> Ledger {
+    pub(super) fn ledger(settings: Settings) -> Ledger {
         Ledger::new(settings, ["app".into()], NOW)
     }
 
-    fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
+    pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         Diagnosis {
             id: id.to_string(),
             at: NOW,

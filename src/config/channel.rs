@@ -96,12 +96,12 @@ pub(super) fn check(config: &Config, places: &[Range<usize>], reader: &mut Reade
             SourceKind::File(_) | SourceKind::Stdin | SourceKind::Http(_) => None,
             SourceKind::Webhook(webhook) | SourceKind::EventStreams(webhook) => {
                 let has_key = webhook.shared_key.is_some() || webhook.tokens(&config.keyring).next().is_some();
-                (!has_key).then_some(Fault::Unfit(
+                (!has_key).then_some(Fault::Setting(
                     "an Auth Token, to check Twilio's signature with",
                     "add an `[[account]]` with `auth_token_file`, or `auth_token_file` here",
                 ))
             }
-            SourceKind::AlertsApi(api) => api.credentials(&config.keyring).is_none().then_some(Fault::Unfit(
+            SourceKind::AlertsApi(api) => api.credentials(&config.keyring).is_none().then_some(Fault::Setting(
                 "credentials to ask Twilio with",
                 "add the `[[key]]` that `key` names, with its secret, or an `[[account]]` with the Auth Token",
             )),
@@ -139,7 +139,7 @@ pub(super) fn webhook(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) ->
     if !section.has("public_url") && trusted_proxies.is_empty() {
         let help = "Twilio signs the public URL: set `public_url` to it, character by character, or name the networks \
                     of the proxies that say it";
-        let fault = Fault::Unfit("`public_url`, or `trusted_proxies` with an entry", help);
+        let fault = Fault::Setting("`public_url`, or `trusted_proxies` with an entry", help);
         reader.error(&section.span.clone(), section.key("public_url"), fault);
     }
     let auth_tokens = [Meaning::AuthToken, Meaning::NextAuthToken];
@@ -162,7 +162,7 @@ pub(super) fn alerts_api(section: &mut Section<'_, '_>, reader: &mut Reader<'_>)
         let address = address(section, reader, "base_url", &text)?;
         if !address.is_tls() && !is_loopback(&address) {
             let help = "credentials go over TLS only, except to this machine itself";
-            reader.error(&text.span, section.key("base_url"), Fault::Unfit("`https://…`", help));
+            reader.error(&text.span, section.key("base_url"), Fault::Setting("`https://…`", help));
         }
         Some(address)
     });
@@ -188,12 +188,12 @@ pub(super) fn http(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Ht
     };
     let span = section.span.clone();
     if push.user.is_some() != has_password {
-        let fault = Fault::Unfit("`user` and `password` together, or neither", "add the other one, or use `bearer`");
+        let fault = Fault::Setting("`user` and `password` together, or neither", "add the other one, or use `bearer`");
         reader.error(&span, section.key("user"), fault);
     }
     if !has_bearer && !has_password {
         let help = "whoever reaches the port could write to the log: set `bearer_file`, or `user` and `password_file`";
-        reader.error(&span, section.key("bearer"), Fault::Unfit("a bearer or a password", help));
+        reader.error(&span, section.key("bearer"), Fault::Setting("a bearer or a password", help));
     }
     push
 }
@@ -210,10 +210,10 @@ fn path(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> String {
     let is_plain = text.value.starts_with('/') && text.value.bytes().all(plain);
     if !is_plain {
         let help = "write it like \"/twilio/debugger\"";
-        let fault = Fault::Unfit("a path of letters, digits, `-`, `_`, `.` and `~` that begins with `/`", help);
+        let fault = Fault::Setting("a path of letters, digits, `-`, `_`, `.` and `~` that begins with `/`", help);
         reader.error(&text.span, section.key("path"), fault);
     } else if is_reserved(text.value) {
-        let fault = Fault::Unfit("a path that the server does not use itself", "choose one below `/twilio/`");
+        let fault = Fault::Setting("a path that the server does not use itself", "choose one below `/twilio/`");
         reader.error(&text.span, section.key("path"), fault);
     }
     text.value.to_owned()
@@ -228,7 +228,7 @@ fn address(section: &Section<'_, '_>, reader: &mut Reader<'_>, key: &str, text: 
         Err(AddressFault::Query) => ("a URL without a query", "the query of the request is used"),
         Err(AddressFault::Characters) => ("a URL without white space or other letters than ASCII", "encode them"),
     };
-    reader.error(&text.span, section.key(key), Fault::Unfit(expected, help));
+    reader.error(&text.span, section.key(key), Fault::Setting(expected, help));
     None
 }
 
@@ -237,7 +237,7 @@ fn network(section: &Section<'_, '_>, reader: &mut Reader<'_>, text: &At<&str>) 
     let found =
         text.value.parse::<IpNet>().ok().or_else(|| text.value.parse::<std::net::IpAddr>().ok().map(IpNet::from));
     if found.is_none() {
-        let fault = Fault::Unfit("an IP address or network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\"");
+        let fault = Fault::Setting("an IP address or network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\"");
         reader.error(&text.span, section.key("trusted_proxies"), fault);
     }
     found

@@ -30,8 +30,10 @@ pub(super) enum Meaning {
     SharedKey,
     /// What a log shipper presents.
     Bearer,
-    /// The same, with a user.
+    /// The password of a user, of a log shipper or for an Alertmanager.
     Password,
+    /// The bearer token for an Alertmanager.
+    BearerToken,
 }
 
 impl Meaning {
@@ -44,6 +46,7 @@ impl Meaning {
             Self::SharedKey => ["shared_key", "shared_key_file", "shared_key_env"],
             Self::Bearer => ["bearer", "bearer_file", "bearer_env"],
             Self::Password => ["password", "password_file", "password_env"],
+            Self::BearerToken => ["bearer_token", "bearer_token_file", "bearer_token_env"],
         }
     }
 }
@@ -89,6 +92,35 @@ pub(super) fn read(section: &mut Section<'_, '_>, reader: &mut Reader<'_>, meani
             reader.error(&text.span, section.key(key), fault);
             None
         }
+    }
+}
+
+/// Reads the secret of an API key from a file that the command line names.
+pub fn from_file(path: &Path) -> Result<Secret, String> {
+    let bytes = read_file(path).map_err(|error| {
+        let text = path.display().to_string();
+        let named = if looks_like_secret(&text) { "the secret's file".to_owned() } else { text };
+        format!("{named} can't be read: {}", reason(&error))
+    });
+    bytes.and_then(given)
+}
+
+/// Reads the secret of an API key from an environment variable that the command line names.
+pub fn from_environment(name: &str) -> Result<Secret, String> {
+    match std::env::var_os(name) {
+        Some(value) => given(Zeroizing::new(value.into_encoded_bytes())),
+        None if looks_like_secret(name) => {
+            Err("expected the name of an environment variable, but found what may be a secret".to_owned())
+        }
+        None => Err(format!("the environment variable `{}` is not set", name.escape_debug())),
+    }
+}
+
+fn given(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, String> {
+    match bounded(bytes) {
+        Ok(bytes) => Ok(Secret::new(bytes.as_slice())),
+        Err(Fault::SecretEmpty) => Err("expected a secret, but found nothing".to_owned()),
+        Err(_) => Err(format!("expected a secret of at most {SECRET_BYTES_MAX} bytes, but found more")),
     }
 }
 

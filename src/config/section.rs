@@ -22,9 +22,6 @@ use crate::config::{
 use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
 
-/// Sections of later versions.
-const LATER_SECTIONS: [&str; 1] = ["alertmanager"];
-
 /// The words of `kind` in a `[[source]]`.
 const KINDS: [&str; 6] = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http"];
 
@@ -51,13 +48,12 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
         validator: validator(&mut root, reader),
         pairing: pairing(&mut root, reader),
         limits: limits(&mut root, reader),
+        alerts: super::alerts::alerts(&mut root, reader),
+        alertmanager: super::alerts::alertmanager(&mut root, reader),
         log: logging(&mut root, reader),
         keyring: KeyRing::new(keys(&mut root, reader), accounts(&mut root, reader)),
     };
-    for section in LATER_SECTIONS {
-        root.refuse(reader, section);
-    }
-    root.finish(reader, &LATER_SECTIONS);
+    root.finish(reader, &[]);
     channel::check(&config, &places, reader);
     if config.sources.is_empty() && reader.errors.is_empty() {
         reader.warn(&(0..0), None::<String>, Fault::NoSource);

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::alerts::{AlertView, AlertmanagerView, AlertsView};
 use crate::config::{
     Config, Detect, LEEWAY_SECONDS_MAX, LINE_BYTES_LEAST, LINE_BYTES_MOST, Limits, Logging, Pairing,
     REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, TOKENS_REMEMBERED_MOST, Validator, WINDOW_LINES_MAX,
@@ -19,7 +20,7 @@ use crate::keyring::{Account, Key, KeyKind};
 use source::SourceView;
 
 /// What stands in place of a secret.
-const SET: &str = "<set>";
+pub(super) const SET: &str = "<set>";
 
 /// Config file of diag51007.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -35,6 +36,8 @@ pub struct View {
     validator: ValidatorView,
     pairing: PairingView,
     limits: LimitsView,
+    alerts: AlertsView,
+    alertmanager: AlertmanagerView,
     log: LogView,
     /// What is read.
     source: Vec<SourceView>,
@@ -42,6 +45,8 @@ pub struct View {
     key: Vec<KeyView>,
     /// Accounts and their Auth Tokens.
     account: Vec<AccountView>,
+    /// What differs for one of the daemon's own alerts.
+    alert: Vec<AlertView>,
 }
 
 /// The server.
@@ -219,18 +224,22 @@ impl View {
             validator: ValidatorView::from(config.validator),
             pairing: PairingView::from(config.pairing),
             limits: LimitsView::from(config.limits),
+            alerts: AlertsView::from(&config.alerts),
+            alertmanager: AlertmanagerView::from(&config.alertmanager),
             log: LogView::from(config.log),
             source: config.sources.iter().map(SourceView::from).collect(),
             key: config.keyring.keys().iter().map(KeyView::from).collect(),
             account: config.keyring.accounts().iter().map(AccountView::from).collect(),
+            alert: AlertView::all(&config.alerts),
         }
     }
 }
 
 impl View {
-    /// Whether the sources are those of another config.
-    pub(super) fn has_sources_of(&self, other: &Self) -> bool {
-        self.source == other.source
+    /// Whether the sources of another kind than `file` are those of another config.
+    pub(super) fn has_fixed_sources_of(&self, other: &Self) -> bool {
+        let [mine, others] = [self, other].map(|view| view.source.iter().filter(|source| !source.is_file()));
+        mine.eq(others)
     }
 }
 
@@ -393,8 +402,8 @@ mod tests {
     fn every_key_of_the_printed_default_is_read() {
         let text = switched_on().to_string();
         let problems = Config::parse(&text, "all.toml", Path::new("/"), &|_| None).unwrap_err();
-        // Three ways for each secret are two too many; nothing else may be wrong.
-        let fault = |problem: &Problem| matches!(problem.fault, Fault::SecretTwice(_));
+        // Three ways for each secret are two too many, for Alertmanager a user without one; nothing else may be wrong.
+        let fault = |problem: &Problem| matches!(problem.fault, Fault::SecretTwice(_) | Fault::Setting(..));
         assert!(problems.0.iter().all(fault), "{problems}");
     }
 

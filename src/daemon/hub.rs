@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::now;
-use crate::config::Config;
+use crate::config::{Alertmanager, Config};
 use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
-use crate::ledger::{self, Ledger, View};
+use crate::ledger::{self, Ledger, Looked, View};
 use crate::pipeline::arrival::Outcome;
 use crate::pipeline::{self, Event, Given, Pipeline, Stream, StreamId};
 use crate::source::{Delivered, Health, NotCommitted, Sink};
@@ -25,6 +25,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
 const ARRIVAL_MILLIS_MAX: i64 = 1000;
 
+/// How often silent streams are let go to rest, in milliseconds.
+const REST_MILLIS: i64 = 5000;
+
 /// Core and ledger behind one lock, and the views that readers see.
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -33,7 +36,10 @@ pub(super) struct Hub {
     waits: Condvar,
     view: watch::Sender<Arc<View>>,
     status: watch::Sender<Arc<Status>>,
+    alertmanager: watch::Sender<Arc<Alertmanager>>,
     fingerprint_key: [u8; 32],
+    /// The URL of the daemon's own page.
+    page: String,
 }
 
 #[derive(Debug)]
@@ -47,6 +53,8 @@ struct Inner {
     behind: BTreeSet<String>,
     /// Sources that have, and since when; what they delivered may still be underway.
     arriving: BTreeMap<String, UnixTime>,
+    /// When silent streams were last let go to rest.
+    rested: UnixTime,
     has_ended: bool,
 }
 
@@ -67,10 +75,10 @@ impl Ticker {
 }
 
 impl Hub {
-    pub(super) fn new(config: &Config, fingerprint_key: [u8; 32], now: UnixTime) -> Self {
+    pub(super) fn new(config: &Config, fingerprint_key: [u8; 32], page: String, now: UnixTime) -> Self {
         let settings = core_settings(config, fingerprint_key);
         let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
-        let mut ledger = Ledger::new(ledger_settings(config), sources, now);
+        let mut ledger = Ledger::new(ledger_settings(config, &page), sources, now);
         let view = ledger.commit();
         let behind: BTreeSet<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         let status = Status {
@@ -88,13 +96,20 @@ impl Hub {
                 is_dirty: false,
                 behind,
                 arriving: BTreeMap::new(),
+                rested: now,
                 has_ended: false,
             }),
             waits: Condvar::new(),
             view: watch::Sender::new(view),
             status: watch::Sender::new(Arc::new(status)),
+            alertmanager: watch::Sender::new(Arc::new(config.alertmanager.clone())),
             fingerprint_key,
+            page,
         }
+    }
+
+    pub(super) fn alertmanagers(&self) -> watch::Receiver<Arc<Alertmanager>> {
+        self.alertmanager.subscribe()
     }
 
     pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
@@ -171,16 +186,26 @@ impl Hub {
         let mut inner = self.lock();
         inner.pipeline.reload(core_settings(config, self.fingerprint_key), config.keyring());
         let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
-        inner.ledger.reload(ledger_settings(config), sources);
+        inner.ledger.reload(ledger_settings(config, &self.page), sources);
         inner.is_dirty = true;
         self.commit(&mut inner);
         drop(inner);
+        self.alertmanager.send_replace(Arc::new(config.alertmanager.clone()));
         self.status.send_modify(|status| {
             let status = Arc::make_mut(status);
             status.config = view_of(config);
             status.reload_successful = true;
             status.reload_success_at = now();
         });
+    }
+
+    /// Evaluates the alerts, lets readers see what changed, and says in how many milliseconds to do it again.
+    pub(super) fn look(&self, now: UnixTime) -> i64 {
+        let mut inner = self.lock();
+        let Looked { has_changed, again_millis } = inner.ledger.look(now);
+        inner.is_dirty |= has_changed;
+        self.commit(&mut inner);
+        again_millis
     }
 
     /// Notes that a reload changed nothing.
@@ -192,6 +217,15 @@ impl Hub {
 impl Inner {
     fn needs_tick(&self) -> bool {
         self.is_dirty || self.pipeline.is_awake() || !self.arriving.is_empty()
+    }
+
+    /// Lets silent streams go to rest, every few seconds.
+    fn rest(&mut self) {
+        let now = now();
+        if now.millis_since(self.rested) > REST_MILLIS {
+            self.rested = now;
+            self.pipeline.rest(now);
+        }
     }
 
     /// Counts sources as caught up once what they delivered has been diagnosed.
@@ -318,6 +352,7 @@ impl Sink for Hub {
             inner.ledger.health(source, &health, now());
             inner.is_dirty = true;
         }
+        inner.rest();
         self.waits.notify_one();
     }
 }
@@ -326,11 +361,16 @@ fn core_settings(config: &Config, fingerprint_key: [u8; 32]) -> pipeline::Settin
     pipeline::Settings { fingerprint_key, ..config.pipeline_settings() }
 }
 
-fn ledger_settings(config: &Config) -> ledger::Settings {
+fn ledger_settings(config: &Config, page: &str) -> ledger::Settings {
+    let mut alerts = config.alerts.clone();
+    if alerts.dashboard_url.is_empty() {
+        page.clone_into(&mut alerts.dashboard_url);
+    }
     let keyring: KeyRing = config.keyring();
     ledger::Settings {
         rejections_kept: usize::try_from(config.limits.rejections_remembered).unwrap_or(usize::MAX),
         keys: keyring.keys().iter().map(|key| key.sid.clone()).collect(),
+        alerts,
         ..ledger::Settings::default()
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! Deliberately without a clock: `now` comes with every call.
 
+pub mod series;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -130,18 +130,21 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         print: None,
         shape: 0,
         product,
+        probable_product: said.as_ref().and_then(|said| said.probable_product),
     };
     let sighting = Sighting {
         refusal,
         line: 1,
         offset: 0,
         time: arrival.at,
+        is_whole_second: false,
         format: record.format,
         emitter: record.emitter,
         ids: record.ids,
         sent: None,
         channel: None,
         region: None,
+        logger_line: None,
     };
     // The same event has the same id whichever channel brings it, so only its SID goes in.
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);

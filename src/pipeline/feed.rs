@@ -14,18 +14,20 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::judge::Core;
 use super::{Event, Stream};
-use crate::envelope;
+use crate::envelope::{self, Format};
 use crate::pair::rejection::{Rejection, Sighting};
-use crate::pair::sent;
+use crate::pair::{may_share_writer, sent};
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
-use tokens::Tokens;
+use tokens::{TANGLE_MILLIS, Tokens};
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
 const PIECE_BYTES: usize = 256 << 10;
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
+/// Lines are kept for at least so long after a stream fell silent, in seconds.
+const REST_SECONDS_LEAST: u32 = 10;
 /// A rejection of a live stream takes further sightings for so long, in milliseconds.
 const OPEN_MILLIS_MAX: i64 = 10_000;
 
@@ -47,11 +49,30 @@ pub(super) struct Feed {
     waiting: Option<UnixTime>,
     tokens: Tokens,
     open: VecDeque<Rejection>,
+    /// Of each of `open`, what most often tells that a sighting is of another rejection: small, so that hundreds can be
+    /// looked at for every sighting.
+    heads: VecDeque<Head>,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
+    /// When bytes came last.
+    last_push: UnixTime,
     counts: Counts,
+}
+
+/// What two sightings of one rejection have in common, and what they have not.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    format: Format,
+    shape: u64,
+}
+
+impl Head {
+    /// Nothing here speaks against one rejection.
+    fn may_be_of(&self, sighting: &Self) -> bool {
+        self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,8 +104,10 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
+            heads: VecDeque::new(),
             last_time: None,
             last_sighting: None,
+            last_push: UnixTime::default(),
             counts: Counts::default(),
             stream,
         }
@@ -96,7 +119,9 @@ impl Feed {
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        for piece in chunk.chunks(PIECE_BYTES) {
+        self.last_push = now;
+        // Not longer than a line may be, so that an overlong one never lies within one piece.
+        for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
             self.take(piece, now, core, emit);
         }
         self.report_counts(emit);
@@ -113,21 +138,87 @@ impl Feed {
             self.base += at as u64 + 1;
             self.skipping = false;
         }
-        let partial = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        let had_partial = self.bytes.len() - partial;
-        self.bytes.extend_from_slice(piece);
-        let max = core.settings.line_bytes_max;
-        if had_partial > 0 && memchr(b'\n', piece).is_some_and(|at| had_partial + at > max) {
-            self.counts.truncated += 1;
+        if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
+            let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
+            self.counts.truncated += u64::from(self.partial_length() + at > core.settings.line_bytes_max);
+            self.bytes.extend_from_slice(head);
+            self.work(self.bytes.len(), now, false, core, emit);
+            piece = rest;
         }
-        let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        self.work(limit, now, false, core, emit);
-        if self.bytes.len() - limit > max {
+        if !self.has_partial() {
+            let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
+            let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
+            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
+                self.pass(lines, now, core, emit);
+            } else {
+                self.bytes.extend_from_slice(lines);
+                self.work(self.bytes.len(), now, false, core, emit);
+                self.trim(core.settings.window_lines);
+            }
+            piece = rest;
+        }
+        self.bytes.extend_from_slice(piece);
+        if self.partial_length() > core.settings.line_bytes_max {
             self.counts.truncated += 1;
             self.force(now, core, emit);
             self.skipping = true;
         }
-        self.trim(core.settings.window_lines);
+    }
+
+    /// The last line has not ended yet.
+    fn has_partial(&self) -> bool {
+        self.bytes.last().is_some_and(|byte| *byte != b'\n')
+    }
+
+    fn partial_length(&self) -> usize {
+        self.bytes.len() - memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1)
+    }
+
+    /// Nothing is underway that lines without a hit could matter to.
+    fn is_quiet(&self) -> bool {
+        self.waiting.is_none() && !self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled)
+    }
+
+    /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
+    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let count = memchr_iter(b'\n', lines).count();
+        self.line += count as u64;
+        self.counts.lines += count as u64;
+        let keep = kept_lines(core.settings.window_lines);
+        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
+        let near = lines.get(floor..).unwrap_or_default();
+        match memchr::memrchr_iter(b'\n', near).nth(keep) {
+            Some(at) if count > keep => {
+                let cut = floor + at + 1;
+                self.base += (self.bytes.len() + cut) as u64;
+                self.bytes.clear();
+                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
+                self.scanned = self.bytes.len();
+                self.tokens.forget_bytes();
+            }
+            Some(_) | None => {
+                self.bytes.extend_from_slice(lines);
+                self.scanned = self.bytes.len();
+                self.trim(core.settings.window_lines);
+            }
+        }
+        self.close(core, now, emit);
+    }
+
+    /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
+    /// than a token may be away.
+    pub(super) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
+        let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
+        if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
+            let partial = self.bytes.len() - self.partial_length();
+            self.bytes.drain(..partial);
+            self.bytes.shrink_to_fit();
+            self.base += partial as u64;
+            self.scanned = 0;
+            self.tokens = Tokens::default();
+            self.open.clear();
+            self.heads.clear();
+        }
     }
 
     /// Takes what is there as complete lines and forgets the bytes.
@@ -188,6 +279,9 @@ impl Feed {
     fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
         let max = core.settings.line_bytes_max;
         let block = blocks::head(work.bytes, hit, max);
+        if block.is_source_code() {
+            return Some(hit.end);
+        }
         let head_offset = self.base + block.head.start as u64;
         if block.is_continuation
             && let Some((offset, id)) = &self.last_sighting
@@ -222,12 +316,15 @@ impl Feed {
             line: head_line,
             offset: head_offset,
             time,
+            is_whole_second: own_time.is_some() && block.record.is_whole_second(),
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
             sent: sent::find(&body.text, false, limited),
             channel: tokens::channel_of(&refusal, &body.text),
             region: tokens::region(&body.text),
+            logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
+                .map(|lines| head_line.saturating_sub(lines)),
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
@@ -246,11 +343,15 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) -> String {
         let window = core.settings.window_seconds;
-        let best = (self.open.iter_mut())
-            .filter_map(|open| open.evidence(&sighting, window).map(|evidence| (evidence, open)))
-            .rev()
+        let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
+        let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
+        let best = (self.heads.iter().enumerate().rev())
+            .filter(|(_, head)| head.may_be_of(&head_of_new))
+            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
+            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
+            .filter_map(|(at, open)| Some((open.evidence(&sighting, window)?, at)))
             .max_by_key(|(evidence, _)| *evidence);
-        if let Some((_, rejection)) = best {
+        if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             rejection.merge(&sighting);
             if rejection.settled {
                 let source = Arc::clone(&self.stream.source);
@@ -265,6 +366,7 @@ impl Feed {
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
         self.open.push_back(rejection);
+        self.heads.push_back(head_of_new);
         id
     }
 
@@ -316,12 +418,13 @@ impl Feed {
     /// Gives the rejections that no further line can change.
     fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let window = core.settings.window_lines;
-        let is_over = |rejection: &Rejection, line: u64| {
+        let is_over = |rejection: &Rejection, line: u64, later: usize| {
             let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
-            is_old || rejection.is_over(line, window)
+            is_old || rejection.is_over(line, window, later)
         };
-        while self.open.front().is_some_and(|front| is_over(front, self.line)) {
+        while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
             let Some(rejection) = self.open.pop_front() else { break };
+            self.heads.pop_front();
             self.settle(&rejection, now, core, emit);
         }
     }
@@ -335,7 +438,10 @@ impl Feed {
 
     pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let settle = i64::from(core.settings.settle_millis);
-        let is_due = |rejection: &Rejection| !rejection.settled && now.millis_since(rejection.arrived) >= settle;
+        let is_due = |rejection: &Rejection| {
+            let wait = if rejection.is_tangled { settle.max(TANGLE_MILLIS.cast_signed()) } else { settle };
+            !rejection.settled && now.millis_since(rejection.arrived) >= wait
+        };
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
@@ -343,7 +449,7 @@ impl Feed {
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {
-            let is_known = rejection.token.is_some() && rejection.product.is_some();
+            let is_known = rejection.token.is_some() && rejection.product.is_some() && !rejection.is_tangled;
             if is_due(rejection) || (is_known && !rejection.settled) {
                 self.settle(rejection, now, core, emit);
                 rejection.settled = true;
@@ -362,6 +468,7 @@ impl Feed {
 
     pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         self.force(now, core, emit);
+        self.heads.clear();
         while let Some(rejection) = self.open.pop_front() {
             self.settle(&rejection, now, core, emit);
         }
@@ -377,10 +484,9 @@ impl Feed {
 
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
-        let keep_lines = (window_lines as usize).max(BLOCK_LINES_MAX) + 1;
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
+        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(kept_lines(window_lines)).map_or(0, |at| at + 1);
         if cut > 0 {
             self.bytes.drain(..cut);
             self.base += cut as u64;
@@ -388,4 +494,10 @@ impl Feed {
             self.tokens.shift(cut);
         }
     }
+}
+
+/// How many lines are kept to be looked back at.
+const fn kept_lines(window_lines: u32) -> usize {
+    let window = window_lines as usize;
+    if window > BLOCK_LINES_MAX { window + 1 } else { BLOCK_LINES_MAX + 1 }
 }

@@ -124,6 +124,13 @@ pub(super) struct SourceView {
     timezone: String,
 }
 
+impl SourceView {
+    /// Whether it follows files.
+    pub(super) fn is_file(&self) -> bool {
+        self.kind == "file"
+    }
+}
+
 impl From<&Source> for SourceView {
     fn from(source: &Source) -> Self {
         let view = match &source.kind {

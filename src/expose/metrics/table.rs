@@ -2,6 +2,7 @@
 //!
 //! Labels come from closed lists and configured names only.
 
+use crate::ledger::alert::{Name, State};
 use crate::ledger::totals::Source;
 
 use super::{Rows, Scene};
@@ -127,6 +128,29 @@ pub const FAMILIES: &[Family] = &[
         "diag51007_token_early_by_seconds",
         "How long before the start of their validity tokens were refused.",
         |scene, rows| scene.view.totals.early_by.iter().for_each(|(p, h)| rows.histogram(&[p.id()], h)),
+    ),
+    gauge(
+        "diag51007_expiry_spike_score",
+        &[],
+        "Evidence that expired tokens are refused more often than usual; 1 and more is a spike.",
+        |scene, rows| rows.add(&[], scene.view.alerts.expiry_score),
+    ),
+    gauge(
+        "diag51007_alert_state",
+        &["alert"],
+        "State of the daemon's own alerts: 0 inactive, 1 pending, 2 firing.",
+        |scene, rows| {
+            for name in Name::ALL {
+                rows.count(
+                    &[name.id()],
+                    scene.view.alerts.state(name).map_or(0, |state| match state {
+                        State::Resolved => 0,
+                        State::Pending => 1,
+                        State::Firing => 2,
+                    }),
+                );
+            }
+        },
     ),
     counter("diag51007_lines_total", &["source"], "Lines read.", |scene, rows| {
         each(scene, |source| rows.count(&[&source.name], source.lines));
