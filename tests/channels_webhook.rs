@@ -175,3 +175,26 @@ fn an_auth_token_is_rotated_by_a_reload() {
     assert_eq!(daemon.post("/-/reload", "text/plain", b"").status, 200);
     assert_eq!(send(&daemon, &all()[0]), 204);
 }
+
+#[test]
+fn one_reload_changes_files_and_secrets_but_no_channel() {
+    let place = place();
+    let daemon = place.start();
+    let config = std::fs::read_to_string(place.config()).expect("the config");
+    let other = place.log().with_file_name("other.txt");
+    std::fs::write(&other, place::expired_at(place::now())).expect("the other log is written");
+    let more =
+        format!("\n[[source]]\nname = \"other\"\nkind = \"file\"\ninclude = [{:?}]\n", other.display().to_string());
+    let rotated = config.replace(TOKEN, "ffffffffffffffffffffffffffffffff") + &more;
+    place.configure(&rotated);
+    let answer = daemon.post("/-/reload", "text/plain", b"");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    place::until_rejections(&daemon, Some("expired"), 1);
+    assert_eq!(send(&daemon, &all()[0]), 403);
+    place.configure(&rotated.replace("path = \"/twilio/debugger\"", "path = \"/twilio/elsewhere\""));
+    let answer = daemon.post("/-/reload", "text/plain", b"");
+    assert!(answer.body.contains("a source of another kind than `file` differs"), "{}", answer.body);
+    place.configure(&config);
+    assert_eq!(daemon.post("/-/reload", "text/plain", b"").status, 200);
+    assert_eq!(send(&daemon, &all()[0]), 204);
+}
