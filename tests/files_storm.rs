@@ -89,8 +89,12 @@ fn copies_and_cuts_at_any_rate_lose_and_repeat_nothing() {
     for include in ["app.log", "app.log*"] {
         let mut scene = Scene::new();
         scene.follow(&[include]);
+        let mut cut = 0;
         let written = storm(&scene, |n| {
-            copy(scene.path("app.log"), scene.path(&format!("app.log.{n}"))).unwrap();
+            // Something is read between two cuts: else no content tells a copy from any other file.
+            let heard = |record: &recorder::Record| record.streams.iter().map(|s| s.bytes.len()).sum::<usize>();
+            scene.recorder.wait_until("a line after the last cut", |record| heard(record) > cut);
+            cut += usize::try_from(copy(scene.path("app.log"), scene.path(&format!("app.log.{n}"))).unwrap()).unwrap();
             OpenOptions::new().write(true).open(scene.path("app.log")).unwrap().set_len(0).unwrap();
             None
         });

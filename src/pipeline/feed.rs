@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod head;
 mod tokens;
 
 use std::collections::VecDeque;
@@ -14,12 +15,13 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::judge::Core;
 use super::{Event, Stream};
-use crate::envelope::{self, Format};
+use crate::envelope;
 use crate::pair::rejection::{Rejection, Sighting};
-use crate::pair::{may_share_writer, sent};
+use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
+use head::Head;
 use tokens::{TANGLE_MILLIS, Tokens};
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
@@ -59,20 +61,6 @@ pub(super) struct Feed {
     /// When bytes came last.
     last_push: UnixTime,
     counts: Counts,
-}
-
-/// What two sightings of one rejection have in common, and what they have not.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    format: Format,
-    shape: u64,
-}
-
-impl Head {
-    /// Nothing here speaks against one rejection.
-    fn may_be_of(&self, sighting: &Self) -> bool {
-        self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -46,7 +46,8 @@ impl Block {
         let (modified, is_deleted) = (trusted(modified_nanos(&metadata)), metadata.nlink() == 0);
         let mut seen = seen(&metadata);
         self.new = (0, 0);
-        if seen.length < offset || (seen.length == offset && modified == modified_before) {
+        let unchanged = modified == modified_before && modified != i64::MIN;
+        if seen.length < offset || (seen.length == offset && unchanged) {
             return Ok(Look { seen, modified, is_deleted });
         }
         let span = Fingerprint::span(offset);
@@ -175,6 +176,18 @@ mod tests {
             assert_eq!(fingerprint_at(file.as_file(), offset).unwrap(), Some(expected), "at {offset}");
         }
         assert_eq!(fingerprint_at(file.as_file(), offset + 1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_refilled_to_the_same_length_at_once_has_another_fingerprint() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"first\n").unwrap();
+        let mut block = Block::new();
+        let look = block.look(file.as_file(), 0, i64::MIN).unwrap();
+        let read = block.fingerprint_after(6);
+        file.as_file().write_all_at(b"other\n", 0).unwrap();
+        let look = block.look(file.as_file(), 6, look.modified).unwrap();
+        assert!(look.seen.before.is_some_and(|before| before != read));
     }
 
     #[test]

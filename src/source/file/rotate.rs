@@ -69,6 +69,12 @@ impl Rotations {
         self.extents.push_back(extent);
     }
 
+    fn keep_unproven(&mut self, path: &Path) {
+        if self.unproven.len() < REMEMBERED_MAX {
+            self.unproven.push(path.to_owned());
+        }
+    }
+
     pub(super) fn extents(&self) -> impl Iterator<Item = Extent> {
         self.extents.iter().copied()
     }
@@ -245,6 +251,9 @@ impl Tailer {
         if before.is_none_or(|before| before.position.offset != held.position.offset) {
             self.expect_cut(id);
         }
+        if self.slots.get(&id).map(Slot::offset) == Some(0) {
+            self.rotations.keep_unproven(path);
+        }
         if self.rotations.held.len() >= REMEMBERED_MAX {
             self.rotations.held.pop_first();
         }
@@ -274,8 +283,8 @@ impl Tailer {
         let copy = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|metadata| disk::seen(&metadata));
         if copy.is_some_and(|copy| self.slots.get(&id).is_some_and(|slot| slot.label.identity != copy.identity)) {
             let offset = self.slots.get(&id).map(Slot::offset);
-            if offset == Some(0) && kin::is_numbered(path) && self.rotations.unproven.len() < REMEMBERED_MAX {
-                self.rotations.unproven.push(path.to_owned());
+            if offset == Some(0) && kin::is_numbered(path) {
+                self.rotations.keep_unproven(path);
             }
             self.expect_cut(id);
         }
@@ -283,24 +292,36 @@ impl Tailer {
 
     /// Reads copies that came while nothing was read of their originals, if those were cut since.
     pub(super) fn open_unproven(&mut self) {
+        let mut waiting = Vec::new();
         for path in std::mem::take(&mut self.rotations.unproven) {
             let base = kin::bases(&path).into_iter().find(|base| self.by_path.contains_key(base));
             let slot = base.as_ref().and_then(|base| self.by_path.get(base)).and_then(|id| self.slots.get(id));
             let (Some(base), Some(slot), Some(left)) = (base, slot, candidate(&path)) else { continue };
             let Body::Live(live) = &slot.body else { continue };
             if slot.queued {
-                self.rotations.unproven.push(path);
+                waiting.push(path);
                 continue;
             }
             // What was read of the original by now stands in its copy, too: then that is found when it is cut.
             let proven = live.position().is_some_and(|read| read.offset > 0 && holds(&left.file, &read));
-            if !proven
-                && !is_beginning_at(&left.file, left.seen.length, &base)
-                && !self.positions.knows(&left.seen.identity)
-            {
-                self.open_left(slot.label.source, &path, &base);
+            if proven {
+                continue;
+            }
+            if is_beginning_at(&left.file, left.seen.length, &base) {
+                // Nothing was read of what it is a copy of: that may still be cut away.
+                if slot.offset() == 0 {
+                    waiting.push(path);
+                }
+                continue;
+            }
+            let source = slot.label.source;
+            match source_of(&self.sources, &path) {
+                Some(source) => self.consider(source, &path),
+                None if self.positions.knows(&left.seen.identity) => {}
+                None => self.open_left(source, &path, &base),
             }
         }
+        self.rotations.unproven.append(&mut waiting);
     }
 
     fn expect_cut(&mut self, id: SlotId) {
@@ -323,6 +344,7 @@ impl Tailer {
         let copy = left.iter().rposition(|left| is_copy(left, &read, length));
         let born = copy.and_then(|at| left.get(at)).map(|copy| copy.seen.identity.born);
         let mut goes_on = false;
+        self.release_held(label.identity, &read, copy.and_then(|at| left.get(at)).map(|copy| &copy.file));
         for (at, left) in left.into_iter().enumerate() {
             if Some(at) == copy {
                 self.rotations.held.remove(&left.path);
@@ -338,12 +360,13 @@ impl Tailer {
                 && source_of(&self.sources, &left.path).is_none()
             {
                 // Copied and cut again meanwhile, unless it is a copy of what is there now.
-                if !is_beginning_at(&left.file, left.seen.length, &name) {
+                if is_beginning_at(&left.file, left.seen.length, &name) {
+                    self.rotations.keep_unproven(&left.path);
+                } else {
                     self.open_left(label.source, &left.path, &name);
                 }
             }
         }
-        self.release_held(label.identity);
         if copy.is_none() {
             self.lose(label.source, length.saturating_sub(read.offset));
         }
@@ -377,16 +400,29 @@ impl Tailer {
         later
     }
 
-    /// Copies of a file that was cut: what they had in common with it was read there.
-    fn release_held(&mut self, original: Identity) {
-        let positions = &mut self.positions;
-        self.rotations.held.retain(|_, held| {
+    /// Copies of a file that was cut: what they had in common with it was read there, unless they were made after the
+    /// cut. `copy` was made just before it.
+    fn release_held(&mut self, original: Identity, read: &Position, copy: Option<&File>) {
+        let Self { positions, rotations, .. } = self;
+        let mut later = Vec::new();
+        rotations.held.retain(|path, held| {
             let released = held.original == original;
             if released && held.position.offset > 0 {
-                positions.keep(held.position);
+                let before = match (copy, disk::open(path)) {
+                    (Some(copy), Ok(file)) => is_beginning(&file, held.position.offset, copy),
+                    (Some(_), Err(_)) | (None, _) => held.position.offset <= read.offset,
+                };
+                if before {
+                    positions.keep(held.position);
+                } else {
+                    later.push(path.clone());
+                }
             }
             !released
         });
+        for path in &later {
+            rotations.keep_unproven(path);
+        }
     }
 
     /// A file that was cut while nobody looked: goes on in its copy.
