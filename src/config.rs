@@ -7,6 +7,7 @@
 //! Relative paths of a config file begin at the folder of that file; those of the command line at the current folder.
 
 mod alerts;
+mod channel;
 mod paths;
 mod problem;
 mod read;
@@ -27,6 +28,7 @@ use crate::log::{Format, Level};
 use crate::pipeline::Settings;
 
 pub use alerts::{Alertmanager, Login};
+pub use channel::{AlertsApi, HttpPush, Webhook, is_reserved};
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
@@ -141,6 +143,14 @@ pub enum SourceKind {
     File(FileSource),
     /// Standard input.
     Stdin,
+    /// Twilio's Debugger webhook.
+    Webhook(Webhook),
+    /// Twilio's Event Streams, through a webhook sink.
+    EventStreams(Webhook),
+    /// Twilio's Alerts API, which is asked again and again.
+    AlertsApi(AlertsApi),
+    /// Lines that a log shipper sends.
+    Http(HttpPush),
 }
 
 /// `[[source]]` with `kind = "file"`.
@@ -323,6 +333,11 @@ impl Config {
         let xdg = set("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let base = xdg.or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/state")));
         base.map(|base| base.join("diag51007"))
+    }
+
+    /// Whether the sources of another kind than `file` are those of another config, whatever their secrets.
+    pub fn has_fixed_sources_of(&self, other: &Self) -> bool {
+        View::of(self).has_fixed_sources_of(&View::of(other))
     }
 
     /// The effective config without secrets.

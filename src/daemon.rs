@@ -5,6 +5,7 @@
 //! what they hold, the last counts are committed, then open requests drain.
 
 mod alerting;
+mod channels;
 mod clock;
 mod hub;
 mod reload;
@@ -24,12 +25,14 @@ use crate::config::{self, Config, Loaded, SourceKind, Start};
 use crate::expose::http::{self, BindError};
 use crate::expose::{AppState, BuildInfo, CheckRequest, Handles, metrics};
 use crate::pipeline::Given;
+use crate::source::Sink;
 use crate::source::file::{self, FileSource, FileSourceError, follow_files};
 use crate::source::stdin::read_stdin;
 use crate::token::{Ending, Sent};
 use crate::{validate, version};
 
 use alerting::Alerting;
+use channels::Channels;
 pub use clock::now;
 use hub::Hub;
 use reload::{Reloader, Running};
@@ -108,9 +111,14 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         read_stdin(&name, &zone, Arc::clone(&hub) as _).map_err(system("standard input can't be read"))?;
     }
     let alerting = Alerting::start(&hub);
+    let sink: Arc<dyn Sink> = Arc::clone(&hub) as _;
+    let (channels, inlets) =
+        Channels::start(&config, &sink).map_err(system("the system gives no thread for deliveries"))?;
+    let channels = Arc::new(channels);
     let ticker = hub.start_ticker().map_err(system("the system gives no thread for the clock"))?;
-    let reloader = Arc::new(Reloader::new(plan.load, Arc::clone(&hub), running, Arc::clone(&config)));
-    let state = state(&hub, &reloader)?;
+    let reloader =
+        Arc::new(Reloader::new(plan.load, Arc::clone(&hub), Arc::clone(&channels), running, Arc::clone(&config)));
+    let state = state(&hub, &reloader)?.with_inlets(inlets);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("listening on http://{address}");
@@ -127,7 +135,11 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let stopping = Arc::clone(&reloader);
         // A thread of its own, because it waits for the sources.
-        _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
+        _ = tokio::task::spawn_blocking(move || {
+            stopping.stop();
+            channels.stop();
+        })
+        .await;
         hub.end();
     };
     http::serve(listeners, state, shutdown).await;

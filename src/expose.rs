@@ -132,6 +132,8 @@ pub struct AppState {
     streams: Arc<Semaphore>,
     /// Becomes true when the server drains: live streams end.
     draining: watch::Sender<bool>,
+    /// Routes of the sources that are sent something.
+    inlets: axum::Router,
 }
 
 impl AppState {
@@ -141,7 +143,14 @@ impl AppState {
             handles: Arc::new(handles),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             draining: watch::Sender::new(false),
+            inlets: axum::Router::new(),
         }
+    }
+
+    /// Mounts the routes of the sources that are sent something.
+    #[must_use]
+    pub fn with_inlets(self, inlets: axum::Router) -> Self {
+        Self { inlets, ..self }
     }
 
     fn view(&self) -> Arc<View> {

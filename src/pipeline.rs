@@ -1,9 +1,11 @@
 //! The whole core: bytes and times in, diagnoses out. No I/O, no clock, cannot fail.
 
+pub mod arrival;
 mod blocks;
 mod feed;
 mod judge;
 mod memory;
+pub mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,10 +14,12 @@ use crate::diagnosis::Diagnosis;
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
 
+use arrival::{Arrival, Outcome};
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
 pub use memory::Saved;
+use seen::Seen;
 
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
@@ -106,12 +110,19 @@ pub struct Pipeline {
     feeds: BTreeMap<StreamId, Feed>,
     /// Streams with something underway, which `tick` looks at.
     awake: BTreeSet<StreamId>,
+    /// Events that were counted.
+    seen: Seen,
 }
 
 impl Pipeline {
     /// A core that has seen nothing.
     pub fn new(settings: Settings, keyring: KeyRing) -> Self {
-        Self { core: Core::new(settings, keyring), feeds: BTreeMap::new(), awake: BTreeSet::new() }
+        Self {
+            core: Core::new(settings, keyring),
+            feeds: BTreeMap::new(),
+            awake: BTreeSet::new(),
+            seen: Seen::default(),
+        }
     }
 
     /// Takes over new settings and keys; what is underway goes on.
@@ -134,6 +145,21 @@ impl Pipeline {
         self.feeds.insert(id, Feed::new(stream));
     }
 
+    /// Takes an event that Twilio reports, and says what became of it. `now` is the time of its arrival.
+    pub fn event(&mut self, arrival: &Arrival, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Outcome {
+        arrival::take(arrival, &mut self.seen, &mut self.core, now, emit)
+    }
+
+    /// The events that were counted, for a store.
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes over the events that a store kept.
+    pub fn restore_seen(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
@@ -153,6 +179,17 @@ impl Pipeline {
                 feed.is_awake()
             })
         });
+    }
+
+    /// Gives what waits in one stream as if it had waited long enough; what comes later may still belong to it.
+    pub fn settle(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        let later = now.plus_millis(i64::from(self.core.settings.settle_millis));
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.tick(later, &mut self.core, emit);
+            if !feed.is_awake() {
+                self.awake.remove(&id);
+            }
+        }
     }
 
     /// Something waits for `tick`.

@@ -1,9 +1,22 @@
-//! The edges at which bytes come in.
+//! The edges at which bytes and events come in.
 
+pub mod alerts_api;
 pub mod file;
+pub mod http;
+pub mod inlet;
+pub mod intake;
+pub mod shipped;
 pub mod stdin;
+pub mod twilio;
+pub mod webhook;
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::pipeline::{Stream, StreamId};
+use crate::time::UnixTime;
+use twilio::Delivery;
 
 /// Where sources deliver. Called from blocking threads; each call returns when the bytes have been taken in.
 pub trait Sink: Send + Sync {
@@ -19,6 +32,27 @@ pub trait Sink: Send + Sync {
     fn finish(&self, stream: StreamId);
     /// Says what happened to a source.
     fn report(&self, source: &str, health: Health);
+    /// Takes deliveries of events in, and returns when they are committed: only then may they be acknowledged.
+    fn deliver(&self, _deliveries: &[Delivered]) -> Result<(), NotCommitted> {
+        Err(NotCommitted)
+    }
+}
+
+/// What was delivered could not be made durable. It is to be delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCommitted;
+
+/// Events that came in together.
+#[derive(Clone, Debug, Default)]
+pub struct Delivered {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// The events.
+    pub delivery: Delivery,
+    /// Lines of a stream.
+    pub lines: Option<(StreamId, Zeroizing<Vec<u8>>)>,
+    /// Their size as they came, in bytes.
+    pub bytes: usize,
 }
 
 /// What happened to a source; each is counted.
@@ -45,6 +79,24 @@ pub enum Health {
         kind: Failure,
         /// A sentence for a person, without any content of a log.
         message: String,
+    },
+    /// The same once more; counted, and not worth another line in the log.
+    FailedAgain {
+        /// What.
+        kind: Failure,
+        /// As in `Failed`.
+        message: String,
+    },
+    /// Events came in.
+    Arrived {
+        /// How many were counted as rejections.
+        counted: u64,
+        /// How many had been counted before.
+        repeated: u64,
+        /// How many were no refusals.
+        ignored: u64,
+        /// The time of the latest.
+        last: Option<UnixTime>,
     },
     /// The source as a whole works again, or does not.
     Up(bool),
@@ -88,11 +140,35 @@ pub enum Failure {
     Watch,
     /// An archive is damaged.
     Archive,
+    /// A delivery without Twilio's signature, or with a wrong one.
+    Signature,
+    /// What came in can't be read, or is too large.
+    Payload,
+    /// Credentials are missing or wrong: those of a sender, or ours at Twilio.
+    Auth,
+    /// Twilio asks to wait.
+    RateLimited,
+    /// More came in than could be committed; the sender was asked to send again.
+    Busy,
+    /// Nobody answers at the other end, or answers that it does not work.
+    Remote,
 }
 
 impl Failure {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Permission, Self::Missing, Self::Read, Self::Watch, Self::Archive];
+    pub const ALL: [Self; 11] = [
+        Self::Permission,
+        Self::Missing,
+        Self::Read,
+        Self::Watch,
+        Self::Archive,
+        Self::Signature,
+        Self::Payload,
+        Self::Auth,
+        Self::RateLimited,
+        Self::Busy,
+        Self::Remote,
+    ];
 
     /// The metric label.
     pub const fn id(self) -> &'static str {
@@ -102,6 +178,12 @@ impl Failure {
             Self::Read => "read",
             Self::Watch => "watch",
             Self::Archive => "archive",
+            Self::Signature => "signature",
+            Self::Payload => "payload",
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
+            Self::Busy => "busy",
+            Self::Remote => "remote",
         }
     }
 }

@@ -125,22 +125,48 @@ fn a_word_that_is_not_in_the_list() {
     );
     check(
         "[[source]]\nname = \"a\"\nkind = \"fiel\"",
-        "config.toml:3:8: `source.kind`: expected `file` or `stdin`, but found `fiel`\n  help: did you mean `file`?",
+        "config.toml:3:8: `source.kind`: expected `file`, `stdin`, `webhook`, `event_streams`, `alerts_api` or `http`, but found `fiel`\n  help: did you mean `file`?",
     );
 }
 
 #[test]
-fn what_only_a_later_version_reads() {
+fn a_channel_that_can_not_work() {
+    let source = "[[source]]\nname = \"a\"\nkind = ";
+    let token = "auth_token = \"00112233445566778899aabbccddeeff\"";
     check(
-        "[[source]]\nname = \"debugger\"\nkind = \"webhook\"\npath = \"/twilio/debugger\"",
-        "config.toml:3:8: `source.kind`: expected `file` or `stdin`, the kinds that this version reads, but found `webhook`\n  help: remove the source, or let Twilio's events go to a file and follow that",
+        &format!("{source}\"webhook\"\npath = \"/metrics\"\n{token}"),
+        "config.toml:1:1: `source.public_url`: expected `public_url`, or `trusted_proxies` with an entry, but found something else\n  help: Twilio signs the public URL: set `public_url` to it, character by character, or name the networks of the proxies that say it\nconfig.toml:4:8: `source.path`: expected a path that the server does not use itself, but found something else\n  help: choose one below `/twilio/`",
+    );
+    check(
+        &format!("{source}\"event_streams\"\npath = \"/e\"\npublic_url = \"https://u:p@a/e\"\n{token}"),
+        "config.toml:5:14: `source.public_url`: expected a URL without user and password, but found something else\n  help: Twilio's signature takes their place",
+    );
+    check(
+        &format!("{source}\"webhook\"\npath = \"/e\"\npublic_url = \"https://a/e\""),
+        "config.toml:3:8: `source.kind`: expected an Auth Token, to check Twilio's signature with, but found something else\n  help: add an `[[account]]` with `auth_token_file`, or `auth_token_file` here",
+    );
+    check(
+        &format!("{source}\"alerts_api\"\naccount = \"$AC\"\nbase_url = \"http://twilio.example\""),
+        "config.toml:5:12: `source.base_url`: expected `https://…`, but found something else\n  help: credentials go over TLS only, except to this machine itself",
+    );
+    check(
+        &format!("{source}\"http\"\npath = \"/push\"\nuser = \"x\""),
+        "config.toml:1:1: `source.user`: expected `user` and `password` together, or neither, but found something else\n  help: add the other one, or use `bearer`\nconfig.toml:1:1: `source.bearer`: expected a bearer or a password, but found something else\n  help: whoever reaches the port could write to the log: set `bearer_file`, or `user` and `password_file`",
+    );
+    let two = format!("{source}\"http\"\npath = \"/p\"\nbearer = \"x\"\n");
+    check(
+        &format!("{two}{}", two.replace("\"a\"", "\"b\"")),
+        "config.toml:8:8: `source.path`: expected another path each time, but line 3 has it too\n  help: remove one of the two or rename it",
     );
 }
 
 #[test]
 fn a_bad_source() {
     check("[[source]]\nkind = \"stdin\"", "config.toml:1:1: `source.name`: expected a name, but found nothing");
-    check("[[source]]\nname = \"a\"", "config.toml:1:1: `source.kind`: expected `file` or `stdin`, but found nothing");
+    check(
+        "[[source]]\nname = \"a\"",
+        "config.toml:1:1: `source.kind`: expected the kind of the source, such as `file`, but found nothing",
+    );
     check(
         "[[source]]\nname = \"a b\"\nkind = \"stdin\"",
         "config.toml:2:8: `source.name`: expected 1 to 64 letters, digits, `_`, `-` or `.`, but found something else\n  help: it becomes the `source` label of the metrics",
@@ -300,13 +326,16 @@ fn the_examples_are_good_configs() {
         let text = text.replace("/run/credentials/diag51007.service/chat-key", secret.to_str().unwrap());
         let example = folder.path().join(path.file_name().unwrap());
         fs::write(&example, text).unwrap();
-        let run = program().args(["config", "check"]).arg(&example).env("DIAG51007_VOICE_SECRET", SECRET).assert();
+        let mut run = program();
+        let run = run.args(["config", "check"]).arg(&example);
+        let run = run.env("DIAG51007_VOICE_SECRET", SECRET).env("DIAG51007_PUSH_BEARER", SECRET);
+        let run = run.env("TWILIO_AUTH_TOKEN", "00112233445566778899aabbccddeeff").assert();
         let output = run.success();
         let stdout = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
         assert!(stdout.contains(": config OK: "), "{}: {stdout}", path.display());
         seen += 1;
     }
-    assert!(seen >= 3);
+    assert!(seen >= 4);
 }
 
 #[test]

@@ -15,6 +15,10 @@ mod process;
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod recipe;
 
+#[path = "support/signed.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod signed;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -26,6 +30,7 @@ use mint::{AUTH_TOKEN, SECRET};
 use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
 use process::{Daemon, command, run, run_with_input, text, until};
 use recipe::expand;
+use signed::{BASE, SHARED_KEY, TOKEN};
 
 /// Shorter pieces of a token may stand anywhere by chance.
 const PIECE_BYTES: usize = 20;
@@ -253,5 +258,55 @@ fn a_bad_config_is_reported_without_its_secrets() {
     forbidden.check("POST /-/reload", answer.body.as_bytes());
     place.append(&expand(EXPIRED));
     until_rejections(&daemon, Some("expired"), 1);
+    check_daemon(&forbidden, daemon, &place.path("state"));
+}
+
+/// Everything that is sent in with a credential, at its most talkative: what is refused as well as what is taken.
+#[test]
+fn channels_show_no_credential_and_no_payload() {
+    const PAYLOAD: &str = "not-for-showing-payload";
+    const BEARER: &str = "not-for-showing-bearer-0000000001";
+    let place = Place::new();
+    let token = expand("{{token -identity}}");
+    let mut forbidden = Forbidden::in_texts([token.as_str()]);
+    forbidden.needles.extend([PAYLOAD, BEARER, SHARED_KEY, "QWxhZGRpbjpvcGVu"].map(str::to_owned));
+    let mut config = place.usual_config();
+    for (kind, path) in [("webhook", "/twilio/debugger"), ("event_streams", "/twilio/events")] {
+        _ = write!(
+            config,
+            "\n[[source]]\nname = \"{kind}\"\nkind = \"{kind}\"\npath = \"{path}\"\npublic_url = \"{BASE}{path}\"\n\
+             auth_token = \"{TOKEN}\"\nshared_key = \"{SHARED_KEY}\"\n"
+        );
+    }
+    _ = write!(config, "\n[[source]]\nname = \"push\"\nkind = \"http\"\npath = \"/push\"\nbearer = \"{BEARER}\"\n");
+    _ = write!(
+        config,
+        "\n[[source]]\nname = \"alerts\"\nkind = \"alerts_api\"\naccount = \"{}\"\nbase_url = \"http://127.0.0.1:9\"\n",
+        mint::sid("AC", "1")
+    );
+    place.configure(&config);
+    let daemon = Daemon::start(command(&["run", "--config", text(&place.config())]).env("DIAG51007_LOG", "trace"));
+    daemon.until_ready();
+    forbidden.needles.insert(TOKEN.to_owned());
+    let send = |request: &[u8]| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&daemon.address).expect("connected");
+        stream.write_all(request).expect("sent");
+        let mut answer = Vec::new();
+        _ = stream.read_to_end(&mut answer);
+        forbidden.check("an answer", &answer);
+    };
+    for delivery in signed::all() {
+        send(&delivery.request("a"));
+        let body = [delivery.body.as_slice(), PAYLOAD.as_bytes(), token.as_bytes()].concat();
+        send(&signed::Signed { body, ..delivery }.request("a"));
+    }
+    let body = format!("{PAYLOAD} 2026-03-01T10:05:00Z error Twilio error code=51007 token={token}\n");
+    for authorization in [format!("Bearer {BEARER}"), "Basic QWxhZGRpbjpvcGVu".to_owned()] {
+        let length = body.len();
+        let head = format!("POST /push HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: {authorization}");
+        send(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes());
+    }
+    until("the push", || (rejections(&daemon, Some("identity_missing")) > 0).then_some(()));
     check_daemon(&forbidden, daemon, &place.path("state"));
 }

@@ -97,8 +97,6 @@ pub enum Fault {
     Syntax(String),
     /// A key that nothing reads, and the keys that are read there.
     UnknownKey(String, Vec<&'static str>),
-    /// A source kind of a later version.
-    LaterKind(&'static str),
     /// A key that must be there: what it holds.
     Missing(&'static str),
     /// A value of another type: expected and found.
@@ -168,9 +166,6 @@ impl fmt::Display for Fault {
             Self::NotUtf8 => f.write_str("expected UTF-8, but found other bytes"),
             Self::Syntax(message) => write!(f, "not TOML: {message}"),
             Self::UnknownKey(..) => f.write_str("unknown key"),
-            Self::LaterKind(kind) => {
-                write!(f, "expected `file` or `stdin`, the kinds that this version reads, but found `{kind}`")
-            }
             Self::Missing(what) => write!(f, "expected {what}, but found nothing"),
             Self::Type(expected, found) => write!(f, "expected {expected}, but found {found}"),
             Self::NotAList(name) => write!(f, "expected a list of tables, `[[{name}]]`, but found a single table"),
@@ -241,7 +236,6 @@ impl Fault {
             Self::Unreadable(_) => "name a file that this user can read, or leave `--config` out for the defaults",
             Self::TooLong => "is this the right file?",
             Self::NotUtf8 => "save the file as UTF-8",
-            Self::LaterKind(_) => "remove the source, or let Twilio's events go to a file and follow that",
             Self::Name => "it becomes the `source` label of the metrics",
             Self::Sid(prefix, _) => sid_help(prefix),
             Self::SecondStdin(_) => "remove one of the two",

@@ -24,9 +24,15 @@ pub(super) enum Meaning {
     KeySecret,
     /// The Auth Token of an account.
     AuthToken,
-    /// The password of an Alertmanager.
+    /// The Auth Token that takes its place, while it is rotated.
+    NextAuthToken,
+    /// The key of SHA-256 signatures.
+    SharedKey,
+    /// What a log shipper presents.
+    Bearer,
+    /// The password of a user, of a log shipper or for an Alertmanager.
     Password,
-    /// The bearer token of an Alertmanager.
+    /// The bearer token for an Alertmanager.
     BearerToken,
 }
 
@@ -36,6 +42,9 @@ impl Meaning {
         match self {
             Self::KeySecret => ["secret", "secret_file", "secret_env"],
             Self::AuthToken => ["auth_token", "auth_token_file", "auth_token_env"],
+            Self::NextAuthToken => ["next_auth_token", "next_auth_token_file", "next_auth_token_env"],
+            Self::SharedKey => ["shared_key", "shared_key_file", "shared_key_env"],
+            Self::Bearer => ["bearer", "bearer_file", "bearer_env"],
             Self::Password => ["password", "password_file", "password_env"],
             Self::BearerToken => ["bearer_token", "bearer_token_file", "bearer_token_env"],
         }
@@ -163,7 +172,7 @@ fn warn(
         Fault::SecretSpace
     } else if meaning == Meaning::KeySecret && is_auth_token {
         Fault::SecretLooksLikeAuthToken
-    } else if meaning == Meaning::AuthToken && !is_auth_token {
+    } else if [Meaning::AuthToken, Meaning::NextAuthToken].contains(&meaning) && !is_auth_token {
         Fault::AuthTokenForm
     } else {
         return;

@@ -1,11 +1,13 @@
 //! What each section of the config means.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use globset::Glob;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::config::channel;
 use crate::config::problem::{Fault, SidFault, nearest};
 use crate::config::read::{At, Reader, Section};
 use crate::config::secret::{self, Meaning};
@@ -20,15 +22,11 @@ use crate::config::{
 use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
 
-/// Source kinds of later versions.
-const LATER_KINDS: [&str; 5] = ["webhook", "event_streams", "alerts_api", "http", "journald"];
-
 /// The words of `kind` in a `[[source]]`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KindWord {
-    File,
-    Stdin,
-}
+const KINDS: [&str; 6] = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http"];
+
+/// Reads what belongs to a kind of source.
+type ReadKind = fn(&mut Section<'_, '_>, &mut Reader<'_>) -> SourceKind;
 
 /// Reads the whole document.
 pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -> Config {
@@ -40,10 +38,12 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
         }
         Some(reader.resolve(text.value))
     });
+    let web = web(&mut root, reader);
+    let (sources, places) = sources(&mut root, reader);
     let config = Config {
         state_dir,
-        web: web(&mut root, reader),
-        sources: sources(&mut root, reader),
+        web,
+        sources,
         detect: detect(&mut root, reader),
         validator: validator(&mut root, reader),
         pairing: pairing(&mut root, reader),
@@ -54,6 +54,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
         keyring: KeyRing::new(keys(&mut root, reader), accounts(&mut root, reader)),
     };
     root.finish(reader, &[]);
+    channel::check(&config, &places, reader);
     if config.sources.is_empty() && reader.errors.is_empty() {
         reader.warn(&(0..0), None::<String>, Fault::NoSource);
     }
@@ -96,9 +97,10 @@ fn listen_proposal(text: &str) -> Option<String> {
     }
 }
 
-fn sources(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Vec<Source> {
+/// The sources, and where each of them stands.
+fn sources(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> (Vec<Source>, Vec<Range<usize>>) {
     let mut names: Vec<At<String>> = Vec::new();
-    let mut sources = Vec::new();
+    let (mut sources, mut spans) = (Vec::new(), Vec::new());
     let mut stdin = None;
     for section in root.children(reader, "source") {
         let (name, source) = source(section, reader);
@@ -114,12 +116,13 @@ fn sources(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Vec<Source> {
             // There is one standard input, and two sources would each get a part of it.
             match &stdin {
                 Some(first) => reader.error(&span, "source.kind".to_owned(), Fault::SecondStdin(reader.line(first))),
-                None => stdin = Some(span),
+                None => stdin = Some(span.clone()),
             }
         }
         sources.push(value);
+        spans.push(span);
     }
-    sources
+    (sources, spans)
 }
 
 fn source(mut section: Section<'_, '_>, reader: &mut Reader<'_>) -> (Option<At<String>>, Option<At<Source>>) {
@@ -130,27 +133,24 @@ fn source(mut section: Section<'_, '_>, reader: &mut Reader<'_>) -> (Option<At<S
         }
         Some(At { value: text.value.to_owned(), span: text.span })
     });
-    let Some(kind) = section.required(reader, "kind", "`file` or `stdin`") else {
+    let Some(kind) = section.required(reader, "kind", "the kind of the source, such as `file`") else {
         return (name, None);
     };
-    let word = match kind.value {
-        "file" => KindWord::File,
-        "stdin" => KindWord::Stdin,
+    let read: ReadKind = match kind.value {
+        "file" => |section, reader| SourceKind::File(file_source(section, reader)),
+        "stdin" => |_, _| SourceKind::Stdin,
+        "webhook" => |section, reader| SourceKind::Webhook(channel::webhook(section, reader)),
+        "event_streams" => |section, reader| SourceKind::EventStreams(channel::webhook(section, reader)),
+        "alerts_api" => |section, reader| SourceKind::AlertsApi(channel::alerts_api(section, reader)),
+        "http" => |section, reader| SourceKind::Http(channel::http(section, reader)),
         other => {
-            let fault = match LATER_KINDS.into_iter().find(|later| *later == other) {
-                Some(later) => Fault::LaterKind(later),
-                None => Fault::Word(vec!["file", "stdin"], other.to_owned()),
-            };
-            reader.error(&kind.span, section.key("kind"), fault);
+            reader.error(&kind.span, section.key("kind"), Fault::Word(KINDS.to_vec(), other.to_owned()));
             // What else belongs there depends on the kind, so it can't be judged.
             return (name, None);
         }
     };
     let timezone = timezone(&mut section, reader);
-    let kind_read = match word {
-        KindWord::File => SourceKind::File(file_source(&mut section, reader)),
-        KindWord::Stdin => SourceKind::Stdin,
-    };
+    let kind_read = read(&mut section, reader);
     section.finish(reader, &[]);
     let value =
         Source { name: name.as_ref().map(|at| at.value.clone()).unwrap_or_default(), kind: kind_read, timezone };
@@ -246,7 +246,7 @@ fn accounts(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Vec<Account>
 }
 
 /// Checks the form of a SID, and that it does not stand in `seen` already.
-fn checked_sid(
+pub(super) fn checked_sid(
     section: &Section<'_, '_>,
     reader: &mut Reader<'_>,
     key: &str,

@@ -14,8 +14,9 @@ use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
 use crate::ledger::{self, Ledger, Looked, View};
+use crate::pipeline::arrival::Outcome;
 use crate::pipeline::{self, Event, Given, Pipeline, Stream, StreamId};
-use crate::source::{Health, Sink};
+use crate::source::{Delivered, Health, NotCommitted, Sink};
 use crate::time::UnixTime;
 
 /// How often what waits is looked at, and how often views are committed under load.
@@ -242,6 +243,33 @@ impl Inner {
         });
     }
 
+    /// Takes one delivery of events in.
+    fn take(&mut self, delivered: &Delivered) {
+        if let Some((stream, lines)) = &delivered.lines {
+            self.work(|pipeline, now, emit| {
+                pipeline.push(*stream, lines, now, emit);
+                // What is acknowledged must not wait for what may never come.
+                pipeline.settle(*stream, now, emit);
+            });
+            return;
+        }
+        let (source, delivery) = (&delivered.source, &delivered.delivery);
+        let (mut counted, mut repeated, mut ignored) = (0, 0, delivery.ignored);
+        self.work(|pipeline, now, emit| {
+            for arrival in &delivery.arrivals {
+                match pipeline.event(arrival, now, emit) {
+                    Outcome::Counted => counted += 1,
+                    Outcome::Repeated => repeated += 1,
+                    Outcome::Ignored => ignored += 1,
+                }
+            }
+            let (lines, bytes) = (counted + repeated + ignored + delivery.unreadable, delivered.bytes as u64);
+            emit(Event::Lines { source: Arc::clone(source), lines, truncated: 0, bytes });
+        });
+        let last = delivery.arrivals.iter().filter_map(|arrival| arrival.at).max();
+        self.ledger.health(source, &Health::Arrived { counted, repeated, ignored, last }, now());
+    }
+
     fn work(&mut self, work: impl FnOnce(&mut Pipeline, UnixTime, &mut dyn FnMut(Event))) {
         let Self { pipeline, ledger, is_dirty, .. } = self;
         let now = now();
@@ -299,6 +327,15 @@ impl Sink for Hub {
         self.work(|pipeline, now, emit| pipeline.finish(stream, now, emit));
     }
 
+    fn deliver(&self, deliveries: &[Delivered]) -> Result<(), NotCommitted> {
+        let mut inner = self.lock();
+        for delivered in deliveries {
+            inner.take(delivered);
+        }
+        self.commit(&mut inner);
+        Ok(())
+    }
+
     fn report(&self, source: &str, health: Health) {
         match &health {
             Health::Failed { kind, message } => tracing::warn!(source, kind = kind.id(), "{message}"),
@@ -306,7 +343,7 @@ impl Sink for Hub {
             Health::Rotated(kind) => tracing::info!(source, kind = kind.id(), "A file was rotated."),
             Health::CaughtUp => tracing::info!(source, "What was there at start has been read."),
             Health::Up(false) => tracing::warn!(source, "The source does not work."),
-            Health::Up(true) | Health::Progress { .. } => {}
+            Health::Up(true) | Health::Progress { .. } | Health::FailedAgain { .. } | Health::Arrived { .. } => {}
         }
         let mut inner = self.lock();
         if health == Health::CaughtUp {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::channels::Channels;
 use super::hub::Hub;
 use super::{Load, file_sources};
 use crate::config::{Config, Loaded, Source, SourceKind};
@@ -34,22 +35,29 @@ impl Running {
     }
 }
 
-/// The sources that only a restart changes.
-fn others(config: &Config) -> impl Iterator<Item = &Source> {
-    config.sources.iter().filter(|source| !matches!(source.kind, SourceKind::File(_)))
+/// The sources that a reload changes.
+fn followed(config: &Config) -> impl Iterator<Item = &Source> {
+    config.sources.iter().filter(|source| matches!(source.kind, SourceKind::File(_)))
 }
 
 /// Loads the config again on request.
 pub(super) struct Reloader {
     load: Load,
     hub: Arc<Hub>,
+    channels: Arc<Channels>,
     running: Running,
     config: Mutex<Arc<Config>>,
 }
 
 impl Reloader {
-    pub(super) fn new(load: Load, hub: Arc<Hub>, running: Running, config: Arc<Config>) -> Self {
-        Self { load, hub, running, config: Mutex::new(config) }
+    pub(super) fn new(
+        load: Load,
+        hub: Arc<Hub>,
+        channels: Arc<Channels>,
+        running: Running,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { load, hub, channels, running, config: Mutex::new(config) }
     }
 
     /// Loads the config and takes it over.
@@ -76,7 +84,7 @@ impl Reloader {
         let files = file_sources(&config).map_err(|error| ReloadError::Refused(error.to_string()))?;
         let fixed = [
             ("`web.listen`", config.web != current.web),
-            ("a source of another kind than `file`", others(&config).ne(others(&current))),
+            ("a source of another kind than `file`", !config.has_fixed_sources_of(&current)),
             ("`state_dir`", config.state_dir != current.state_dir),
             ("`log`", config.log != current.log),
         ];
@@ -87,7 +95,8 @@ impl Reloader {
         }
         // The ledger knows new sources before they deliver.
         self.hub.reload(&config);
-        if config.sources != current.sources {
+        self.channels.reload(&config);
+        if followed(&config).ne(followed(&current)) {
             self.running.replace(&files, &self.hub).map_err(|error| ReloadError::Failed(error.to_string()))?;
         }
         *current = Arc::new(config);

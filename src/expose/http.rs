@@ -1,8 +1,9 @@
 //! The HTTP server: listeners in, answers out, within limits of number and time.
 //!
-//! When every place for a connection is taken, further ones wait in the kernel's queue. Deliberately without TLS and
+//! When every place for a connection is taken, see [`places`] for who goes. Deliberately without TLS and
 //! authentication: the default address is local, and a proxy does both better.
 
+mod places;
 mod stall;
 
 use std::fmt;
@@ -17,12 +18,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
+use self::places::{Place, Places};
 use self::stall::Stalling;
 use super::routes::router;
 use super::{AppState, drained};
+use crate::source::inlet::Peer;
 
 /// The most connections at a time, on all listeners together.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -78,7 +82,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 /// Serves until `shutdown` ends, then lets open requests end, for up to [`DRAIN_TIME_MAX`].
 pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl Future<Output = ()>) {
     let draining = state.draining.clone();
-    let (router, places) = (router(state), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+    let (router, places) = (router(state), Places::new(CONNECTIONS_MAX));
     let mut loops = JoinSet::new();
     for listener in listeners {
         loops.spawn(accept(listener, router.clone(), Arc::clone(&places), draining.subscribe()));
@@ -88,7 +92,7 @@ pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl 
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, mut draining: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, router: Router, places: Arc<Places>, mut draining: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut failing = false;
     loop {
@@ -98,9 +102,9 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, m
             () = drained(&mut draining) => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, peer, place)) => {
                 failing = false;
-                connections.spawn(converse(stream, place, router.clone(), draining.clone()));
+                connections.spawn(converse(stream, peer, place, router.clone(), draining.clone()));
             }
             Err(error) => {
                 if !failing {
@@ -118,14 +122,31 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Semaphore>, m
     }
 }
 
-/// Waits for a place first, so that what can't be served yet stays in the kernel's queue.
-async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+/// Accepts a connection and finds a place for it; what comes meanwhile stays in the kernel's queue.
+async fn accept_one(listener: &TcpListener, places: &Arc<Places>) -> io::Result<(TcpStream, SocketAddr, Place)> {
+    let (stream, peer) = listener.accept().await?;
+    let place = places.take().await.ok_or(io::ErrorKind::NotConnected)?;
+    Ok((stream, peer, place))
 }
 
-async fn converse(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, mut draining: watch::Receiver<bool>) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    router: Router,
+    mut draining: watch::Receiver<bool>,
+) {
+    let (patience, own) = (place.patience.clone(), Peer { address: peer, patience: place.patience.clone() });
+    let router = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(own.clone());
+        patience.waits(false);
+        let (router, patience) = (router.clone(), patience.clone());
+        async move {
+            let answer = router.oneshot(request).await;
+            patience.waits(true);
+            answer
+        }
+    });
     // An answer goes out in one piece; without this, its last part could wait for the client's acknowledgement.
     _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
@@ -136,6 +157,10 @@ async fn converse(stream: TcpStream, place: OwnedSemaphorePermit, router: Router
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = place.given_up() => {
+            tracing::debug!("A connection gave its place to another one.");
+            return;
+        }
         () = drained(&mut draining) => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -72,7 +72,8 @@ pub const ROUTES: &[Route] = &[
 
 /// All routes with what holds for each.
 pub fn router(state: AppState) -> Router {
-    ROUTES
+    let inlets = state.inlets.clone();
+    let own = ROUTES
         .iter()
         .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()))
         .fallback(|| async { Refusal::not_found() })
@@ -80,7 +81,9 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(guard))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new());
+    // What is sent in has limits and keys of its own, and comes from no browser.
+    own.merge(inlets)
 }
 
 /// Refuses what is too large, too slow or from another site, and sets the headers that keep browsers careful.
@@ -251,6 +254,13 @@ mod tests {
         let headers =
             pairs.iter().map(|(name, value)| ((*name).parse().expect("a name"), HeaderValue::from_static(value)));
         assert_eq!(foreign(&headers.collect::<HeaderMap>()), expected, "{pairs:?}");
+    }
+
+    #[test]
+    fn no_source_can_be_mounted_over_a_route() {
+        for route in ROUTES {
+            assert!(crate::config::is_reserved(route.path), "{}", route.path);
+        }
     }
 
     #[test]

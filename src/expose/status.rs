@@ -24,6 +24,9 @@ struct SourceStatus<'a> {
     rotations: Value,
     rejections: u64,
     sightings: u64,
+    events: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event: Option<UnixTime>,
     errors: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<LastError<'a>>,
@@ -58,6 +61,8 @@ fn row(source: &totals::Source) -> SourceStatus<'_> {
         rotations: source.rotations.iter().map(|(kind, n)| (kind.id().to_owned(), Value::from(*n))).collect(),
         rejections: source.rejections_all(),
         sightings: source.sightings,
+        events: source.events.iter().map(|(outcome, n)| (outcome.id().to_owned(), Value::from(*n))).collect(),
+        last_event: source.last_event,
         errors: source.errors.iter().map(|(kind, n)| (kind.id().to_owned(), Value::from(*n))).collect(),
         last_error: source.last_error.as_ref().map(|error| LastError {
             at: error.at,

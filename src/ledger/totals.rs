@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cause::Cause;
 use crate::code;
 use crate::diagnosis::{Basis, Check, Diagnosis, SkipReason, Skipped, TokenState};
+use crate::pipeline::arrival::Outcome;
 use crate::product::Product;
 use crate::source::{Failure, Health, Rotation};
 use crate::time::UnixTime;
@@ -78,6 +79,10 @@ pub struct Source {
     pub rotations: BTreeMap<Rotation, u64>,
     /// Bytes that were written but could not be read.
     pub lost_bytes: u64,
+    /// Events of Twilio's that came in, by what became of them.
+    pub events: BTreeMap<Outcome, u64>,
+    /// The time of the latest of them.
+    pub last_event: Option<UnixTime>,
     /// Errors.
     pub errors: BTreeMap<Failure, u64>,
     /// The last of them.
@@ -120,6 +125,8 @@ impl Source {
             lines_truncated: 0,
             rotations: Rotation::ALL.map(|kind| (kind, 0)).into(),
             lost_bytes: 0,
+            events: Outcome::ALL.map(|outcome| (outcome, 0)).into(),
+            last_event: None,
             errors: Failure::ALL.map(|kind| (kind, 0)).into(),
             last_error: None,
             files: 0,
@@ -152,9 +159,16 @@ impl Source {
             Health::CaughtUp => (self.caught_up, self.up) = (true, true),
             Health::Rotated(kind) => *self.rotations.entry(*kind).or_default() += 1,
             Health::Lost(bytes) => self.lost_bytes += bytes,
-            Health::Failed { kind, message } => {
+            Health::Failed { kind, message } | Health::FailedAgain { kind, message } => {
                 *self.errors.entry(*kind).or_default() += 1;
                 self.last_error = Some(SourceError { at: now, kind: *kind, message: message.as_str().into() });
+            }
+            Health::Arrived { counted, repeated, ignored, last } => {
+                let numbers = [(Outcome::Counted, counted), (Outcome::Repeated, repeated), (Outcome::Ignored, ignored)];
+                for (outcome, number) in numbers {
+                    *self.events.entry(outcome).or_default() += number;
+                }
+                self.last_event = self.last_event.max(*last);
             }
             Health::Up(up) => self.up = *up,
         }

@@ -104,6 +104,14 @@ impl Core {
         Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
     }
 
+    /// The id of the rejection that an event of Twilio's reports.
+    pub(super) fn event_id(&self, sid: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"event\0");
+        context.update(sid);
+        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
+    }
+
     /// The diagnosis of a rejection that no more can be learnt about.
     pub(super) fn diagnose(&mut self, rejection: &Rejection, stream: &Stream, fallback: UnixTime) -> Diagnosis {
         let first: &Sighting = &rejection.first;

@@ -59,8 +59,15 @@ impl Record {
     /// Messages of failures.
     pub(crate) fn failures(&self) -> Vec<String> {
         let failed = self.health.iter().filter_map(|health| match health {
-            Health::Failed { kind, message } => Some(format!("{}: {message}", kind.id())),
-            Health::Progress { .. } | Health::CaughtUp | Health::Rotated(_) | Health::Lost(_) | Health::Up(_) => None,
+            Health::Failed { kind, message } | Health::FailedAgain { kind, message } => {
+                Some(format!("{}: {message}", kind.id()))
+            }
+            Health::Progress { .. }
+            | Health::CaughtUp
+            | Health::Rotated(_)
+            | Health::Lost(_)
+            | Health::Arrived { .. }
+            | Health::Up(_) => None,
         });
         failed.collect()
     }

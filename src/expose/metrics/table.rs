@@ -187,6 +187,16 @@ pub const FAMILIES: &[Family] = &[
     gauge("diag51007_source_up", &["source"], "1 if the source works, 0 if it does not.", |scene, rows| {
         configured(scene, |source| rows.count(&[&source.name], source.up.into()));
     }),
+    counter(
+        "diag51007_events_total",
+        &["source", "outcome"],
+        "Events that Twilio reported, by whether they were counted, had been counted before, or are no refusals.",
+        |scene, rows| {
+            each(scene, |source| {
+                source.events.iter().for_each(|(outcome, count)| rows.count(&[&source.name, outcome.id()], *count));
+            });
+        },
+    ),
     counter("diag51007_source_errors_total", &["source", "kind"], "Errors of a source.", |scene, rows| {
         each(scene, |source| {
             source.errors.iter().for_each(|(kind, count)| rows.count(&[&source.name, kind.id()], *count));

@@ -1,0 +1,225 @@
+//! A ready-made event: a refusal that Twilio itself reports, through whichever channel.
+//!
+//! It needs no detection and no pairing: it has a code, a time and an id of its own, and at times a token among the
+//! parameters of a request. It is judged as any other rejection is. Events with other codes are passed over, and an
+//! event that was counted before is not counted again; both are said, so that they can be counted.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::judge::Core;
+use super::seen::{EventSid, Seen};
+use super::{Event, Stream};
+use crate::code::{self, TOKEN_REJECTED};
+use crate::detect::Refusal;
+use crate::diagnosis::Found;
+use crate::envelope;
+use crate::pair::rejection::{Rejection, Sighting};
+use crate::pair::sent;
+use crate::product::Product;
+use crate::time::UnixTime;
+
+/// An event, as far as it matters here.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Name of the source: the metric label.
+    pub source: Arc<str>,
+    /// Twilio's id of the event.
+    pub sid: EventSid,
+    /// When it happened.
+    pub at: Option<UnixTime>,
+    /// Twilio's error code.
+    pub code: u32,
+    /// It reports something that is no fault.
+    pub is_information: bool,
+    /// The product, if a field names it.
+    pub product: Option<Product>,
+    /// All in which a token or a further code may stand; wiped when dropped.
+    pub text: Zeroizing<Vec<u8>>,
+}
+
+impl Arrival {
+    /// Whether it can be a refusal, whatever the settings.
+    pub fn may_count(&self) -> bool {
+        !self.is_information && code::find(self.code).is_some_and(|code| code.counts)
+    }
+}
+
+/// Without the text.
+impl std::fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arrival")
+            .field("source", &self.source)
+            .field("sid", &self.sid)
+            .field("at", &self.at)
+            .field("code", &self.code)
+            .field("text", &format_args!("{} bytes", self.text.len()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of an event. A closed list: it is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It is a rejection, and was counted.
+    Counted,
+    /// It was counted before.
+    Repeated,
+    /// It is no refusal of a token.
+    Ignored,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Counted, Self::Repeated, Self::Ignored];
+
+    /// The metric label.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Repeated => "repeated",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+pub(super) fn take(
+    arrival: &Arrival,
+    seen: &mut Seen,
+    core: &mut Core,
+    now: UnixTime,
+    emit: &mut dyn FnMut(Event),
+) -> Outcome {
+    let is_companion = || core.detector.companion_codes() && code::find(arrival.code).is_some_and(|code| code.counts);
+    let counts = arrival.code == TOKEN_REJECTED || is_companion();
+    if arrival.is_information || !counts {
+        return Outcome::Ignored;
+    }
+    if !seen.note(arrival.sid, now) {
+        return Outcome::Repeated;
+    }
+    let sid = arrival.sid.to_string();
+    let stream = Stream {
+        source: Arc::clone(&arrival.source),
+        path: Some(sid.as_str().into()),
+        modified: None,
+        timezone: "UTC".into(),
+        offset: 0,
+        whole: true,
+    };
+    let rejection = rejection(arrival, core, now);
+    emit(Event::Diagnosed(Box::new(core.diagnose(&rejection, &stream, now))));
+    Outcome::Counted
+}
+
+fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
+    let text: &[u8] = &arrival.text;
+    let record = envelope::read(text);
+    let said = core.detector.refusal(text, &record);
+    let mut codes = vec![arrival.code];
+    codes.extend(said.iter().flat_map(|said| &said.codes).filter(|code| **code != arrival.code));
+    let product = arrival
+        .product
+        .or_else(|| code::find(arrival.code).and_then(|code| code.product))
+        .or_else(|| said.as_ref().and_then(|said| said.product));
+    let refusal = Refusal {
+        codes,
+        text: said.as_ref().and_then(|said| said.text).or_else(|| code::find_text(text).and_then(|text| text.cause)),
+        at: 0,
+        print: None,
+        shape: 0,
+        product,
+        probable_product: said.as_ref().and_then(|said| said.probable_product),
+    };
+    let sighting = Sighting {
+        refusal,
+        line: 1,
+        offset: 0,
+        time: arrival.at,
+        is_whole_second: false,
+        format: record.format,
+        emitter: record.emitter,
+        ids: record.ids,
+        sent: None,
+        channel: None,
+        region: None,
+        logger_line: None,
+    };
+    // The same event has the same id whichever channel brings it, so only its SID goes in.
+    let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);
+    rejection.token = sent::find(text, false, false).map(|sent| (sent, Found::SameLine));
+    rejection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Pipeline, Settings};
+    use super::*;
+    use crate::cause::Cause;
+    use crate::diagnosis::{Basis, Diagnosis};
+    use crate::keyring::KeyRing;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+
+    fn arrival(number: u8, code: u32, text: &str) -> Arrival {
+        Arrival {
+            source: "debugger".into(),
+            sid: EventSid::from_bytes([number; 16]),
+            at: Some(NOW.plus_millis(-5000)),
+            code,
+            is_information: false,
+            product: None,
+            text: Zeroizing::new(text.as_bytes().to_vec()),
+        }
+    }
+
+    fn take(pipeline: &mut Pipeline, arrival: &Arrival) -> (Outcome, Vec<Diagnosis>) {
+        let mut found = Vec::new();
+        let outcome = pipeline.event(arrival, NOW, &mut |event| match event {
+            Event::Diagnosed(diagnosis) => found.push(*diagnosis),
+            Event::Resighted { .. } | Event::Lines { .. } => {}
+        });
+        (outcome, found)
+    }
+
+    fn core(companion_codes: bool) -> Pipeline {
+        Pipeline::new(Settings { companion_codes, ..Settings::default() }, KeyRing::default())
+    }
+
+    #[test]
+    fn an_event_is_one_rejection_however_often_and_through_whichever_source_it_comes() {
+        let mut pipeline = core(true);
+        let (outcome, found) = take(&mut pipeline, &arrival(1, 51007, "{}"));
+        assert_eq!((outcome, found.len()), (Outcome::Counted, 1));
+        assert_eq!((found[0].cause, found[0].basis, found[0].code), (Cause::NoToken, Basis::None, Some(51007)));
+        assert_eq!(found[0].at, NOW.plus_millis(-5000));
+        assert_eq!(found[0].path.as_deref(), Some("NO01010101010101010101010101010101"));
+        let elsewhere = Arrival { source: "api".into(), ..arrival(1, 51007, "other text") };
+        assert_eq!(take(&mut pipeline, &elsewhere), (Outcome::Repeated, Vec::new()));
+        assert_eq!(take(&mut pipeline, &arrival(2, 51007, "{}")).0, Outcome::Counted);
+    }
+
+    #[test]
+    fn other_codes_and_information_are_passed_over() {
+        let mut pipeline = core(true);
+        assert_eq!(take(&mut pipeline, &arrival(1, 11200, "{}")).0, Outcome::Ignored);
+        assert_eq!(take(&mut pipeline, &arrival(1, 51001, "{}")).0, Outcome::Ignored);
+        let information = Arrival { is_information: true, ..arrival(1, 51007, "{}") };
+        assert_eq!(take(&mut pipeline, &information).0, Outcome::Ignored);
+        let (outcome, found) = take(&mut pipeline, &arrival(1, 20104, "{}"));
+        assert_eq!((outcome, found[0].cause, found[0].basis), (Outcome::Counted, Cause::Expired, Basis::Code));
+        assert_eq!(take(&mut core(false), &arrival(1, 20104, "{}")).0, Outcome::Ignored);
+    }
+
+    #[test]
+    fn a_token_among_the_parameters_is_judged_at_the_time_of_the_event() {
+        let token = crate::token::mint::good();
+        let text = format!(r#"{{"webhook":{{"request":{{"parameters":{{"token":"{token}"}}}}}}}}"#);
+        let mut event = arrival(1, 51007, &text);
+        event.at = Some(UnixTime::from_seconds(crate::token::mint::ISSUED + 3600 + 9));
+        let (_, found) = take(&mut core(true), &event);
+        assert_eq!((found[0].cause, found[0].basis), (Cause::Expired, Basis::Token));
+        assert!(!format!("{event:?}").contains("eyJ"));
+    }
+}
