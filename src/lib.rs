@@ -7,10 +7,11 @@
 //! # The way of the data
 //!
 //! ```text
-//! files · stdin                                                        /metrics · summary · page
-//!      │                                                                            ▲
-//!   source ─▶ pipeline ──────────────────────────────────────────▶ ledger ─▶ expose ┘
-//!    edge     │ envelope ▶ detect ▶ pair ▶ token ▶ validate ▶ classify │        edge
+//! files · stdin · webhook                                        /metrics · summary · alerts · page
+//! event streams · alerts API · HTTP                                                  ▲
+//!      │                                                                             │
+//!   source ─▶ pipeline ───────────────────────────────────────────▶ ledger ─▶ expose ┘
+//!    edge     │ envelope ▶ detect ▶ pair ▶ token ▶ validate ▶ classify │        edge ─▶ alertmanager
 //!             └──────── pure: bytes and times in, diagnoses out ───────┘
 //! ```
 //!
@@ -18,7 +19,9 @@
 //! only around a hit are lines framed and unwrapped ([`envelope`]), judged to be a sighting or not ([`detect`]), put
 //! together with other prints of the same refusal and with the token that was sent ([`pair`]). The token is read
 //! ([`token`]), every check is made ([`validate`]), and one cause is decided on ([`classify`], [`cause`]). The
-//! [`ledger`] counts; [`expose`] shows what it has committed.
+//! [`ledger`] counts, groups rejections into incidents, notices spikes and raises alerts, all of it pure; [`expose`]
+//! shows what it has committed, and [`alertmanager`] tells Alertmanagers. An event that Twilio itself reports enters as a
+//! ready-made arrival ([`pipeline::arrival`]) and goes through the same judge.
 //!
 //! # Words
 //!
@@ -50,7 +53,8 @@
 //! 7. Labels come from closed lists and configured names only.
 //! 8. No token, secret, identity or phone number leaves the process. What may be shown: the key SID, account SID, `jti`,
 //!    times, known words, and a keyed fingerprint of the token. `tests/secrets.rs` searches every output.
-//! 9. Readers see committed views only, so that a store can make them durable first.
+//! 9. Readers see committed views only, so that a store can make them durable first. Today the state is in memory: it
+//!    ends with the process.
 //!
 //! # Decisions
 //!
