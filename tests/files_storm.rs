@@ -85,7 +85,7 @@ fn chains_of_renames_at_any_rate_lose_and_repeat_nothing() {
 }
 
 #[test]
-fn copies_and_cuts_at_any_rate_lose_and_repeat_nothing() {
+fn copies_and_cuts_of_a_file_that_is_read_in_between_lose_and_repeat_nothing() {
     for include in ["app.log", "app.log*"] {
         let mut scene = Scene::new();
         scene.follow(&[include]);
