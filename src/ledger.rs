@@ -8,6 +8,7 @@
 
 pub mod distinct;
 pub mod keys;
+pub mod rows;
 pub mod totals;
 pub mod window;
 
@@ -69,6 +70,8 @@ pub struct View {
     pub rejections: VecDeque<Kept>,
     /// The latest rejection of each cause.
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
+    /// When this was made durable.
+    pub committed_at: Option<UnixTime>,
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
@@ -121,6 +124,7 @@ impl Ledger {
             keys: Keys::new(&settings.keys, settings.keys_max),
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
+            committed_at: None,
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
@@ -174,6 +178,22 @@ impl Ledger {
     /// counted, changed ones copied.
     pub fn commit(&mut self) -> Arc<View> {
         Arc::new(self.working.clone())
+    }
+
+    /// The same, with the time at which it was made durable.
+    pub fn commit_at(&mut self, now: UnixTime) -> Arc<View> {
+        self.working.committed_at = Some(now);
+        self.commit()
+    }
+
+    /// Counts that a state could not be used, or not all of it.
+    pub fn recovered(&mut self) {
+        self.working.totals.recoveries += 1;
+    }
+
+    /// Counts that a commit failed.
+    pub fn commit_failed(&mut self) {
+        self.working.totals.commit_failures += 1;
     }
 
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::config::{
     Config, Detect, LEEWAY_SECONDS_MAX, LINE_BYTES_LEAST, LINE_BYTES_MOST, Limits, Logging, Pairing,
-    REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, Source, SourceKind, Start, TOKENS_REMEMBERED_MOST, Validator,
-    WINDOW_LINES_MAX, WINDOW_SECONDS_MAX, Web,
+    REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, SYNC_SECONDS_MAX, Source, SourceKind, Start, Store,
+    TOKENS_REMEMBERED_MOST, Validator, WINDOW_LINES_MAX, WINDOW_SECONDS_MAX, Web,
 };
 use crate::keyring::{Account, Key, KeyKind};
 
@@ -32,6 +32,7 @@ pub struct View {
     validator: ValidatorView,
     pairing: PairingView,
     limits: LimitsView,
+    store: StoreView,
     log: LogView,
     /// What is read.
     source: Vec<SourceView>,
@@ -100,6 +101,17 @@ struct LimitsView {
     /// Tokens that are recognised when they are refused again.
     #[schemars(range(min = 1, max = TOKENS_REMEMBERED_MOST))]
     tokens_remembered: u32,
+}
+
+/// How the state is kept.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "store")]
+struct StoreView {
+    /// The state is forced to the disk so often: what a loss of power may take back. The end of the process in any way
+    /// takes nothing back.
+    #[schemars(range(min = 1, max = SYNC_SECONDS_MAX))]
+    sync_seconds: u32,
 }
 
 /// The daemon's own log, on standard error.
@@ -243,6 +255,7 @@ impl View {
             validator: ValidatorView::from(config.validator),
             pairing: PairingView::from(config.pairing),
             limits: LimitsView::from(config.limits),
+            store: StoreView::from(config.store),
             log: LogView::from(config.log),
             source: config.sources.iter().map(SourceView::from).collect(),
             key: config.keyring.keys().iter().map(KeyView::from).collect(),
@@ -271,6 +284,7 @@ default_views! {
     ValidatorView of Validator,
     PairingView of Pairing,
     LimitsView of Limits,
+    StoreView of Store,
     LogView of Logging,
 }
 
@@ -307,6 +321,12 @@ impl From<Pairing> for PairingView {
 impl From<Limits> for LimitsView {
     fn from(Limits { line_bytes_max, rejections_remembered, tokens_remembered }: Limits) -> Self {
         Self { line_bytes_max, rejections_remembered, tokens_remembered }
+    }
+}
+
+impl From<Store> for StoreView {
+    fn from(Store { sync_seconds }: Store) -> Self {
+        Self { sync_seconds }
     }
 }
 

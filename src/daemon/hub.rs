@@ -9,17 +9,22 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::now;
+use super::keeper::{Keeper, Outcome, Recalled, log_recovery};
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
 use crate::ledger::{self, Ledger, View};
 use crate::pipeline::{self, Event, Given, Pipeline, Stream, StreamId};
-use crate::source::{Health, Sink};
+use crate::source::file::follow::Identity;
+use crate::source::{Health, Mark, Opened, Sink};
+use crate::store::{self, Ahead, Rows, Table, rows_of};
 use crate::time::UnixTime;
 
-/// How often what waits is looked at, and how often views are committed under load.
+/// How often what waits is looked at.
 const TICK: Duration = Duration::from_millis(20);
+/// And how often at the most.
+const TICK_LEAST: Duration = Duration::from_millis(1);
 
 /// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
 const ARRIVAL_MILLIS_MAX: i64 = 1000;
@@ -30,6 +35,8 @@ pub(super) struct Hub {
     inner: Mutex<Inner>,
     /// Woken when something waits for a tick.
     waits: Condvar,
+    /// Woken when commits work again, or when nothing more is taken in.
+    works: Condvar,
     view: watch::Sender<Arc<View>>,
     status: watch::Sender<Arc<Status>>,
     fingerprint_key: [u8; 32],
@@ -39,6 +46,7 @@ pub(super) struct Hub {
 struct Inner {
     pipeline: Pipeline,
     ledger: Ledger,
+    keeper: Keeper,
     streams: u64,
     /// Something was applied that has not been committed.
     is_dirty: bool,
@@ -47,6 +55,8 @@ struct Inner {
     /// Sources that have, and since when; what they delivered may still be underway.
     arriving: BTreeMap<String, UnixTime>,
     has_ended: bool,
+    /// Nothing more is taken in if it can't be committed.
+    is_stopping: bool,
 }
 
 /// The thread that lets time pass in the core.
@@ -65,12 +75,36 @@ impl Ticker {
     }
 }
 
+/// When a commit is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Now, unless the last was a moment ago or failed.
+    Due,
+    /// Now in any case.
+    Now,
+}
+
 impl Hub {
-    pub(super) fn new(config: &Config, fingerprint_key: [u8; 32], now: UnixTime) -> Self {
-        let settings = core_settings(config, fingerprint_key);
-        let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
-        let mut ledger = Ledger::new(ledger_settings(config), sources, now);
-        let view = ledger.commit();
+    /// Goes on from a state, or begins one.
+    pub(super) fn new(config: &Config, opened: store::Opened, new_key: [u8; 32], now: UnixTime) -> (Self, store::Base) {
+        let store::Opened { store, base, rows, recovered } = opened;
+        let (mut keeper, Recalled { fingerprint_key, refused }) = Keeper::new(store, &rows);
+        let fingerprint_key = fingerprint_key.unwrap_or_else(|| {
+            keeper.put_key(&new_key);
+            new_key
+        });
+        let (mut ledger, unknown) = restored(config, &rows, now);
+        keeper.remove_ledger_rows(&unknown);
+        if let Some(recovery) = &recovered {
+            log_recovery(recovery);
+            ledger.recovered();
+        }
+        if !unknown.is_empty() {
+            tracing::error!(rows = unknown.len(), "Rows of the state can't be understood and were left out.");
+            ledger.recovered();
+        }
+        let mut pipeline = Pipeline::new(core_settings(config, fingerprint_key), config.keyring());
+        pipeline.recall(refused);
         let behind: BTreeSet<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         let status = Status {
             ready: behind.is_empty(),
@@ -78,22 +112,30 @@ impl Hub {
             reload_successful: true,
             reload_success_at: now,
             started_at: now,
+            commit_failures: ledger.working().totals.commit_failures,
         };
-        Self {
-            inner: Mutex::new(Inner {
-                pipeline: Pipeline::new(settings, config.keyring()),
-                ledger,
-                streams: 0,
-                is_dirty: false,
-                behind,
-                arriving: BTreeMap::new(),
-                has_ended: false,
-            }),
+        let view = Arc::new(ledger.working().clone());
+        let inner = Inner {
+            pipeline,
+            ledger,
+            keeper,
+            streams: 0,
+            is_dirty: true,
+            behind,
+            arriving: BTreeMap::new(),
+            has_ended: false,
+            is_stopping: false,
+        };
+        let hub = Self {
+            inner: Mutex::new(inner),
             waits: Condvar::new(),
+            works: Condvar::new(),
             view: watch::Sender::new(view),
             status: watch::Sender::new(Arc::new(status)),
             fingerprint_key,
-        }
+        };
+        hub.commit(&mut hub.lock(), When::Now);
+        (hub, base)
     }
 
     pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
@@ -113,21 +155,50 @@ impl Hub {
         self.lock().pipeline.check(given)
     }
 
-    /// Runs something of the core and applies what it says.
-    fn work(&self, work: impl FnOnce(&mut Pipeline, UnixTime, &mut dyn FnMut(Event))) {
-        let mut inner = self.lock();
-        inner.work(work);
+    /// Wakes the ticker if there is something for it.
+    fn wake(&self, inner: &Inner) {
         if inner.needs_tick() {
             self.waits.notify_one();
         }
     }
 
-    /// Lets readers see what has been applied.
-    fn commit(&self, inner: &mut Inner) {
+    /// Commits what has been applied, and lets readers see it then.
+    fn commit(&self, inner: &mut Inner, when: When) {
         inner.arrive();
-        if inner.is_dirty {
+        let is_due = when == When::Now || inner.keeper.until_due().is_zero();
+        if !(inner.is_dirty || inner.keeper.is_dirty()) || !is_due {
+            return;
+        }
+        let Inner { ledger, keeper, pipeline, .. } = inner;
+        let view = ledger.commit_at(now());
+        match keeper.commit(&view, pipeline) {
+            Outcome::Committed { works_again } => {
+                if works_again {
+                    tracing::info!("The state can be written again; nothing was lost.");
+                    self.works.notify_all();
+                }
+                self.show(inner, view);
+            }
+            Outcome::Failed { error, is_first } => self.note_failure(inner, &error, is_first),
+        }
+    }
+
+    fn note_failure(&self, inner: &mut Inner, error: &io::Error, is_first: bool) {
+        if is_first {
+            tracing::error!(
+                "The state can't be written: {error}. What is shown stays as it is and nothing more is read until it can \
+                 be written; see `df` and the permissions of `state_dir`."
+            );
+        }
+        inner.ledger.commit_failed();
+        let failures = inner.ledger.working().totals.commit_failures;
+        self.status.send_modify(|status| Arc::make_mut(status).commit_failures = failures);
+    }
+
+    fn show(&self, inner: &mut Inner, view: Arc<View>) {
+        {
             inner.is_dirty = false;
-            self.view.send_replace(inner.ledger.commit());
+            self.view.send_replace(view);
             let is_ready = inner.behind.is_empty();
             self.status.send_if_modified(|status| {
                 let changes = is_ready && !status.ready;
@@ -139,6 +210,34 @@ impl Hub {
         }
     }
 
+    /// Gives what the database does not have yet.
+    pub(super) fn take_ahead(&self) -> Option<Ahead> {
+        self.lock().keeper.take_ahead()
+    }
+
+    /// Takes back what could not be brought there.
+    pub(super) fn put_back(&self, ahead: Ahead) {
+        self.lock().keeper.put_back(ahead);
+    }
+
+    /// Whether the journal should be brought there soon.
+    pub(super) fn is_journal_long(&self) -> bool {
+        self.lock().keeper.is_journal_long()
+    }
+
+    /// Waits while commits fail, so that what is taken in stays bounded; says whether more may be taken in.
+    fn admit(&self) -> Option<MutexGuard<'_, Inner>> {
+        let blocked = |inner: &mut Inner| inner.keeper.has_failed() && !inner.is_stopping;
+        let inner = self.works.wait_while(self.lock(), blocked).unwrap_or_else(PoisonError::into_inner);
+        (!inner.keeper.has_failed()).then_some(inner)
+    }
+
+    /// Lets go of sources that wait for commits to work again: they are about to be stopped.
+    pub(super) fn release(&self) {
+        self.lock().is_stopping = true;
+        self.works.notify_all();
+    }
+
     pub(super) fn start_ticker(self: &Arc<Self>) -> io::Result<Ticker> {
         let hub = Arc::clone(self);
         let thread = Builder::new().name("ticker".to_owned()).spawn(move || {
@@ -147,11 +246,12 @@ impl Hub {
                 let waited = hub.waits.wait_while(inner, |inner| !inner.needs_tick() && !inner.has_ended);
                 let inner = waited.unwrap_or_else(PoisonError::into_inner);
                 let has_ended = inner.has_ended;
+                let wait = if inner.is_dirty { inner.keeper.until_due().min(TICK) } else { TICK };
                 drop(inner);
                 if has_ended {
                     return;
                 }
-                std::thread::sleep(TICK);
+                std::thread::sleep(wait.max(TICK_LEAST));
                 hub.pause();
             }
         })?;
@@ -160,8 +260,14 @@ impl Hub {
 
     /// Commits the last counts; nothing comes after.
     pub(super) fn end(&self) {
-        self.pause();
-        self.lock().has_ended = true;
+        let mut inner = self.lock();
+        inner.tick();
+        self.commit(&mut inner, When::Now);
+        if inner.keeper.has_failed() {
+            tracing::error!("The last counts can't be committed; what they are of is read again at the next start.");
+        }
+        inner.has_ended = true;
+        drop(inner);
         self.waits.notify_all();
     }
 
@@ -172,7 +278,7 @@ impl Hub {
         let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
         inner.ledger.reload(ledger_settings(config), sources);
         inner.is_dirty = true;
-        self.commit(&mut inner);
+        self.commit(&mut inner, When::Now);
         drop(inner);
         self.status.send_modify(|status| {
             let status = Arc::make_mut(status);
@@ -190,13 +296,21 @@ impl Hub {
 
 impl Inner {
     fn needs_tick(&self) -> bool {
-        self.is_dirty || self.pipeline.is_awake() || !self.arriving.is_empty()
+        self.is_dirty || self.keeper.is_dirty() || self.pipeline.is_awake() || !self.arriving.is_empty()
+    }
+
+    const fn next_stream(&mut self) -> StreamId {
+        self.streams += 1;
+        StreamId(self.streams)
     }
 
     /// Counts sources as caught up once what they delivered has been diagnosed.
     fn arrive(&mut self) {
         let (now, is_awake) = (now(), self.pipeline.is_awake());
-        let Self { arriving, behind, ledger, is_dirty, .. } = self;
+        if self.arriving.is_empty() {
+            return;
+        }
+        let Self { arriving, behind, ledger, is_dirty, keeper, .. } = self;
         arriving.retain(|source, since| {
             let waits = is_awake && now.millis_since(*since) < ARRIVAL_MILLIS_MAX;
             if !waits {
@@ -206,6 +320,18 @@ impl Inner {
             }
             waits
         });
+        if behind.is_empty() {
+            keeper.forget_absent(now);
+        }
+    }
+
+    /// Lets time pass in the core.
+    fn tick(&mut self) {
+        let awake: Vec<StreamId> = self.pipeline.awake().collect();
+        if !awake.is_empty() {
+            self.work(|pipeline, now, emit| pipeline.tick(now, emit));
+            awake.into_iter().for_each(|id| self.keeper.touch(id, None));
+        }
     }
 
     fn work(&mut self, work: impl FnOnce(&mut Pipeline, UnixTime, &mut dyn FnMut(Event))) {
@@ -234,35 +360,75 @@ fn log(diagnosis: &Diagnosis) {
 }
 
 impl Sink for Hub {
+    fn known(&self) -> Vec<Mark> {
+        self.lock().keeper.marks()
+    }
+
+    fn found(&self, file: Identity) {
+        self.lock().keeper.found(file, now());
+    }
+
     fn open(&self, stream: Stream) -> StreamId {
         let mut inner = self.lock();
-        inner.streams += 1;
-        let id = StreamId(inner.streams);
+        let id = inner.next_stream();
         inner.pipeline.open(id, stream);
         id
     }
 
+    fn open_file(&self, stream: Stream, mark: Mark) -> Opened {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let id = inner.next_stream();
+        let checkpoint = inner.keeper.checkpoint(&mark);
+        inner.keeper.open(id, &stream, mark, now());
+        let offset = checkpoint.as_ref().map_or(stream.offset, |checkpoint| checkpoint.resume);
+        match checkpoint {
+            Some(checkpoint) => inner.pipeline.resume(id, stream, checkpoint),
+            None => inner.pipeline.open(id, stream),
+        }
+        Opened { id, offset }
+    }
+
     fn push(&self, stream: StreamId, chunk: &[u8]) {
-        self.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
+        let Some(mut inner) = self.admit() else { return };
+        inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
+        self.wake(&inner);
+    }
+
+    fn push_file(&self, stream: StreamId, chunk: &[u8], mark: Mark) {
+        let Some(mut inner) = self.admit() else { return };
+        inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
+        inner.keeper.touch(stream, Some(mark));
+        self.wake(&inner);
     }
 
     fn end_line(&self, stream: StreamId) {
-        self.work(|pipeline, now, emit| pipeline.end_line(stream, now, emit));
+        let mut inner = self.lock();
+        inner.work(|pipeline, now, emit| pipeline.end_line(stream, now, emit));
+        inner.keeper.touch(stream, None);
+        self.wake(&inner);
     }
 
     fn pause(&self) {
         let mut inner = self.lock();
-        if inner.pipeline.is_awake() {
-            inner.work(|pipeline, now, emit| pipeline.tick(now, emit));
-        }
-        self.commit(&mut inner);
-        if inner.needs_tick() {
-            self.waits.notify_one();
-        }
+        inner.tick();
+        self.commit(&mut inner, When::Due);
+        self.wake(&inner);
     }
 
     fn finish(&self, stream: StreamId) {
-        self.work(|pipeline, now, emit| pipeline.finish(stream, now, emit));
+        let mut inner = self.lock();
+        inner.work(|pipeline, now, emit| pipeline.finish(stream, now, emit));
+        inner.keeper.close(stream, None, now());
+        self.wake(&inner);
+    }
+
+    fn leave(&self, stream: StreamId) {
+        let mut inner = self.lock();
+        let mut checkpoint = None;
+        inner.work(|pipeline, now, emit| checkpoint = pipeline.suspend(stream, now, emit));
+        inner.keeper.close(stream, checkpoint, now());
+        self.wake(&inner);
     }
 
     fn report(&self, source: &str, health: Health) {
@@ -283,6 +449,13 @@ impl Sink for Hub {
         }
         self.waits.notify_one();
     }
+}
+
+/// The ledger as it was kept, and the names of the rows that can't be understood.
+fn restored(config: &Config, rows: &Rows, now: UnixTime) -> (Ledger, Vec<String>) {
+    let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
+    let rows = rows_of(rows, Table::Ledger).filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)));
+    Ledger::restored(ledger_settings(config), sources, now, rows)
 }
 
 fn core_settings(config: &Config, fingerprint_key: [u8; 32]) -> pipeline::Settings {

@@ -60,6 +60,7 @@ impl Reloader {
             ("web.listen", config.web != current.web),
             ("source", config.sources != current.sources),
             ("state_dir", config.state_dir != current.state_dir),
+            ("store", config.store != current.store),
             ("log", config.log != current.log),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, changes)| *changes) {

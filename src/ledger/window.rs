@@ -141,6 +141,14 @@ impl<K, V> Default for Sparse<K, V> {
     }
 }
 
+impl<K: Ord + Copy, V: Copy> FromIterator<(K, V)> for Sparse<K, V> {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(counts: T) -> Self {
+        let mut sparse = Self::default();
+        counts.into_iter().for_each(|(key, value)| sparse.update(key, value, |old, new| *old = new));
+        sparse
+    }
+}
+
 impl<K: Ord + Copy, V: Copy> Sparse<K, V> {
     /// What is there, ascending by key.
     pub fn iter(&self) -> impl Iterator<Item = (K, V)> {
@@ -263,16 +271,16 @@ impl Tally {
 }
 
 #[derive(Clone, Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     /// Its start, in widths since the epoch.
-    index: i64,
-    tally: Tally,
+    pub(super) index: i64,
+    pub(super) tally: Tally,
 }
 
 #[derive(Clone, Debug)]
-struct Ring {
+pub(super) struct Ring {
     width_millis: i64,
-    slots: Vec<Option<Arc<Bucket>>>,
+    pub(super) slots: Vec<Option<Arc<Bucket>>>,
 }
 
 impl Ring {
@@ -322,10 +330,10 @@ pub struct Baseline {
 /// Every window up to a day.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    fine: Ring,
-    coarse: Ring,
+    pub(super) fine: Ring,
+    pub(super) coarse: Ring,
     /// Since when there is something to count: the start, or the earliest event that was within reach.
-    since: UnixTime,
+    pub(super) since: UnixTime,
 }
 
 impl Windows {

@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod replay;
 mod tokens;
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
+use replay::Trail;
 use tokens::Tokens;
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
@@ -37,6 +39,8 @@ pub(super) struct Feed {
     bytes: Vec<u8>,
     /// Offset of the first of `bytes` in the stream.
     base: u64,
+    /// Number of the line there.
+    base_line: u64,
     /// Position of the first line that has not been looked at.
     scanned: usize,
     /// Number of that line.
@@ -52,6 +56,7 @@ pub(super) struct Feed {
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
     counts: Counts,
+    trail: Trail,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +82,7 @@ impl Feed {
             zone: TimeZone::get(&stream.timezone).unwrap_or(TimeZone::UTC),
             bytes: Vec::new(),
             base: stream.offset,
+            base_line: 1,
             scanned: 0,
             line: 1,
             skipping: false,
@@ -86,6 +92,7 @@ impl Feed {
             last_time: None,
             last_sighting: None,
             counts: Counts::default(),
+            trail: Trail::default(),
             stream,
         }
     }
@@ -96,14 +103,21 @@ impl Feed {
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        for piece in chunk.chunks(PIECE_BYTES) {
+        for mut piece in chunk.chunks(PIECE_BYTES) {
+            while let Some((head, tail)) =
+                self.trail.next_break(self.end_offset(), piece.len()).and_then(|at| piece.split_at_checked(at))
+            {
+                self.take(head, now, core, emit);
+                self.end_line(now, core, emit);
+                piece = tail;
+            }
             self.take(piece, now, core, emit);
         }
         self.report_counts(emit);
     }
 
     fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.counts.bytes += piece.len() as u64;
+        self.counts.bytes += self.trail.uncounted_bytes(self.end_offset(), piece.len());
         if self.skipping {
             let Some(at) = memchr(b'\n', piece) else {
                 self.base += piece.len() as u64;
@@ -118,12 +132,12 @@ impl Feed {
         self.bytes.extend_from_slice(piece);
         let max = core.settings.line_bytes_max;
         if had_partial > 0 && memchr(b'\n', piece).is_some_and(|at| had_partial + at > max) {
-            self.counts.truncated += 1;
+            self.counts.truncated += u64::from(self.trail.is_uncounted_line(self.base + partial as u64));
         }
         let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
         self.work(limit, now, false, core, emit);
         if self.bytes.len() - limit > max {
-            self.counts.truncated += 1;
+            self.counts.truncated += u64::from(self.trail.is_uncounted_line(self.base + limit as u64));
             self.force(now, core, emit);
             self.skipping = true;
         }
@@ -135,10 +149,12 @@ impl Feed {
         let limit = self.bytes.len();
         self.work(limit, now, true, core, emit);
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            let start = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
             self.line += 1;
-            self.counts.lines += 1;
+            self.counts.lines += u64::from(self.trail.is_uncounted_line(self.base + start as u64));
         }
         self.base += limit as u64;
+        self.base_line = self.line;
         self.bytes.clear();
         self.scanned = 0;
         self.tokens.forget_bytes();
@@ -180,7 +196,12 @@ impl Feed {
         let passed = bytes.get(self.scanned..to).unwrap_or_default();
         let lines = memchr_iter(b'\n', passed).count() as u64;
         self.line += lines;
-        self.counts.lines += lines;
+        let counted = self.trail.counted_lines_end(self.base);
+        self.counts.lines += if counted <= self.scanned {
+            lines
+        } else {
+            memchr_iter(b'\n', bytes.get(counted..to).unwrap_or_default()).count() as u64
+        };
         self.scanned = self.scanned.max(to);
     }
 
@@ -245,12 +266,19 @@ impl Feed {
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
     ) -> String {
-        let window = core.settings.window_seconds;
+        let (window, from) = (core.settings.window_seconds, (self.base, self.base_line));
+        let counted = self.trail.counted(sighting.offset);
+        if let Some(counted) = counted.filter(|counted| counted.of != sighting.offset) {
+            self.trail.note(sighting.offset, counted.of, from);
+            return self.sight_further(counted, &sighting).unwrap_or_default();
+        }
         let best = (self.open.iter_mut())
             .filter_map(|open| open.evidence(&sighting, window).map(|evidence| (evidence, open)))
             .rev()
-            .max_by_key(|(evidence, _)| *evidence);
+            .max_by_key(|(evidence, _)| *evidence)
+            .filter(|_| counted.is_none());
         if let Some((_, rejection)) = best {
+            self.trail.note(sighting.offset, rejection.first.offset, from);
             rejection.merge(&sighting);
             if rejection.settled {
                 let source = Arc::clone(&self.stream.source);
@@ -260,11 +288,15 @@ impl Feed {
         }
         let line = head.text(work.bytes, core.settings.line_bytes_max);
         let id = core.id(&self.stream, sighting.offset, line);
+        self.trail.note(sighting.offset, sighting.offset, from);
         self.index_tokens(work, head.start, head_line, core);
         let mut rejection = Rejection::new(id.clone(), sighting, work.now);
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
-        self.open.push_back(rejection);
+        rejection.settled = counted.is_some();
+        if counted.is_none_or(|counted| counted.open) {
+            self.open.push_back(rejection);
+        }
         id
     }
 
@@ -356,6 +388,7 @@ impl Feed {
     pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
             self.force(now, core, emit);
+            self.trail.note_break(self.base);
         }
         self.report_counts(emit);
     }
@@ -382,10 +415,12 @@ impl Feed {
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
         let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
         if cut > 0 {
+            self.base_line += memchr_iter(b'\n', self.bytes.get(..cut).unwrap_or_default()).count() as u64;
             self.bytes.drain(..cut);
             self.base += cut as u64;
             self.scanned -= cut;
             self.tokens.shift(cut);
         }
+        self.prune_trail();
     }
 }

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::checkpoint::{MemoryChange, Remembered};
 use super::{Settings, Stream};
 use crate::cause::Cause;
 use crate::classify::{Classification, classify};
@@ -36,9 +37,13 @@ pub(super) struct Core {
     pub detector: Detector,
     keyring: KeyRing,
     key: hmac::Key,
-    refused: HashMap<Fingerprint, RefusedBefore>,
+    refused: HashMap<Fingerprint, Remembered>,
     /// The remembered tokens, oldest first.
     order: VecDeque<Fingerprint>,
+    /// Tokens remembered so far, the forgotten ones included.
+    numbered: u64,
+    /// Tokens whose memory has changed; only where somebody asks for them.
+    changed: Option<Vec<Fingerprint>>,
 }
 
 impl Core {
@@ -50,6 +55,8 @@ impl Core {
             keyring,
             refused: HashMap::new(),
             order: VecDeque::new(),
+            numbered: 0,
+            changed: None,
         }
     }
 
@@ -94,7 +101,10 @@ impl Core {
                 endpoint_region: first.region.as_deref(),
                 keyring: &self.keyring,
                 leeway_seconds: self.settings.leeway_seconds,
-                refused_before: self.refused.get(&fingerprint).copied(),
+                refused_before: self
+                    .refused
+                    .get(&fingerprint)
+                    .map(|known| RefusedBefore { first: known.first, times: known.times }),
             };
             let verdict = validate(sent, *found, fingerprint, &context);
             self.remember(fingerprint, at);
@@ -150,17 +160,50 @@ impl Core {
     }
 
     fn remember(&mut self, fingerprint: Fingerprint, at: UnixTime) {
+        self.note(fingerprint);
         if let Some(known) = self.refused.get_mut(&fingerprint) {
             known.times = known.times.saturating_add(1);
             known.first = known.first.min(at);
             return;
         }
+        self.make_room();
+        self.order.push_back(fingerprint);
+        self.refused.insert(fingerprint, Remembered { first: at, times: 1, number: self.numbered });
+        self.numbered += 1;
+    }
+
+    fn make_room(&mut self) {
         while self.order.len() >= self.settings.tokens_remembered.max(1) {
             let Some(oldest) = self.order.pop_front() else { break };
             self.refused.remove(&oldest);
+            self.note(oldest);
         }
-        self.order.push_back(fingerprint);
-        self.refused.insert(fingerprint, RefusedBefore { first: at, times: 1 });
+    }
+
+    fn note(&mut self, fingerprint: Fingerprint) {
+        if let Some(changed) = &mut self.changed {
+            changed.push(fingerprint);
+        }
+    }
+
+    /// Takes over what was remembered before, and keeps account of changes from now on.
+    pub(super) fn recall(&mut self, mut known: Vec<(Fingerprint, Remembered)>) {
+        self.changed = Some(Vec::new());
+        known.sort_by_key(|(_, remembered)| remembered.number);
+        for (fingerprint, remembered) in known {
+            self.make_room();
+            self.order.push_back(fingerprint);
+            self.refused.insert(fingerprint, remembered);
+            self.numbered = remembered.number.saturating_add(1);
+        }
+    }
+
+    /// What has changed in the memory since the last call, each token once.
+    pub(super) fn take_changes(&mut self) -> Vec<MemoryChange> {
+        let mut changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.sort_unstable();
+        changed.dedup();
+        changed.into_iter().map(|fingerprint| (fingerprint, self.refused.get(&fingerprint).copied())).collect()
     }
 }
 

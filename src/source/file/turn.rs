@@ -12,7 +12,7 @@ use super::disk;
 use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
-use crate::source::{Failure, Health, Rotation};
+use crate::source::{Failure, Health, Mark, Opened, Rotation};
 
 /// Positions of closed files that are remembered, so that a file that comes back goes on where it was.
 const POSITIONS_MAX: usize = 10_000;
@@ -29,16 +29,26 @@ pub(super) struct Live {
 /// Where closed files were read up to; the oldest are forgotten first.
 #[derive(Default)]
 pub(super) struct Positions {
-    by_identity: BTreeMap<Identity, Position>,
+    by_identity: BTreeMap<Identity, Mark>,
     order: VecDeque<Identity>,
+    /// How many an earlier run knew.
+    known: usize,
 }
 
 impl Positions {
-    pub(super) fn keep(&mut self, position: Position) {
-        if self.by_identity.insert(position.identity, position).is_none() {
-            self.order.push_back(position.identity);
+    /// Positions of an earlier run. All of them: the store has bounds of its own.
+    pub(super) fn known(marks: Vec<Mark>) -> Self {
+        let order: VecDeque<_> = marks.iter().map(|mark| mark.position.identity).collect();
+        let known = order.len();
+        Self { by_identity: marks.into_iter().map(|mark| (mark.position.identity, mark)).collect(), order, known }
+    }
+
+    pub(super) fn keep(&mut self, mark: Mark) {
+        let identity = mark.position.identity;
+        if self.by_identity.insert(identity, mark).is_none() {
+            self.order.push_back(identity);
         }
-        while self.order.len() > POSITIONS_MAX {
+        while self.order.len() > POSITIONS_MAX.max(self.known) {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_identity.remove(&oldest);
             }
@@ -46,14 +56,23 @@ impl Positions {
     }
 
     /// The position of a file, if the open file is still the one that was read.
-    pub(super) fn of(&self, identity: Identity, file: &File, length: u64) -> io::Result<Option<Position>> {
-        let Some(position) = self.by_identity.get(&identity) else { return Ok(None) };
-        let before = disk::fingerprint_at(file, position.offset)?;
-        Ok(position.fits(&Seen { identity, length, before }).then_some(*position))
+    pub(super) fn of(&self, identity: Identity, file: &File, length: u64) -> io::Result<Option<Mark>> {
+        let Some(mark) = self.by_identity.get(&identity) else { return Ok(None) };
+        let before = disk::fingerprint_at(file, mark.position.offset)?;
+        Ok(mark.position.fits(&Seen { identity, length, before }).then_some(*mark))
+    }
+
+    /// Whether something was read of a file of this identity, be it this one or one that was cut since.
+    fn knows(&self, identity: Identity) -> bool {
+        self.by_identity.contains_key(&identity)
     }
 }
 
 impl Live {
+    pub(super) const fn stream(&self) -> StreamId {
+        self.stream
+    }
+
     pub(super) fn offset(&self) -> u64 {
         self.follower.position().map_or(0, |position| position.offset)
     }
@@ -79,8 +98,9 @@ impl Tailer {
             return Ok(());
         }
         let from_end = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
+        let from_end = from_end && !self.positions.knows(seen.identity);
         let position = match self.positions.of(seen.identity, &file, seen.length)? {
-            Some(position) => position,
+            Some(mark) => mark.position,
             None => match disk::fingerprint_at(&file, seen.length)?.filter(|_| from_end) {
                 Some(fingerprint) => Position { identity: seen.identity, offset: seen.length, fingerprint },
                 None => Position::start(seen.identity),
@@ -90,8 +110,13 @@ impl Tailer {
         if follower.step(now, None, Some(seen)) != Step::Open {
             return Ok(());
         }
+        let Opened { id: stream, offset } = self.open_stream(source, path, &metadata, Mark::plain(position), false);
+        // What the last run had not settled is read again.
+        let position = match disk::fingerprint_at(&file, offset)?.filter(|_| offset != position.offset) {
+            Some(fingerprint) => Position { offset, fingerprint, ..position },
+            None => position,
+        };
         follower.opened(now, position);
-        let stream = self.open_stream(source, path, &metadata, position.offset, false);
         let backlog = at_start.then_some(seen.length);
         let body = Body::Live(Live { file, follower, stream, modified: i64::MIN });
         self.add(source, path, seen.identity, backlog, body);
@@ -103,15 +128,16 @@ impl Tailer {
         source: usize,
         path: &Path,
         metadata: &Metadata,
-        offset: u64,
+        mark: Mark,
         whole: bool,
-    ) -> StreamId {
+    ) -> Opened {
         let (name, timezone) = self
             .sources
             .get(source)
             .map_or_else(|| (Arc::from(""), Arc::from("UTC")), |s| (Arc::clone(&s.name), Arc::clone(&s.timezone)));
         let path = Some(Arc::from(path.to_string_lossy()));
-        self.sink.open(Stream { source: name, path, modified: Some(disk::modified(metadata)), timezone, offset, whole })
+        let (offset, modified) = (mark.offset(), Some(disk::modified(metadata)));
+        self.sink.open_file(Stream { source: name, path, modified, timezone, offset, whole }, mark)
     }
 
     /// Enters a file and queues it.
@@ -150,9 +176,10 @@ impl Tailer {
                     let bytes = self.block.new_bytes();
                     let Some(last) = bytes.last() else { return Turn::Idle };
                     let (open_line, length) = (*last != b'\n', bytes.len());
-                    self.sink.push(live.stream, bytes);
                     let fingerprint = self.block.fingerprint_after(offset.saturating_add(length as u64));
                     live.follower.read(now, length as u64, fingerprint, open_line);
+                    let position = live.follower.position().unwrap_or(Position::start(label.identity));
+                    self.sink.push_file(live.stream, self.block.new_bytes(), Mark::plain(position));
                     read += length;
                     if self.wake.is_stopped() {
                         return Turn::More;
@@ -178,7 +205,8 @@ impl Tailer {
         live.modified = i64::MIN;
         let name = label.names.first().or(label.alias.as_ref()).cloned().unwrap_or_default();
         if let Ok(metadata) = live.file.metadata() {
-            live.stream = self.open_stream(label.source, &name, &metadata, 0, false);
+            let mark = Mark::plain(Position::start(label.identity));
+            live.stream = self.open_stream(label.source, &name, &metadata, mark, false).id;
         }
     }
 
@@ -219,15 +247,15 @@ impl Tailer {
             Body::Live(live) => {
                 self.sink.finish(live.stream);
                 if let Some(position) = live.follower.position() {
-                    self.positions.keep(position);
+                    self.positions.keep(Mark::plain(position));
                 }
             }
             Body::Archive(archive) => {
                 if let Some(stream) = archive.stream() {
                     self.sink.finish(stream);
                 }
-                if let Some(position) = archive.position() {
-                    self.positions.keep(position);
+                if let Some(mark) = archive.mark() {
+                    self.positions.keep(mark);
                 }
             }
         }

@@ -17,7 +17,7 @@ use super::follow::{Identity, Position};
 use super::tail::{Body, Label, TURN_BYTES, Tailer, Turn};
 use super::turn::find_names;
 use crate::pipeline::StreamId;
-use crate::source::Failure;
+use crate::source::{Failure, Mark};
 
 /// How long an archive must not have been written to before it is read.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
@@ -43,6 +43,8 @@ enum State {
 struct Reading {
     whole: Whole,
     stream: StreamId,
+    /// The end of the packed file that is read.
+    end: Position,
     progress: Arc<AtomicU64>,
     buffer: Vec<u8>,
     /// Content still to be passed over, because it was delivered before.
@@ -77,10 +79,12 @@ impl Archive {
         }
     }
 
-    /// The position at the end of the packed file, once it is read.
-    pub(super) const fn position(&self) -> Option<Position> {
+    /// The mark at the end of the packed file, once it is read.
+    pub(super) fn mark(&self) -> Option<Mark> {
         match &self.state {
-            State::Done(position) => *position,
+            State::Done(position) => {
+                position.map(|position| Mark { position, unpacked: Some(self.delivered), done: true })
+            }
             State::Waiting(_) | State::Reading(_) => None,
         }
     }
@@ -96,14 +100,20 @@ impl Tailer {
             return Ok(());
         }
         let left_out = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
-        let known = self.positions.of(seen.identity, &file, seen.length)?.filter(|known| known.offset == seen.length);
+        let known = self.positions.of(seen.identity, &file, seen.length)?;
+        let delivered = known.map_or(0, |known| known.offset());
         let state = match known {
-            Some(position) => State::Done(Some(position)),
+            Some(known) if known.done && known.position.offset == seen.length => {
+                self.sink.found(seen.identity);
+                State::Done(Some(known.position))
+            }
+            // One that the last run was reading, or that has grown since.
+            Some(_) => State::Waiting(self.now()),
             None if left_out => State::Done(end_position(&file, seen.identity, seen.length)),
             None => State::Waiting(self.now()),
         };
         let backlog = (at_start && matches!(state, State::Waiting(_))).then_some(seen.length);
-        let archive = Archive { state, identity: seen.identity, length: seen.length, delivered: 0 };
+        let archive = Archive { state, identity: seen.identity, length: seen.length, delivered };
         self.add(source, path, seen.identity, backlog, Body::Archive(archive));
         Ok(())
     }
@@ -143,12 +153,16 @@ impl Tailer {
             return Turn::Idle;
         }
         archive.length = metadata.len();
+        let Some(end) = end_position(&file, archive.identity, archive.length) else {
+            return self.fail_archive(label, archive, Failure::Read, "it was cut while it was opened");
+        };
         match Whole::of_file(path, file) {
             Ok(whole) => {
-                let stream = self.open_stream(label.source, path, &metadata, archive.delivered, true);
-                let (progress, skip) = (whole.progress(), archive.delivered);
+                let opened = self.open_stream(label.source, path, &metadata, mark(end, archive.delivered), true);
+                archive.delivered = opened.offset;
+                let (progress, skip, stream) = (whole.progress(), archive.delivered, opened.id);
                 let buffer = vec![0; BLOCK_BYTES];
-                archive.state = State::Reading(Box::new(Reading { whole, stream, progress, buffer, skip }));
+                archive.state = State::Reading(Box::new(Reading { whole, stream, end, progress, buffer, skip }));
                 self.read_archive(label, archive)
             }
             Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
@@ -178,8 +192,8 @@ impl Tailer {
             let passed = usize::try_from(reading.skip).unwrap_or(usize::MAX).min(length);
             reading.skip = reading.skip.saturating_sub(passed as u64);
             if let Some(bytes) = reading.buffer.get(passed..length).filter(|bytes| !bytes.is_empty()) {
-                self.sink.push(reading.stream, bytes);
                 archive.delivered = archive.delivered.saturating_add(bytes.len() as u64);
+                self.sink.push_file(reading.stream, bytes, mark(reading.end, archive.delivered));
             }
             read += length;
             if self.wake.is_stopped() {
@@ -199,6 +213,10 @@ impl Tailer {
         }
         Turn::Idle
     }
+}
+
+const fn mark(end: Position, delivered: u64) -> Mark {
+    Mark { position: end, unpacked: Some(delivered), done: false }
 }
 
 fn archive_end(label: &Label, archive: &Archive) -> Option<Position> {

@@ -1,0 +1,184 @@
+//! Checkpoints of a stream, and how a stream that is read again keeps silent about what was counted.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Feed, Stream};
+use crate::pair::rejection::Sighting;
+use crate::pipeline::Event;
+use crate::pipeline::checkpoint::{Checkpoint, Counted};
+use crate::pipeline::judge::Core;
+use crate::time::UnixTime;
+
+/// The sightings and forced line ends that a checkpoint may have to name, and those that the last one named.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    seen: VecDeque<Seen>,
+    breaks: VecDeque<u64>,
+    replay: Replay,
+}
+
+/// A sighting.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    offset: u64,
+    /// Offset of the first sighting of its rejection.
+    of: u64,
+    /// Where to read again to see it as it was seen: an offset, and the number of the line there.
+    from: (u64, u64),
+}
+
+/// What is counted of a stream that is read again.
+#[derive(Debug, Default)]
+struct Replay {
+    sightings: BTreeMap<u64, Counted>,
+    breaks: VecDeque<u64>,
+    bytes_to: u64,
+    lines_to: u64,
+}
+
+impl Trail {
+    /// How many of the next bytes are not counted yet.
+    pub(super) fn uncounted_bytes(&self, offset: u64, length: usize) -> u64 {
+        let length = length as u64;
+        length - self.replay.bytes_to.saturating_sub(offset).min(length)
+    }
+
+    /// Whether the line that starts there is not counted yet.
+    pub(super) fn is_uncounted_line(&self, start: u64) -> bool {
+        start >= self.replay.lines_to
+    }
+
+    /// How many bytes from `base` on belong to lines that are counted.
+    pub(super) fn counted_lines_end(&self, base: u64) -> usize {
+        usize::try_from(self.replay.lines_to.saturating_sub(base)).unwrap_or(usize::MAX)
+    }
+
+    /// How the sighting that starts there was counted.
+    pub(super) fn counted(&self, offset: u64) -> Option<Counted> {
+        self.replay.sightings.get(&offset).copied()
+    }
+
+    /// How many of the next bytes are to be taken before a line was ended by force.
+    pub(super) fn next_break(&mut self, offset: u64, length: usize) -> Option<usize> {
+        while self.replay.breaks.front().is_some_and(|at| *at <= offset) {
+            self.replay.breaks.pop_front();
+        }
+        let next = self.replay.breaks.front()?.checked_sub(offset)?;
+        usize::try_from(next).ok().filter(|next| *next <= length)
+    }
+
+    pub(super) fn note(&mut self, offset: u64, of: u64, from: (u64, u64)) {
+        self.seen.push_back(Seen { offset, of, from });
+    }
+
+    pub(super) fn note_break(&mut self, offset: u64) {
+        self.breaks.push_back(offset);
+    }
+}
+
+impl Feed {
+    /// A feed that goes on where a checkpoint was taken.
+    pub(in crate::pipeline) fn resumed(stream: Stream, checkpoint: Checkpoint) -> Self {
+        let mut feed = Self::new(stream);
+        feed.base = checkpoint.resume;
+        (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
+        feed.skipping = checkpoint.skipping;
+        // What is read again has times of its own; this one stands for all that lies before.
+        let before = checkpoint.line.saturating_sub(1);
+        feed.last_time = checkpoint.last_time.map(|(line, millis)| (line.min(before), UnixTime::from_millis(millis)));
+        feed.tokens.set_region(checkpoint.region);
+        feed.trail.replay = Replay {
+            sightings: checkpoint.sightings.into_iter().map(|counted| (counted.offset, counted)).collect(),
+            breaks: checkpoint.breaks.into(),
+            bytes_to: checkpoint.bytes_to,
+            lines_to: checkpoint.lines_to,
+        };
+        feed
+    }
+
+    /// Where and how to go on if this is the last that is known of the stream.
+    pub(in crate::pipeline) fn checkpoint(&self) -> Checkpoint {
+        let (resume, line) = self.resume_at();
+        let state = |of: u64| self.open_at(of).and_then(|at| self.open.get(at)).map(|open| open.settled);
+        let counted = |seen: &Seen| {
+            let state = state(seen.of);
+            // One that is not diagnosed yet is seen again as if for the first time.
+            (state != Some(false)).then_some(Counted { offset: seen.offset, of: seen.of, open: state.is_some() })
+        };
+        // What the stream was resumed with and has not reached again yet still stands.
+        let reached = self.base + self.scanned as u64;
+        let replay = &self.trail.replay;
+        let ahead = replay.sightings.range(reached..).map(|(_, counted)| *counted);
+        let seen = self.trail.seen.iter().filter(|seen| (resume..reached).contains(&seen.offset));
+        let breaks = self.trail.breaks.iter().chain(&replay.breaks).copied();
+        Checkpoint {
+            resume,
+            line,
+            skipping: self.skipping && resume == self.base,
+            bytes_to: self.end_offset().max(replay.bytes_to),
+            lines_to: reached.max(replay.lines_to),
+            breaks: breaks.filter(|at| *at > resume).collect(),
+            sightings: seen.filter_map(counted).chain(ahead).collect(),
+            last_time: self.last_time.map(|(line, time)| (line, time.as_millis())),
+            region: self.tokens.region().map(str::to_owned),
+        }
+    }
+
+    /// Offset behind the last byte taken.
+    pub(super) fn end_offset(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    /// The place from which all is seen again that may still matter.
+    fn resume_at(&self) -> (u64, u64) {
+        let now = (self.base, self.base_line);
+        // Rejections and sightings both stand in the order of the stream, so the first that is open needs the most.
+        let Some(first) = self.open.front().map(|open| open.first.offset) else { return now };
+        let seen = self.trail.seen.binary_search_by_key(&first, |seen| seen.offset).ok();
+        seen.and_then(|at| self.trail.seen.get(at)).map_or(now, |seen| seen.from.min(now))
+    }
+
+    /// The place among the open rejections of the one whose first sighting stands there.
+    fn open_at(&self, of: u64) -> Option<usize> {
+        self.open.binary_search_by_key(&of, |open| open.first.offset).ok()
+    }
+
+    /// Forgets what no checkpoint will name any more.
+    pub(super) fn prune_trail(&mut self) {
+        if self.trail.seen.is_empty() && self.trail.breaks.is_empty() {
+            return;
+        }
+        let (resume, _) = self.resume_at();
+        while self.trail.seen.front().is_some_and(|seen| seen.offset < resume) {
+            self.trail.seen.pop_front();
+        }
+        while self.trail.breaks.front().is_some_and(|at| *at <= resume) {
+            self.trail.breaks.pop_front();
+        }
+    }
+
+    /// Puts a further sighting that is counted to its rejection, if that is still open; gives its id.
+    pub(super) fn sight_further(&mut self, counted: Counted, sighting: &Sighting) -> Option<String> {
+        let at = self.open_at(counted.of)?;
+        let open = self.open.get_mut(at)?;
+        open.merge(sighting);
+        Some(open.id.clone())
+    }
+
+    /// Gives what waits, because nobody reads the stream for now; it may go on from its checkpoint later.
+    pub(in crate::pipeline) fn suspend(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        if !self.stream.whole {
+            if self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled) {
+                let limit = memchr::memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+                self.work(limit, now, true, core, emit);
+            }
+            let mut open = std::mem::take(&mut self.open);
+            for rejection in &mut open {
+                self.settle(rejection, now, core, emit);
+                rejection.settled = true;
+            }
+            self.open = open;
+        }
+        self.report_counts(emit);
+    }
+}
