@@ -116,8 +116,10 @@ pub fn rows_of(rows: &Rows, table: Table) -> impl Iterator<Item = (&[u8], &[u8])
 pub struct Recovery {
     /// What was wrong.
     pub why: String,
-    /// Where it is now; none where only the end of a journal was lost.
-    pub aside: Option<PathBuf>,
+    /// Where it is now.
+    pub aside: PathBuf,
+    /// Nothing of it is left; else the end of a journal was lost.
+    pub is_all: bool,
 }
 
 /// Why there is no store.
@@ -234,10 +236,12 @@ impl Store {
         let journals = journals(folder).map_err(failed)?;
         for path in journals.iter().map(|(_, path)| path) {
             let bytes = fs::read(path).map_err(|error| OpenError::Io(path.clone(), error))?;
-            if replay(&bytes, &mut number, &mut rows) == End::Damaged && recovered.is_none() {
-                recovered = Some(Recovery {
-                    why: format!("{} is damaged, so the commits from its {}. on are lost", path.display(), number + 1),
-                    aside: None,
+            if replay(&bytes, &mut number, &mut rows) == End::Damaged {
+                let aside = move_aside(path, now)?;
+                recovered.get_or_insert_with(|| Recovery {
+                    why: format!("{} is damaged, so commit {} and those after it are lost", path.display(), number + 1),
+                    aside,
+                    is_all: false,
                 });
             }
         }
@@ -245,9 +249,7 @@ impl Store {
         let io = |error| OpenError::Io(folder.join(BASE_FILE), error);
         if !journals.is_empty() {
             base.replace(&rows, number).map_err(io)?;
-            for (_, path) in journals {
-                fs::remove_file(&path).map_err(|error| OpenError::Io(path, error))?;
-            }
+            remove_journals(folder, u64::MAX).map_err(failed)?;
         }
         let store = Self::new(new_log_in(folder), number, Some(lock));
         Ok(Opened { store, base, rows, recovered })
@@ -313,22 +315,24 @@ fn open_base(folder: &Path, now: i64) -> Result<OpenedBase, OpenError> {
         Ok((base, rows, number)) => Ok((base, rows, number, None)),
         Err(base::Error::Io(error)) => Err(OpenError::Io(path, error)),
         Err(base::Error::Unusable(why)) => {
-            let aside = |from: &Path| {
-                let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let to = folder.join(format!("{name}.damaged-{now}"));
-                fs::rename(from, &to).map(|()| to).map_err(|error| OpenError::Io(from.to_owned(), error))
-            };
             for (_, journal) in journals(folder).map_err(|error| OpenError::Io(folder.to_owned(), error))? {
-                aside(&journal)?;
+                move_aside(&journal, now)?;
             }
-            let aside = aside(&path)?;
+            let aside = move_aside(&path, now)?;
             match Base::open(&path) {
-                Ok((base, rows, number)) => Ok((base, rows, number, Some(Recovery { why, aside: Some(aside) }))),
+                Ok((base, rows, number)) => Ok((base, rows, number, Some(Recovery { why, aside, is_all: true }))),
                 Err(base::Error::Io(error)) => Err(OpenError::Io(path, error)),
                 Err(base::Error::Unusable(why)) => Err(OpenError::Io(path, io::Error::other(why))),
             }
         }
     }
+}
+
+fn move_aside(from: &Path, now: i64) -> Result<PathBuf, OpenError> {
+    let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let to = from.with_file_name(format!("{name}.damaged-{now}"));
+    fs::rename(from, &to).map_err(|error| OpenError::Io(from.to_owned(), error))?;
+    Ok(to)
 }
 
 /// The journals in a folder, by the number of their first commit.

@@ -321,13 +321,13 @@ pub fn read_refused(name: &[u8], value: &[u8]) -> Option<(Fingerprint, Remembere
 
 /// Says what became of a state that could not be used.
 pub(super) fn log_recovery(recovery: &Recovery) {
-    match &recovery.aside {
-        Some(aside) => tracing::error!(
-            "The state could not be used: {}. It was moved to {}, and the daemon begins anew: counters begin at 0, and \
-             files are read from where their source's `start` says.",
-            recovery.why,
-            aside.display()
-        ),
-        None => tracing::error!("A part of the state was lost: {}.", recovery.why),
+    let (why, aside) = (&recovery.why, recovery.aside.display());
+    if recovery.is_all {
+        tracing::error!(
+            "The state could not be used: {why}. It was moved to {aside}, and the daemon begins anew: counters begin at 0, \
+             and files are read from where their source's `start` says."
+        );
+    } else {
+        tracing::error!("A part of the state was lost: {why}. It was moved to {aside}.");
     }
 }

@@ -267,10 +267,9 @@ fn restore_bucket(ring: &mut Ring, slot: &str, value: &[u8]) -> Option<()> {
 
 impl SourceRow {
     fn of(source: &Source) -> Self {
-        let of_map = |map: &BTreeMap<_, u64>| counts(map.iter().map(|(key, count)| (*key, *count)));
         Self {
             name: source.name.to_string(),
-            rejections: of_map(&source.rejections),
+            rejections: counts(source.rejections.iter().map(|(key, count)| (*key, *count))),
             sightings: source.sightings,
             tokens: counts(source.tokens.iter().map(|(key, count)| (*key, *count))),
             exposed: source.exposed_tokens,
@@ -398,3 +397,6 @@ impl BucketRow {
         Bucket { index: self.index, tally }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -411,6 +411,7 @@ impl Feed {
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
         let keep_lines = (window_lines as usize).max(BLOCK_LINES_MAX) + 1;
+        self.prune_trail(keep_lines);
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
         let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
@@ -421,6 +422,5 @@ impl Feed {
             self.scanned -= cut;
             self.tokens.shift(cut);
         }
-        self.prune_trail();
     }
 }

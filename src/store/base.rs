@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{
@@ -33,28 +33,36 @@ pub enum Error {
     Unusable(String),
 }
 
+/// Opens the database's file, at first and again after an error.
+type Reopen = Box<dyn Fn() -> Result<Database, Error> + Send>;
+
 /// The database.
 pub struct Base {
-    path: PathBuf,
+    reopen: Reopen,
     /// None after an error, until it is opened again.
     database: Option<Database>,
 }
 
 impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Base").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Base").field("is_open", &self.database.is_some()).finish_non_exhaustive()
     }
 }
 
 impl Base {
     /// Opens a database, or makes an empty one, and gives its rows and the number of their last commit.
     pub fn open(path: &Path) -> Result<(Self, Rows, u64), Error> {
-        let database = open_file(path)?;
+        let path = path.to_owned();
+        Self::open_with(Box::new(move || open_file(&path)))
+    }
+
+    fn open_with(reopen: Reopen) -> Result<(Self, Rows, u64), Error> {
+        let database = reopen()?;
         let (rows, number) = guarded(|| {
             prepare(&database)?;
             read(&database)
         })?;
-        Ok((Self { path: path.to_owned(), database: Some(database) }, rows, number))
+        Ok((Self { reopen, database: Some(database) }, rows, number))
     }
 
     /// Brings rows in, in one transaction that is on the disk when this returns.
@@ -76,7 +84,7 @@ impl Base {
     ) -> io::Result<()> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => open_file(&self.path).map_err(|error| match error {
+            None => (self.reopen)().map_err(|error| match error {
                 Error::Io(error) => error,
                 Error::Unusable(why) => io::Error::other(why),
             })?,
@@ -90,9 +98,8 @@ impl Base {
 
 /// The rows of a database whose file was read into a backend, for looking only.
 pub(super) fn read_backend(backend: impl StorageBackend) -> Result<(Rows, u64), Error> {
+    let database = open_backend(backend)?;
     guarded(|| {
-        let mut database = builder().create_with_backend(backend).map_err(opening)?;
-        database.check_integrity().map_err(opening)?;
         check_schema(&database)?;
         read(&database)
     })
@@ -107,9 +114,13 @@ fn builder() -> Builder {
 fn open_file(path: &Path) -> Result<Database, Error> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let file: File = opened.map_err(Error::Io)?;
-    let is_new = file.metadata().map_err(Error::Io)?.len() == 0;
+    open_backend(FileBackend::new(file).map_err(opening)?)
+}
+
+fn open_backend(backend: impl StorageBackend) -> Result<Database, Error> {
+    let is_new = backend.len().map_err(of_io)? == 0;
     guarded(|| {
-        let mut database = builder().create_with_backend(FileBackend::new(file).map_err(opening)?).map_err(opening)?;
+        let mut database = builder().create_with_backend(backend).map_err(opening)?;
         if !is_new {
             // Cheap at this size, and the only way to know before a counter goes back.
             database.check_integrity().map_err(opening)?;
@@ -215,4 +226,115 @@ fn write<'a>(
     }
     writing.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::super::{Batch, Table};
+    use super::*;
+
+    /// A disk in memory. When its budget of writes is spent, the last is a short one and all after it fail.
+    #[derive(Clone, Debug)]
+    struct Disk {
+        content: Arc<Mutex<Vec<u8>>>,
+        budget: Arc<Mutex<usize>>,
+    }
+
+    impl Disk {
+        fn spend(&self) -> Option<usize> {
+            let mut budget = self.budget.lock().unwrap();
+            let left = budget.checked_sub(1)?;
+            *budget = left;
+            Some(left)
+        }
+
+        fn open(&self) -> Result<(Base, Rows, u64), Error> {
+            let disk = self.clone();
+            Base::open_with(Box::new(move || open_backend(disk.clone())))
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.content.lock().unwrap().len() as u64)
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            let (content, offset) = (self.content.lock().unwrap(), usize::try_from(offset).unwrap());
+            let bytes = content.get(offset..offset + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            out.copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn set_len(&self, length: u64) -> io::Result<()> {
+            self.spend().ok_or(io::ErrorKind::StorageFull)?;
+            self.content.lock().unwrap().resize(usize::try_from(length).unwrap(), 0);
+            Ok(())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.spend().map(drop).ok_or(io::ErrorKind::StorageFull.into())
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            let left = self.spend().ok_or(io::ErrorKind::StorageFull)?;
+            let length = if left == 0 { data.len() / 2 } else { data.len() };
+            let offset = usize::try_from(offset).unwrap();
+            self.content.lock().unwrap()[offset..offset + length].copy_from_slice(&data[..length]);
+            if left == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    fn ahead(number: u64, value: u8) -> Ahead {
+        let rows = (0..40_u8).map(|name| (Key::new(Table::Refused, &[name]), Some(vec![value; 200].into())));
+        Ahead { batch: rows.collect::<Batch>(), number }
+    }
+
+    #[test]
+    fn after_a_fault_between_any_two_writes_the_database_is_as_before_or_as_after() {
+        let disk = Disk { content: Arc::default(), budget: Arc::new(Mutex::new(usize::MAX)) };
+        let (mut base, _, _) = disk.open().unwrap();
+        base.bring(&ahead(1, 1)).unwrap();
+        base.bring(&ahead(2, 2)).unwrap();
+        let start = disk.content.lock().unwrap().clone();
+        let (mut olds, mut budget) = (0, 1);
+        loop {
+            // The process ends: what the library does on the way out does not reach the disk.
+            let disk = Disk { content: Arc::new(Mutex::new(start.clone())), budget: Arc::new(Mutex::new(usize::MAX)) };
+            let (mut base, _, _) = disk.open().unwrap();
+            *disk.budget.lock().unwrap() = budget;
+            let brought = base.bring(&ahead(3, 3));
+            let content = disk.content.lock().unwrap().clone();
+            *disk.budget.lock().unwrap() = 0;
+            drop(base);
+            let after = Disk { content: Arc::new(Mutex::new(content)), budget: Arc::new(Mutex::new(usize::MAX)) };
+            let (mut base, rows, number) = after.open().unwrap();
+            let value = rows.values().next().unwrap()[0];
+            assert!(rows.len() == 40 && rows.values().all(|row| **row == [value; 200]), "budget {budget}");
+            assert_eq!(u64::from(value), number, "budget {budget}");
+            assert!(number == 3 || (number == 2 && brought.is_err()), "budget {budget}: {number}");
+            olds += usize::from(number == 2);
+            base.bring(&ahead(4, 4)).unwrap();
+            if brought.is_ok() {
+                break;
+            }
+            budget += 1;
+        }
+        assert!(olds > 3, "{olds} faults of {budget}");
+    }
+
+    #[test]
+    fn a_database_that_could_not_be_written_is_opened_again() {
+        let disk = Disk { content: Arc::default(), budget: Arc::new(Mutex::new(usize::MAX)) };
+        let (mut base, _, _) = disk.open().unwrap();
+        *disk.budget.lock().unwrap() = 2;
+        assert!(base.bring(&ahead(1, 1)).is_err());
+        assert!(base.bring(&ahead(1, 1)).is_err());
+        *disk.budget.lock().unwrap() = usize::MAX;
+        base.bring(&ahead(2, 2)).unwrap();
+        drop(base);
+        assert_eq!(disk.open().unwrap().2, 2);
+    }
 }

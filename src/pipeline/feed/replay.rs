@@ -138,16 +138,34 @@ impl Feed {
         seen.and_then(|at| self.trail.seen.get(at)).map_or(now, |seen| seen.from.min(now))
     }
 
+    /// Moves the place from which the first open rejection needs to be read again up to the lines that it can need.
+    fn tighten(&mut self, keep_lines: usize) {
+        let Some((offset, line)) = self.open.front().map(|open| (open.first.offset, open.first.line)) else { return };
+        let Some(at) = offset.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()) else { return };
+        let before = self.bytes.get(..at).unwrap_or_default();
+        let (Some(found), Ok(seen)) = (
+            memchr::memrchr_iter(b'\n', before).nth(keep_lines),
+            self.trail.seen.binary_search_by_key(&offset, |seen| seen.offset),
+        ) else {
+            return;
+        };
+        if let Some(seen) = self.trail.seen.get_mut(seen) {
+            let from = (self.base + found as u64 + 1, line.saturating_sub(keep_lines as u64));
+            seen.from = seen.from.max(from);
+        }
+    }
+
     /// The place among the open rejections of the one whose first sighting stands there.
     fn open_at(&self, of: u64) -> Option<usize> {
         self.open.binary_search_by_key(&of, |open| open.first.offset).ok()
     }
 
-    /// Forgets what no checkpoint will name any more.
-    pub(super) fn prune_trail(&mut self) {
+    /// Forgets what no checkpoint will name any more; call it while the bytes before the first open rejection are there.
+    pub(super) fn prune_trail(&mut self, keep_lines: usize) {
         if self.trail.seen.is_empty() && self.trail.breaks.is_empty() {
             return;
         }
+        self.tighten(keep_lines);
         let (resume, _) = self.resume_at();
         while self.trail.seen.front().is_some_and(|seen| seen.offset < resume) {
             self.trail.seen.pop_front();
