@@ -164,20 +164,24 @@ fn tokens(name: &str, now: &Arc<Tokens>, before: Option<&Arc<Tokens>>, put: &mut
     if before.is_some_and(|before| Arc::ptr_eq(before, now)) {
         return;
     }
+    let (mut added, old_count) = (0, before.map_or(0, |before| before.last.len()));
     let row = |token: &Fingerprint| format!("token/{name}/{token}");
     let old = |token: &Fingerprint| before.and_then(|before| before.last.get(token));
     #[expect(clippy::iter_over_hash_type, reason = "each is a row of its own")]
     for (token, at) in &now.last {
+        added += usize::from(old(token).is_none());
         if old(token) != Some(at) {
             put(row(token), json(&at.as_millis()));
         }
     }
-    if before.is_none_or(|before| before.forgotten_until != now.forgotten_until) {
+    if old_count + added != now.last.len() {
         #[expect(clippy::iter_over_hash_type, reason = "each is a row of its own")]
         for token in before.iter().flat_map(|before| before.last.keys()).filter(|token| !now.last.contains_key(*token))
         {
             put(row(token), None);
         }
+    }
+    if before.is_none_or(|before| before.forgotten_until != now.forgotten_until) {
         put(format!("tokens/{name}"), json(&now.forgotten_until.map(UnixTime::as_millis)));
     }
 }

@@ -32,10 +32,10 @@ pub struct Checkpoint {
     /// Offsets at which a partial line was taken as a whole one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<u64>,
-    /// The sightings from `resume` on that are counted, in their order.
+    /// The sightings from `resume` to `lines_to`, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sightings: Vec<Counted>,
-    /// The last time seen: the line, and milliseconds since 1970.
+    pub sightings: Vec<Sighted>,
+    /// The last time seen before `resume`: the line, and milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_time: Option<(u64, i64)>,
     /// The region of the last endpoint seen.
@@ -48,27 +48,48 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// A sighting that is counted.
+/// A sighting before [`Checkpoint::lines_to`]. What is not named there was no sighting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, bool)", into = "(u64, u64, bool)")]
-pub struct Counted {
+#[serde(from = "(u64, u64, u8)", into = "(u64, u64, u8)")]
+pub struct Sighted {
     /// Offset of its first line.
     pub offset: u64,
     /// Offset of the first sighting of its rejection.
     pub of: u64,
-    /// Further sightings may still belong to the rejection.
-    pub open: bool,
+    /// What became of the rejection.
+    pub state: State,
 }
 
-impl From<(u64, u64, bool)> for Counted {
-    fn from((offset, of, open): (u64, u64, bool)) -> Self {
-        Self { offset, of, open }
+/// What became of a rejection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is counted, and takes no further sightings.
+    Closed,
+    /// It is counted, and further sightings may belong to it.
+    Open,
+    /// It waits to be diagnosed, and is not counted.
+    Waiting,
+}
+
+impl From<(u64, u64, u8)> for Sighted {
+    fn from((offset, of, state): (u64, u64, u8)) -> Self {
+        let state = match state {
+            0 => State::Closed,
+            1 => State::Open,
+            2.. => State::Waiting,
+        };
+        Self { offset, of, state }
     }
 }
 
-impl From<Counted> for (u64, u64, bool) {
-    fn from(Counted { offset, of, open }: Counted) -> Self {
-        (offset, of, open)
+impl From<Sighted> for (u64, u64, u8) {
+    fn from(Sighted { offset, of, state }: Sighted) -> Self {
+        let state = match state {
+            State::Closed => 0,
+            State::Open => 1,
+            State::Waiting => 2,
+        };
+        (offset, of, state)
     }
 }
 

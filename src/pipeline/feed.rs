@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
+use super::checkpoint::State;
 use super::judge::Core;
 use super::{Event, Stream};
 use crate::envelope;
@@ -197,11 +198,7 @@ impl Feed {
         let lines = memchr_iter(b'\n', passed).count() as u64;
         self.line += lines;
         let counted = self.trail.counted_lines_end(self.base);
-        self.counts.lines += if counted <= self.scanned {
-            lines
-        } else {
-            memchr_iter(b'\n', bytes.get(counted..to).unwrap_or_default()).count() as u64
-        };
+        self.counts.lines += if counted <= self.scanned { lines } else { replay::uncounted(bytes, counted, to) };
         self.scanned = self.scanned.max(to);
     }
 
@@ -228,12 +225,16 @@ impl Feed {
         }
         let end = body.end.max(hit.end);
         let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
+        if self.trail.was_none(head_offset, self.base + end as u64) {
+            return Some(end);
+        }
         let head_line = self.line.saturating_sub(block.lines_back);
         let limited = blocks::is_limited(hit, &block.record, max);
         let mut ids = block.record.ids;
         tokens::note_ids(&body.text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
         let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core));
+        self.trail.remember_time(self.last_time);
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
@@ -294,7 +295,7 @@ impl Feed {
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
         rejection.settled = counted.is_some();
-        if counted.is_none_or(|counted| counted.open) {
+        if counted.is_none_or(|counted| counted.state == State::Open) {
             self.open.push_back(rejection);
         }
         id

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Feed, Stream};
 use crate::pair::rejection::Sighting;
 use crate::pipeline::Event;
-use crate::pipeline::checkpoint::{Checkpoint, Counted};
+use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
 
@@ -14,6 +14,8 @@ use crate::time::UnixTime;
 pub(super) struct Trail {
     seen: VecDeque<Seen>,
     breaks: VecDeque<u64>,
+    /// The last time seen before the sighting at hand, and on which line.
+    time_before: Option<(u64, UnixTime)>,
     replay: Replay,
 }
 
@@ -25,12 +27,14 @@ struct Seen {
     of: u64,
     /// Where to read again to see it as it was seen: an offset, and the number of the line there.
     from: (u64, u64),
+    /// The last time seen before it, and on which line.
+    time_before: Option<(u64, UnixTime)>,
 }
 
 /// What is counted of a stream that is read again.
 #[derive(Debug, Default)]
 struct Replay {
-    sightings: BTreeMap<u64, Counted>,
+    sightings: BTreeMap<u64, Sighted>,
     breaks: VecDeque<u64>,
     bytes_to: u64,
     lines_to: u64,
@@ -53,9 +57,15 @@ impl Trail {
         usize::try_from(self.replay.lines_to.saturating_sub(base)).unwrap_or(usize::MAX)
     }
 
-    /// How the sighting that starts there was counted.
-    pub(super) fn counted(&self, offset: u64) -> Option<Counted> {
-        self.replay.sightings.get(&offset).copied()
+    /// How the sighting that starts there was counted, if it was.
+    pub(super) fn counted(&self, offset: u64) -> Option<Sighted> {
+        self.replay.sightings.get(&offset).copied().filter(|sighted| sighted.state != State::Waiting)
+    }
+
+    /// Whether what looks like a sighting was looked at before and was none: a part of an object, for example, whose
+    /// beginning is not read again.
+    pub(super) fn was_none(&self, offset: u64, end: u64) -> bool {
+        end <= self.replay.lines_to && !self.replay.sightings.contains_key(&offset)
     }
 
     /// How many of the next bytes are to be taken before a line was ended by force.
@@ -67,13 +77,26 @@ impl Trail {
         usize::try_from(next).ok().filter(|next| *next <= length)
     }
 
+    /// Notes what was known of the time before the next sighting.
+    pub(super) const fn remember_time(&mut self, time: Option<(u64, UnixTime)>) {
+        self.time_before = time;
+    }
+
     pub(super) fn note(&mut self, offset: u64, of: u64, from: (u64, u64)) {
-        self.seen.push_back(Seen { offset, of, from });
+        self.seen.push_back(Seen { offset, of, from, time_before: self.time_before });
     }
 
     pub(super) fn note_break(&mut self, offset: u64) {
         self.breaks.push_back(offset);
     }
+}
+
+/// How many lines up to a position are not counted yet: those that start at `counted` or after it.
+pub(super) fn uncounted(bytes: &[u8], counted: usize, to: usize) -> u64 {
+    let ends = memchr::memchr_iter(b'\n', bytes.get(counted..to).unwrap_or_default()).count() as u64;
+    // An overlong line is counted before its end is seen.
+    let starts = counted.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|before| *before == b'\n');
+    if starts { ends } else { ends.saturating_sub(1) }
 }
 
 impl Feed {
@@ -83,12 +106,10 @@ impl Feed {
         feed.base = checkpoint.resume;
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
-        // What is read again has times of its own; this one stands for all that lies before.
-        let before = checkpoint.line.saturating_sub(1);
-        feed.last_time = checkpoint.last_time.map(|(line, millis)| (line.min(before), UnixTime::from_millis(millis)));
+        feed.last_time = checkpoint.last_time.map(|(line, millis)| (line, UnixTime::from_millis(millis)));
         feed.tokens.set_region(checkpoint.region);
         feed.trail.replay = Replay {
-            sightings: checkpoint.sightings.into_iter().map(|counted| (counted.offset, counted)).collect(),
+            sightings: checkpoint.sightings.into_iter().map(|sighted| (sighted.offset, sighted)).collect(),
             breaks: checkpoint.breaks.into(),
             bytes_to: checkpoint.bytes_to,
             lines_to: checkpoint.lines_to,
@@ -100,16 +121,22 @@ impl Feed {
     pub(in crate::pipeline) fn checkpoint(&self) -> Checkpoint {
         let (resume, line) = self.resume_at();
         let state = |of: u64| self.open_at(of).and_then(|at| self.open.get(at)).map(|open| open.settled);
-        let counted = |seen: &Seen| {
-            let state = state(seen.of);
-            // One that is not diagnosed yet is seen again as if for the first time.
-            (state != Some(false)).then_some(Counted { offset: seen.offset, of: seen.of, open: state.is_some() })
+        let sighted = |seen: &Seen| {
+            let state = match state(seen.of) {
+                None => State::Closed,
+                Some(true) => State::Open,
+                Some(false) => State::Waiting,
+            };
+            Sighted { offset: seen.offset, of: seen.of, state }
         };
         // What the stream was resumed with and has not reached again yet still stands.
         let reached = self.base + self.scanned as u64;
         let replay = &self.trail.replay;
-        let ahead = replay.sightings.range(reached..).map(|(_, counted)| *counted);
-        let seen = self.trail.seen.iter().filter(|seen| (resume..reached).contains(&seen.offset));
+        let next = self.trail.seen.back().map_or(resume, |seen| seen.offset + 1);
+        let ahead = replay.sightings.range(next..).map(|(_, sighted)| *sighted);
+        let seen = self.trail.seen.iter().filter(|seen| seen.offset >= resume);
+        // Only sightings change what is known of the time, so the first after that place knows how it was there.
+        let last_time = seen.clone().next().map_or(self.last_time, |seen| seen.time_before);
         let breaks = self.trail.breaks.iter().chain(&replay.breaks).copied();
         Checkpoint {
             resume,
@@ -118,8 +145,8 @@ impl Feed {
             bytes_to: self.end_offset().max(replay.bytes_to),
             lines_to: reached.max(replay.lines_to),
             breaks: breaks.filter(|at| *at > resume).collect(),
-            sightings: seen.filter_map(counted).chain(ahead).collect(),
-            last_time: self.last_time.map(|(line, time)| (line, time.as_millis())),
+            sightings: seen.map(sighted).chain(ahead).collect(),
+            last_time: last_time.map(|(line, time)| (line, time.as_millis())),
             region: self.tokens.region().map(str::to_owned),
         }
     }
@@ -176,7 +203,7 @@ impl Feed {
     }
 
     /// Puts a further sighting that is counted to its rejection, if that is still open; gives its id.
-    pub(super) fn sight_further(&mut self, counted: Counted, sighting: &Sighting) -> Option<String> {
+    pub(super) fn sight_further(&mut self, counted: Sighted, sighting: &Sighting) -> Option<String> {
         let at = self.open_at(counted.of)?;
         let open = self.open.get_mut(at)?;
         open.merge(sighting);
