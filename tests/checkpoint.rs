@@ -239,12 +239,16 @@ fn a_line_that_was_ended_by_force_stays_ended() {
         acts
     };
     let mut expected = Run::new();
-    acts(&[]).into_iter().for_each(|act| expected.act(&text, act));
+    for act in acts(&[]) {
+        expected.act(&text, act);
+    }
     let expected = expected.finish(&text);
     assert_eq!(expected.lines, 3);
     for crashes in [&[Act::Commit, Act::Crash][..], &[Act::Restart, Act::Push(5), Act::Commit, Act::Crash]] {
         let mut run = Run::new();
-        acts(crashes).into_iter().for_each(|act| run.act(&text, act));
+        for act in acts(crashes) {
+            run.act(&text, act);
+        }
         assert_eq!(run.finish(&text), expected, "{crashes:?}");
     }
 }

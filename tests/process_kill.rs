@@ -25,7 +25,7 @@ use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
 use process::{Daemon, command, run, text, until};
 use recipe::expand;
 
-/// How often the daemon is killed. Each takes a start and a part of a second.
+/// How often the daemon is killed, unless `KILLS` says otherwise. Each takes a start and a part of a second.
 const KILLS: u64 = 20;
 
 /// Numbers that look random and are the same in every run.
@@ -109,7 +109,8 @@ fn killed_again_and_again_under_load_it_counts_every_refusal_once() {
     let (written, mut shown, mut random) = (Written::default(), Shown::default(), Random(42));
     thread::scope(|scope| {
         let writer = scope.spawn(|| write(&place, &written));
-        for _ in 0..KILLS {
+        let kills = std::env::var("KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+        for _ in 0..kills {
             let daemon = Daemon::start(&mut command(&["run", "--config", text(&place.config())]));
             for _ in 0..random.below(12) {
                 shown.take(&daemon.get("/metrics").body);

@@ -86,12 +86,14 @@ fn show(folder: &std::path::Path) -> Outcome {
             source.read_bytes,
             source.lost_bytes
         );
-        let mut files: Vec<Value> = streams(&snapshot).filter(|file| file["source"] == *source.name).collect();
-        files.sort_by_key(|file| std::cmp::Reverse(file["found"].as_i64()));
+        let mut files: Vec<Value> =
+            streams(&snapshot).filter(|file| file.get("source").is_some_and(|name| *name == *source.name)).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.get("found").and_then(Value::as_i64)));
         for file in files.iter().take(FILES_SHOWN_MAX) {
-            let path = shown(file["path"].as_str().unwrap_or("?"));
-            let offset = file["mark"]["unpacked"].as_u64().or(file["mark"]["position"]["offset"].as_u64());
-            let found = UnixTime::from_seconds(file["found"].as_i64().unwrap_or_default());
+            let path = shown(file.get("path").and_then(Value::as_str).unwrap_or("?"));
+            let at = |pointer: &str| file.pointer(pointer).and_then(Value::as_u64);
+            let offset = at("/mark/unpacked").or(at("/mark/position/offset"));
+            let found = UnixTime::from_seconds(file.get("found").and_then(Value::as_i64).unwrap_or_default());
             _ = writeln!(text, "  {path}: read up to byte {}, opened or closed last at {found}", offset.unwrap_or(0));
         }
         if files.len() > FILES_SHOWN_MAX {

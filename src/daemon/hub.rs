@@ -330,7 +330,9 @@ impl Inner {
         let awake: Vec<StreamId> = self.pipeline.awake().collect();
         if !awake.is_empty() {
             self.work(|pipeline, now, emit| pipeline.tick(now, emit));
-            awake.into_iter().for_each(|id| self.keeper.touch(id, None));
+            for id in awake {
+                self.keeper.touch(id, None);
+            }
         }
     }
 

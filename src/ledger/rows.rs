@@ -167,7 +167,6 @@ fn tokens(name: &str, now: &Arc<Tokens>, before: Option<&Arc<Tokens>>, put: &mut
     let (mut added, old_count) = (0, before.map_or(0, |before| before.last.len()));
     let row = |token: &Fingerprint| format!("token/{name}/{token}");
     let old = |token: &Fingerprint| before.and_then(|before| before.last.get(token));
-    #[expect(clippy::iter_over_hash_type, reason = "each is a row of its own")]
     for (token, at) in &now.last {
         added += usize::from(old(token).is_none());
         if old(token) != Some(at) {
@@ -175,7 +174,6 @@ fn tokens(name: &str, now: &Arc<Tokens>, before: Option<&Arc<Tokens>>, put: &mut
         }
     }
     if old_count + added != now.last.len() {
-        #[expect(clippy::iter_over_hash_type, reason = "each is a row of its own")]
         for token in before.iter().flat_map(|before| before.last.keys()).filter(|token| !now.last.contains_key(*token))
         {
             put(row(token), None);

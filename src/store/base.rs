@@ -136,34 +136,26 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 }
 
 fn opening(error: DatabaseError) -> Error {
-    match error {
-        DatabaseError::Storage(StorageError::Io(error)) => of_io(error),
-        error => Error::Unusable(error.to_string()),
+    if let DatabaseError::Storage(StorageError::Io(error)) = error {
+        of_io(error)
+    } else {
+        Error::Unusable(error.to_string())
     }
 }
 
 /// What the library tells as an error of input is one of the content; anything else is one of the system.
 fn of_io(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
-            Error::Unusable(error.to_string())
-        }
-        _ => Error::Io(error),
-    }
+    let of_content = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidInput];
+    if of_content.contains(&error.kind()) { Error::Unusable(error.to_string()) } else { Error::Io(error) }
 }
 
 fn storage(error: impl Into<redb::Error>) -> Error {
-    match error.into() {
-        redb::Error::Io(error) => of_io(error),
-        error => Error::Unusable(error.to_string()),
-    }
+    let error = error.into();
+    if let redb::Error::Io(error) = error { of_io(error) } else { Error::Unusable(error.to_string()) }
 }
 
 fn other(error: redb::Error) -> io::Error {
-    match error {
-        redb::Error::Io(error) => error,
-        error => io::Error::other(error.to_string()),
-    }
+    if let redb::Error::Io(error) = error { error } else { io::Error::other(error.to_string()) }
 }
 
 /// Makes the tables of an empty database, or checks those that are there. When there is an older version to bring up to

@@ -107,10 +107,9 @@ impl Tailer {
                 self.sink.found(seen.identity);
                 State::Done(Some(known.position))
             }
-            // One that the last run was reading, or that has grown since.
-            Some(_) => State::Waiting(self.now()),
             None if left_out => State::Done(end_position(&file, seen.identity, seen.length)),
-            None => State::Waiting(self.now()),
+            // A known one was being read by the last run, or has grown since.
+            Some(_) | None => State::Waiting(self.now()),
         };
         let backlog = (at_start && matches!(state, State::Waiting(_))).then_some(seen.length);
         let archive = Archive { state, identity: seen.identity, length: seen.length, delivered };
