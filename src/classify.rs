@@ -79,6 +79,8 @@ mod tests {
             keyring: &KeyRing::default(),
             leeway_seconds: 0,
             refused_before: None,
+            known_signature: None,
+            attempts: None,
         };
         validate(&sent, Found::Given, Fingerprint([0; 8]), &context)
     }

@@ -14,6 +14,7 @@ pub mod output;
 mod run;
 pub mod scan;
 mod state;
+mod top;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -175,6 +176,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Demo(arguments) => run::demo(&arguments, cli.global),
         Command::Scan(arguments) => run::scan(arguments),
         Command::Check(arguments) => run::check(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Config(arguments) => config::config(&arguments),
         Command::State(arguments) => state::state(&arguments),

@@ -6,6 +6,7 @@
 //!
 //! Relative paths of a config file begin at the folder of that file; those of the command line at the current folder.
 
+mod alerts;
 mod paths;
 mod problem;
 mod read;
@@ -25,10 +26,11 @@ use crate::keyring::KeyRing;
 use crate::log::{Format, Level};
 use crate::pipeline::Settings;
 
+pub use alerts::{Alertmanager, Login};
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
-pub use secret::SECRET_BYTES_MAX;
+pub use secret::{SECRET_BYTES_MAX, from_environment, from_file};
 pub(crate) use section::check_timezone;
 pub use view::{View, schema};
 
@@ -104,6 +106,10 @@ pub struct Config {
     pub limits: Limits,
     /// How the state is kept.
     pub store: Store,
+    /// The daemon's own alerts.
+    pub alerts: crate::ledger::alert::Settings,
+    /// Who is told of them.
+    pub alertmanager: Alertmanager,
     /// The daemon's own log.
     pub log: Logging,
     /// API keys and accounts.

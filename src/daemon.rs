@@ -4,6 +4,7 @@
 //! opened, and sources start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
 //! what they hold, the last counts are committed, then open requests drain.
 
+mod alerting;
 mod bring;
 mod clock;
 mod hub;
@@ -16,7 +17,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -32,6 +32,7 @@ use crate::store::{OpenError, Store};
 use crate::token::{Ending, Sent};
 use crate::{validate, version};
 
+use alerting::Alerting;
 use bring::Bringing;
 pub use clock::now;
 use hub::Hub;
@@ -113,11 +114,11 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let config = Arc::new(plan.config);
     let listeners = bind(&config.web.listen).await?;
     let mut key = [0; 32];
-    rand::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
+    getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
     let folder = config.state_dir().ok_or(Error::NoStateDir)?;
     let opened = Store::open(&folder, now().as_seconds()).map_err(Error::State)?;
     tracing::info!("The state is in {}.", folder.display());
-    let (hub, base) = Hub::new(&config, opened, key, now());
+    let (hub, base) = Hub::new(&config, opened, key, alerting::page(&listeners), now());
     let hub = Arc::new(hub);
     let sync = Duration::from_secs(u64::from(config.store.sync_seconds));
     let bringing =
@@ -127,6 +128,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         let (name, zone) = (source.name.as_str().into(), source.timezone.as_str().into());
         read_stdin(&name, &zone, Arc::clone(&hub) as _).map_err(system("standard input can't be read"))?;
     }
+    let alerting = Alerting::start(&hub);
     let ticker = hub.start_ticker().map_err(system("the system gives no thread for the clock"))?;
     let reloader = Arc::new(Reloader::new(plan.load, Arc::clone(&hub), running, Arc::clone(&config)));
     let state = state(&hub, &reloader)?;
@@ -151,6 +153,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         hub.end();
     };
     http::serve(listeners, state, shutdown).await;
+    alerting.stop();
     ticker.stop();
     bringing.stop();
     tracing::info!("Everything that was read has been counted; the daemon ends.");
@@ -219,8 +222,7 @@ fn state(hub: &Arc<Hub>, reloader: &Arc<Reloader>) -> Result<AppState, Error> {
             Box::pin(async move { reloader.reload().await })
         }),
         check: Box::new(move |request: CheckRequest| {
-            let raw = zeroize::Zeroizing::new(request.token.trim().as_bytes().to_vec());
-            let sent = Sent { raw, ending: Ending::Closed };
+            let sent = Sent { raw: request.token, ending: Ending::Closed };
             checking.check(&Given { sent, at: request.at, product: request.product })
         }),
     }))

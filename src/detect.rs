@@ -3,7 +3,8 @@
 //! The rule. A number is Twilio's code if it stands alone (no letter, digit, decimal, port or unit around it) and is
 //! the value of an error-code field, or follows a word like *error* or *code*, or stands before or after the code's own
 //! message. *zip code*, *exit code*, *short code* and their like are other numbers; a link to the error's page is no
-//! refusal. 51007 needs no more than that. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
+//! refusal. 51007 needs no more than that, unless another vendor with error numbers of its own is named close by and
+//! Twilio is not. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
 //! URL or SID, the code's own message, or a token. A message without a code needs an SDK's prefix or a Twilio word, and
 //! no code of another meaning beside it.
 //!
@@ -14,12 +15,12 @@ mod sdk;
 mod shape;
 
 use aho_corasick::AhoCorasick;
-use aho_corasick::packed::{Config, MatchKind, Searcher};
 
 use crate::cause::Cause;
-use crate::code::{self, CODES, TEXTS, TOKEN_REJECTED};
+use crate::code::{self, CODES, TEXT_NEEDLES, TOKEN_REJECTED};
 use crate::envelope::Record;
 use crate::product::Product;
+use crate::words::Words;
 
 pub use sdk::Print;
 
@@ -41,6 +42,8 @@ pub struct Refusal {
     pub shape: u64,
     /// The product, if the text tells it.
     pub product: Option<Product>,
+    /// The product that is probable from the text: no evidence against another.
+    pub probable_product: Option<Product>,
 }
 
 /// Finds refusals.
@@ -48,9 +51,9 @@ pub struct Refusal {
 pub struct Detector {
     companion_codes: bool,
     needles: Vec<Needle>,
-    packed: Option<Searcher>,
-    automaton: Option<AhoCorasick>,
+    words: Words,
     twilio: Option<AhoCorasick>,
+    vendors: Option<AhoCorasick>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,25 +63,44 @@ enum Needle {
 }
 
 /// Case-insensitive words that put Twilio near a number.
-const TWILIO_WORDS: [&str; 6] = ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "ipmsg"];
+const TWILIO_WORDS: [&str; 7] =
+    ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "fpa token", "ipmsg"];
+
+/// Vendors with error numbers of their own, by the names that stand beside them.
+const OTHER_VENDORS: [&str; 12] = [
+    "zoom",
+    "stripe",
+    "plaid",
+    "vonage",
+    "nexmo",
+    "agora",
+    "paypal",
+    "braintree",
+    "adyen",
+    "shopify",
+    "salesforce",
+    "webex",
+];
+/// How far from a number another vendor's name counts, in bytes.
+const VENDOR_DISTANCE: usize = 64;
 
 impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
     pub fn new(companion_codes: bool) -> Self {
         let codes = CODES.iter().filter(|code| code.number == TOKEN_REJECTED || (companion_codes && code.counts));
-        let (mut needles, mut patterns) = (Vec::new(), Vec::new());
+        let (mut needles, mut words) = (Vec::new(), Vec::new());
         for code in codes {
             needles.push(Needle::Code(code.number));
-            patterns.push(code.number.to_string());
+            words.push(code.number.to_string());
         }
-        for text in TEXTS {
+        for needle in TEXT_NEEDLES {
             needles.push(Needle::Text);
-            patterns.push(text.message.to_owned());
+            words.push((*needle).to_owned());
         }
-        let packed = Config::new().match_kind(MatchKind::LeftmostFirst).builder().extend(&patterns).build();
-        let automaton = AhoCorasick::new(&patterns).ok();
         let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        Self { companion_codes, needles, packed, automaton, twilio }
+        let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
+        let words = Words::new(words.iter().map(String::as_bytes));
+        Self { companion_codes, needles, words, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -88,19 +110,12 @@ impl Detector {
 
     /// The position of the next candidate at or after `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        self.next(text, from).map(|(at, _, _)| at)
+        self.words.next(text, from).map(|(at, _, _)| at)
     }
 
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {
-        let rest = text.get(from..)?;
-        let (pattern, start, end) = if let Some(searcher) = &self.packed {
-            let found = searcher.find(rest)?;
-            (found.pattern().as_usize(), found.start(), found.end())
-        } else {
-            let found = self.automaton.as_ref()?.find(rest)?;
-            (found.pattern().as_usize(), found.start(), found.end())
-        };
-        Some((from + start, from + end, *self.needles.get(pattern)?))
+        let (start, end, index) = self.words.next(text, from)?;
+        Some((start, end, *self.needles.get(index)?))
     }
 
     /// A cheap look at a candidate that saves unwrapping its line: `false` only if it can't be a refusal.
@@ -116,7 +131,8 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let mut context = Context { text, detector: self, near_twilio: None };
+        let phrase = sdk::phrase(text);
+        let mut context = Context { text, detector: self, is_print: phrase.is_some(), near_twilio: None };
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -138,18 +154,19 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
-        let print = sdk::print(text);
+        codes.retain(|number| !sdk::stands_in(*number, text));
         let product = record
             .product
             .or_else(|| sdk::product(text))
             .or_else(|| codes.iter().find_map(|number| code::find(*number)?.product));
         Some(Refusal {
-            shape: shape::shape(text, record, at, print),
+            shape: shape::shape(text, record, at, phrase),
             text: message.and_then(|message| message.cause),
             codes,
             at,
-            print,
+            print: phrase.map(|phrase| phrase.print),
             product,
+            probable_product: sdk::probable_product(text),
         })
     }
 
@@ -162,6 +179,7 @@ impl Detector {
 struct Context<'a> {
     text: &'a [u8],
     detector: &'a Detector,
+    is_print: bool,
     near_twilio: Option<bool>,
 }
 
@@ -171,17 +189,24 @@ impl Context<'_> {
             return false;
         }
         let code = code::find(number);
-        let beside_message = code.is_some_and(|code| number::beside_message(self.text, start, end, code));
-        let is_value = beside_message || number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio());
-        is_value
-            && (number == TOKEN_REJECTED
-                || beside_message
+        if number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio())
+            && ((number == TOKEN_REJECTED && !self.is_near_other_vendor(start))
                 || self.is_near_twilio()
                 || code.is_some_and(|code| code.has_message_in(self.text)))
+        {
+            return true;
+        }
+        code.is_some_and(|code| number::beside_message(self.text, start, end, code))
+    }
+
+    fn is_near_other_vendor(&self, at: usize) -> bool {
+        let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
+        let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
+        self.detector.vendors.as_ref().is_some_and(|vendors| vendors.is_match(around))
     }
 
     fn is_sdk_or_twilio(&self) -> bool {
-        sdk::print(self.text).is_some() || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+        self.is_print || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
     }
 
     fn is_near_twilio(&mut self) -> bool {

@@ -156,6 +156,8 @@ pub enum Check {
     Account,
     /// May the key sign Access Tokens?
     KeyKind,
+    /// Does a signature that does not fit come from a known mistake?
+    SecretMistake,
     /// Was it valid at the time of the refusal?
     Time,
     /// Does it last no longer than Twilio allows?
@@ -170,11 +172,12 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order in which they are made.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Contents,
         Self::Account,
         Self::KeyKind,
         Self::Signature,
+        Self::SecretMistake,
         Self::Time,
         Self::Lifetime,
         Self::ProductGrant,
@@ -185,6 +188,7 @@ impl Check {
     pub const fn id(self) -> &'static str {
         match self {
             Self::Signature => "signature",
+            Self::SecretMistake => "secret_mistake",
             Self::Account => "account",
             Self::KeyKind => "key_kind",
             Self::Time => "time",
@@ -212,12 +216,21 @@ pub enum SkipReason {
     UnknownRegion,
     /// The claim that the check needs is missing or invalid, which is a finding of its own.
     NoClaim,
+    /// It was made in part only: there are more secrets than are tried, or many tokens of the key before gave no proof.
+    Limit,
 }
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::UnknownKey, Self::NoSecret, Self::Unreadable, Self::UnknownProduct, Self::UnknownRegion, Self::NoClaim];
+    pub const ALL: [Self; 7] = [
+        Self::UnknownKey,
+        Self::NoSecret,
+        Self::Unreadable,
+        Self::UnknownProduct,
+        Self::UnknownRegion,
+        Self::NoClaim,
+        Self::Limit,
+    ];
 
     /// The metric label.
     pub const fn id(self) -> &'static str {
@@ -228,6 +241,7 @@ impl SkipReason {
             Self::UnknownProduct => "unknown_product",
             Self::UnknownRegion => "unknown_region",
             Self::NoClaim => "no_claim",
+            Self::Limit => "limit",
         }
     }
 }
@@ -310,6 +324,17 @@ pub struct Diagnosis {
     pub skipped: Vec<Skipped>,
     /// What may be shown of the token.
     pub token: Option<TokenReport>,
+}
+
+/// The answer about a token that a person gave: the diagnosis object, and notes on what was taken off around the token.
+#[derive(Debug, Serialize)]
+pub struct Checked<'a> {
+    /// The diagnosis.
+    #[serde(flatten)]
+    pub diagnosis: &'a Diagnosis,
+    /// Full sentences, without any of the input.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub notes: &'a [String],
 }
 
 impl Serialize for Diagnosis {

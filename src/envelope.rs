@@ -78,6 +78,11 @@ impl Record<'_> {
         }
     }
 
+    /// The line's own time is written to the second.
+    pub const fn is_whole_second(&self) -> bool {
+        matches!(self.time, Some(Written::Stamp(stamp)) if stamp.is_whole())
+    }
+
     /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone.
     fn note_time(&mut self, time: Option<Written>) {
         let Some(new) = time else { return };
@@ -95,7 +100,7 @@ impl Record<'_> {
 pub fn read(line: &[u8]) -> Record<'_> {
     let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
     for layer in 0..LAYERS_MAX {
-        let text = std::mem::take(&mut record.text);
+        let text = text::without_colours(std::mem::take(&mut record.text));
         let (format, inner) = match text {
             Cow::Borrowed(text) => peel(text, &mut record),
             Cow::Owned(text) => {

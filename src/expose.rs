@@ -3,9 +3,11 @@
 //! Everything here reads committed views and answers; nothing here counts. The daemon hands over what is needed as
 //! [`Handles`]: views and its own state through watch channels, its clock, and two things that it does on request.
 
+mod alerts;
 mod answer;
 mod check;
 pub mod http;
+mod incidents;
 mod listing;
 pub mod metrics;
 mod openapi;
@@ -66,8 +68,10 @@ pub struct Status {
 
 /// A token to check.
 pub struct CheckRequest {
-    /// The token, wiped when dropped.
-    pub token: Zeroizing<String>,
+    /// The token without what was pasted around it, wiped when dropped.
+    pub token: Zeroizing<Vec<u8>>,
+    /// What was taken off around it, in full sentences.
+    pub notes: Vec<String>,
     /// The time to judge it at.
     pub at: UnixTime,
     /// The product to judge it for.
@@ -79,6 +83,7 @@ impl fmt::Debug for CheckRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CheckRequest")
             .field("token", &format_args!("{} bytes", self.token.len()))
+            .field("notes", &self.notes)
             .field("at", &self.at)
             .field("product", &self.product)
             .finish()

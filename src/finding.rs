@@ -15,8 +15,9 @@ use crate::token::{Extent, Fault, Field, Instead, Missing, Part};
 mod evidence;
 mod message;
 
+pub use crate::keyring::Mistake;
 pub(crate) use evidence::REGIONS;
-pub use evidence::{Capability, Change, IdentityFault, Mistake, Shown, TimeFault};
+pub use evidence::{Capability, Change, IdentityFault, KeyHistory, Shown, TimeFault};
 
 /// The longest validity that Twilio takes, in seconds (code 20157).
 pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
@@ -24,7 +25,8 @@ pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
 /// The longest identity, in characters (codes 53201 and 51003).
 pub const IDENTITY_CHARS_MAX: usize = 256;
 
-/// A fault, as evidence. Prints in one grammar: expected …, but found … (by how much).
+/// A fault, as evidence. Prints in one grammar: expected …, but found … (by how much). [`Finding::NoneFound`], which is
+/// no fault, prints as a sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// No token was sent.
@@ -105,8 +107,10 @@ pub enum Finding {
     SignatureInvalid {
         /// The key whose secret was tried.
         key_sid: String,
-        /// So many recent tokens of the key failed, and none did not; 0 when that is not known or not so.
-        all_of_recent: u32,
+        /// Every known mistake was tried too.
+        tried_all: bool,
+        /// What became of the key's other tokens, where that is known.
+        history: Option<KeyHistory>,
     },
     /// A time is missing or can't be meant.
     TimeClaimInvalid {

@@ -4,8 +4,14 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
+
+mod guess;
+
+use guess::Guesses;
+pub use guess::{Guess, Mistake, OTHER_SECRETS_MAX};
 
 /// A secret: no `Display`, no `Serialize`, wiped from memory; `Debug` shows its length.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,6 +88,7 @@ pub struct KeyRing {
     accounts: Vec<Account>,
     /// One for each key with a secret, beside it; its `Debug` is redacted, and it wipes itself.
     verifiers: Vec<Option<DecodingKey>>,
+    guesses: Guesses,
 }
 
 impl KeyRing {
@@ -92,7 +99,20 @@ impl KeyRing {
         keys.dedup_by(|a, b| a.sid == b.sid);
         accounts.dedup_by(|a, b| a.sid == b.sid);
         let verifiers = keys.iter().map(|key| key.secret.as_ref().map(Secret::verifier)).collect();
-        Self { keys, accounts, verifiers }
+        let guesses = Guesses::new(keys.len());
+        Self { keys, accounts, verifiers, guesses }
+    }
+
+    /// The same with this secret for a key, which is added if it is not there.
+    #[must_use]
+    pub fn with_secret(mut self, sid: &str, secret: Secret) -> Self {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.sid == sid) {
+            key.secret = Some(secret);
+        } else {
+            let sid = sid.to_owned();
+            self.keys.push(Key { sid, account: None, secret: Some(secret), region: None, kind: KeyKind::default() });
+        }
+        Self::new(self.keys, self.accounts)
     }
 
     /// The key with this SID.
@@ -103,6 +123,35 @@ impl KeyRing {
     /// What checks signatures of the key with this SID, if its secret is known.
     pub fn verifier(&self, sid: &str) -> Option<&DecodingKey> {
         self.place(sid).and_then(|at| self.verifiers.get(at)).and_then(Option::as_ref)
+    }
+
+    /// Says whether nothing is known at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.accounts.is_empty()
+    }
+
+    /// What a token of the key with this SID may have been signed with by mistake, in a fixed order: its own secret
+    /// altered, the other secrets of the ring, and what stands in for a secret.
+    pub fn guesses<'a>(&'a self, sid: &'a str) -> impl Iterator<Item = &'a Guess> {
+        let own = self.place(sid).and_then(|at| Some(self.guesses.own(at, self.keys.get(at)?))).unwrap_or_default();
+        let is_other = move |guess: &&Guess| match &guess.mistake {
+            Mistake::OtherKey(other) => other != sid,
+            Mistake::AuthToken(_) | Mistake::Altered(_) | Mistake::Constant(_) => true,
+        };
+        own.iter().chain(self.guesses.shared(&self.keys, &self.accounts).iter().filter(is_other))
+    }
+
+    /// Says whether there are more secrets than are guessed with.
+    pub fn has_unguessed(&self) -> bool {
+        let keys = self.keys.iter().filter(|key| key.secret.is_some()).count();
+        let accounts = self.accounts.iter().filter(|account| account.auth_token.is_some()).count();
+        keys > OTHER_SECRETS_MAX || accounts > OTHER_SECRETS_MAX
+    }
+
+    /// The signature that the key with this SID makes, if its secret is known.
+    pub fn sign(&self, sid: &str, message: &[u8]) -> Option<hmac::Tag> {
+        let secret = self.key(sid)?.secret.as_ref()?;
+        Some(hmac::sign(&guess::hmac_key(secret.expose().trim_ascii()), message))
     }
 
     /// Every key, ascending by SID.

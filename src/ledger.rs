@@ -6,10 +6,17 @@
 //!
 //! Deliberately without labels or text: how numbers are named and printed is the work of [`crate::expose`].
 
+pub mod alert;
 pub mod distinct;
+pub mod incident;
 pub mod keys;
+mod look;
+pub mod recent;
 pub mod rows;
+pub mod sketch;
+pub mod spike;
 pub mod totals;
+pub mod watch;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,10 +28,18 @@ use crate::pipeline::Event;
 use crate::source::Health;
 use crate::time::UnixTime;
 
+use self::alert::Alerts;
 use self::distinct::{Distinct, Tokens};
+use self::incident::Incidents;
+use self::incident::story::KeyRecords;
 use self::keys::Keys;
+use self::recent::{Early, Exposed, Recent};
 use self::totals::{Source, Totals};
+use self::watch::{Saw, Watch};
+use self::window::series::Slot;
 use self::window::{Baseline, CodeLabel, Counted, Tally, Window, Windows};
+
+pub use self::look::{Looked, Remembered};
 
 /// The most sources that are told apart; far more than a config names.
 const SOURCES_MAX: usize = 4096;
@@ -40,11 +55,19 @@ pub struct Settings {
     pub keys_max: usize,
     /// Different tokens that are told apart, for each cause.
     pub tokens_max: usize,
+    /// The daemon's own alerts.
+    pub alerts: alert::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rejections_kept: 1000, keys: Vec::new(), keys_max: 100, tokens_max: 4096 }
+        Self {
+            rejections_kept: 1000,
+            keys: Vec::new(),
+            keys_max: 100,
+            tokens_max: 4096,
+            alerts: alert::Settings::default(),
+        }
     }
 }
 
@@ -72,15 +95,26 @@ pub struct View {
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
     /// When this was made durable.
     pub committed_at: Option<UnixTime>,
+    /// What belongs together.
+    pub incidents: Incidents,
+    /// The daemon's own alerts, as they were at the last look.
+    pub alerts: Arc<Alerts>,
     windows: Windows,
     tokens: Arc<Tokens>,
     tokens_by_cause: BTreeMap<Cause, Arc<Tokens>>,
+    exposed: Arc<Recent<Exposed>>,
+    early: Arc<Recent<Early>>,
 }
 
 impl View {
     /// What a window that ends now holds.
     pub fn tally(&self, window: Window, now: UnixTime) -> Tally {
         self.windows.tally(window, now)
+    }
+
+    /// The last so many slots of so many seconds, for a chart.
+    pub fn series(&self, width_seconds: i64, slots: usize, now: UnixTime) -> Vec<Slot> {
+        self.windows.series(width_seconds, slots, now)
     }
 
     /// What such a window held on average in the day before.
@@ -95,6 +129,27 @@ impl View {
             None => Some(&self.tokens),
         };
         tokens.map_or(Distinct { count: 0, at_least: false }, |tokens| tokens.since(window::start(window, now)))
+    }
+
+    /// The tokens that stood in a log while they were valid, by the time of their last refusal: those last refused in a
+    /// window, and those that are valid still, whenever that was.
+    pub fn exposed_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Exposed)> {
+        let start = window::start(window, now);
+        let matters = |(last, token): &(UnixTime, Exposed)| *last >= start || token.expires_at.is_some_and(|t| t > now);
+        let mut tokens = self.exposed.since(UnixTime::from_millis(i64::MIN));
+        tokens.retain(matters);
+        tokens
+    }
+
+    /// The tokens that were refused before their time, last in a window, by the time of that.
+    pub fn early_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Early)> {
+        self.early.since(window::start(window, now))
+    }
+
+    /// There may be more of either: some were forgotten.
+    pub fn tokens_are_partial(&self, window: Window, now: UnixTime) -> bool {
+        let start = window::start(window, now);
+        self.exposed.is_partial(start) || self.early.is_partial(start)
     }
 
     /// A source by its place.
@@ -113,6 +168,8 @@ impl View {
 pub struct Ledger {
     settings: Settings,
     working: View,
+    watch: Watch,
+    records: KeyRecords,
 }
 
 impl Ledger {
@@ -125,11 +182,16 @@ impl Ledger {
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
             committed_at: None,
+            incidents: Incidents::default(),
+            alerts: Arc::default(),
             windows: Windows::new(now),
             tokens: Arc::new(Tokens::new(settings.tokens_max)),
             tokens_by_cause: BTreeMap::new(),
+            exposed: Arc::new(Recent::new(settings.tokens_max)),
+            early: Arc::new(Recent::new(settings.tokens_max)),
         };
-        Self { settings, working }
+        let watch = Watch::new(&settings.alerts, now);
+        Self { settings, working, watch, records: KeyRecords::default() }
     }
 
     /// Takes over new settings and sources. Sources that are gone keep their counters; the limit of distinct tokens
@@ -144,6 +206,7 @@ impl Ledger {
         }
         let kept = self.working.rejections.len().saturating_sub(settings.rejections_kept);
         self.working.rejections.drain(..kept);
+        self.watch.reload(&settings.alerts);
         self.settings = Settings { tokens_max: self.settings.tokens_max, ..settings };
     }
 
@@ -166,6 +229,9 @@ impl Ledger {
     pub fn health(&mut self, source: &str, health: &Health, now: UnixTime) {
         if let Some((_, source)) = self.source(source) {
             source.health(health, now);
+        }
+        if *health == Health::CaughtUp && self.working.behind().next().is_none() {
+            self.watch.caught_up(now);
         }
     }
 
@@ -199,9 +265,10 @@ impl Ledger {
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
         source.count(diagnosis);
+        let is_live = source.caught_up;
         // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
         // scrapes the counters, and however wrong a line's clock or zone is.
-        let at = if source.caught_up { now } else { diagnosis.at };
+        let at = if is_live { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
         working.totals.count(diagnosis, now);
@@ -216,13 +283,26 @@ impl Ledger {
             skipped: &diagnosis.skipped,
         };
         working.windows.count(&counted, now);
+        let mut before = None;
         if let Some(token) = &diagnosis.token {
             let max = self.settings.tokens_max;
             let of_cause = working.tokens_by_cause.entry(diagnosis.cause).or_insert_with(|| Arc::new(Tokens::new(max)));
             let at = at.min(now);
             Arc::make_mut(of_cause).see(token.fingerprint, at);
-            Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            before = Arc::make_mut(&mut working.tokens).see(token.fingerprint, at);
+            if token.exposed {
+                let exposed = Exposed { key: counted.key, expires_at: token.expires_at };
+                Arc::make_mut(&mut working.exposed).see(token.fingerprint, at, exposed, |_, new| new);
+            }
+            if let Some(seconds) = token.early_by_seconds {
+                let keep_first = |old: Early, new: Early| Early { seconds: old.seconds.max(new.seconds), ..new };
+                let early = Early { key: counted.key, seconds };
+                Arc::make_mut(&mut working.early).see(token.fingerprint, at, early, keep_first);
+            }
         }
+        let known = self.records.saw(diagnosis);
+        working.incidents.count(diagnosis, at.min(now), &known);
+        self.watch.saw(&Saw { diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
         let diagnosis = Arc::new(diagnosis.clone());
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
         // must not keep its place for ever.
@@ -265,194 +345,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use crate::diagnosis::{Basis, Check, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
-    use crate::product::Product;
-    use crate::source::{Failure, Rotation};
-
-    use super::*;
-
-    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
-
-    fn ledger(settings: Settings) -> Ledger {
-        Ledger::new(settings, ["app".into()], NOW)
-    }
-
-    fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
-        Diagnosis {
-            id: id.to_string(),
-            at: NOW,
-            source: "app".into(),
-            path: None,
-            line: 1,
-            offset: 0,
-            sightings: 2,
-            code: Some(51007),
-            product: Product::Chat,
-            cause,
-            basis: Basis::Token,
-            findings: Vec::new(),
-            skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::NoSecret }],
-            token: Some(TokenReport {
-                state: TokenState::Readable,
-                found: Found::SameLine,
-                fingerprint: Fingerprint(id.to_be_bytes()),
-                jti: None,
-                key_sid: Some("SK00000000000000000000000000000001".to_owned()),
-                account_sid: None,
-                issued_at: None,
-                not_before: None,
-                expires_at: None,
-                lifetime_seconds: Some(3600),
-                grants: Vec::new(),
-                region: None,
-                exposed: true,
-                expired_for_seconds: Some(90),
-                early_by_seconds: None,
-            }),
-        }
-    }
-
-    fn apply(ledger: &mut Ledger, diagnosis: Diagnosis) {
-        ledger.apply(&Event::Diagnosed(Box::new(diagnosis)), NOW);
-    }
-
-    #[test]
-    fn nothing_is_shown_before_it_is_committed() {
-        let mut ledger = ledger(Settings::default());
-        let before = ledger.commit();
-        apply(&mut ledger, diagnosis(1, Cause::Expired));
-        assert_eq!((before.totals.rejections, before.rejections.len()), (0, 0));
-        assert_eq!(before.tally(Window::default(), NOW).rejections, 0);
-        assert_eq!(before.sources[0].rejections_all(), 0);
-        let after = ledger.commit();
-        assert_eq!((after.totals.rejections, after.rejections.len()), (1, 1));
-        assert_eq!(after.distinct_tokens(None, Window::default(), NOW).count, 1);
-        assert_eq!((after.sources[0].exposed_tokens, after.sources[0].sightings), (1, 2));
-        assert_eq!(after.totals.expired_for[&Product::Chat].count, 1);
-    }
-
-    #[test]
-    fn a_refusal_printed_once_more_is_a_sighting_and_no_rejection() {
-        let mut ledger = ledger(Settings::default());
-        apply(&mut ledger, diagnosis(1, Cause::Expired));
-        ledger.apply(&Event::Resighted { id: "1".to_owned(), source: "app".into() }, NOW);
-        ledger.apply(&Event::Resighted { id: "gone".to_owned(), source: "app".into() }, NOW);
-        let view = ledger.commit();
-        assert_eq!((view.totals.rejections, view.sources[0].sightings), (1, 4));
-        assert_eq!(view.rejections[0].diagnosis.sightings, 3);
-        assert_eq!(view.examples[&Cause::Expired].sightings, 3);
-    }
-
-    #[test]
-    fn an_old_refusal_counts_in_the_totals_only() {
-        let mut ledger = ledger(Settings::default());
-        apply(&mut ledger, Diagnosis { at: UnixTime::from_seconds(1_700_000_000), ..diagnosis(1, Cause::Expired) });
-        let view = ledger.commit();
-        assert_eq!(view.totals.rejections, 1);
-        assert_eq!(view.tally(Window::from_seconds(86_400).expect("a window"), NOW).rejections, 0);
-    }
-
-    #[test]
-    fn the_example_of_a_cause_is_its_latest_whatever_the_order_of_arrival() {
-        let mut ledger = ledger(Settings::default());
-        for (id, seconds_ago) in [(1, 50), (2, -500), (3, 0), (4, 90)] {
-            let at = NOW.plus_millis(-seconds_ago * 1000);
-            apply(&mut ledger, Diagnosis { at, ..diagnosis(id, Cause::Expired) });
-        }
-        assert_eq!(ledger.commit().examples[&Cause::Expired].id, "3");
-    }
-
-    #[test]
-    fn only_the_latest_rejections_are_kept_and_numbers_go_on() {
-        let mut ledger = ledger(Settings { rejections_kept: 3, ..Settings::default() });
-        (0..5).for_each(|id| apply(&mut ledger, diagnosis(id, Cause::Expired)));
-        let numbers: Vec<u64> = ledger.commit().rejections.iter().map(|kept| kept.number).collect();
-        assert_eq!(numbers, [2, 3, 4]);
-        ledger.reload(Settings { rejections_kept: 0, ..Settings::default() }, ["app".into()]);
-        apply(&mut ledger, diagnosis(9, Cause::Expired));
-        assert!(ledger.commit().rejections.is_empty());
-    }
-
-    #[test]
-    fn a_source_that_a_reload_removes_keeps_its_counters() {
-        let mut ledger = ledger(Settings::default());
-        apply(&mut ledger, diagnosis(1, Cause::Expired));
-        ledger.reload(Settings::default(), ["other".into()]);
-        let view = ledger.commit();
-        let shown: Vec<_> = view.sources.iter().map(|s| (&*s.name, s.configured, s.rejections_all())).collect();
-        assert_eq!(shown, [("app", false, 1), ("other", true, 0)]);
-        assert_eq!(view.behind().collect::<Vec<_>>(), ["other"]);
-    }
-
-    #[test]
-    fn what_happens_to_a_source_is_counted_by_kind() {
-        let mut ledger = ledger(Settings::default());
-        let failed = Health::Failed { kind: Failure::Read, message: "no".to_owned() };
-        let reports = [Health::Up(true), Health::Rotated(Rotation::Rename), Health::Lost(7), failed, Health::CaughtUp];
-        for health in &reports {
-            ledger.health("app", health, NOW);
-        }
-        ledger.apply(&Event::Lines { source: "app".into(), lines: 3, truncated: 1, bytes: 90 }, NOW);
-        let view = ledger.commit();
-        let app = &view.sources[0];
-        assert_eq!((app.up, app.caught_up, app.lost_bytes), (true, true, 7));
-        assert_eq!((app.rotations[&Rotation::Rename], app.errors[&Failure::Read]), (1, 1));
-        assert_eq!((app.lines, app.lines_truncated, app.read_bytes), (3, 1, 90));
-        assert_eq!(app.last_error.as_ref().map(|e| &*e.message), Some("no"));
-    }
-
-    #[test]
-    fn names_without_end_do_not_fill_the_memory() {
-        let mut ledger = ledger(Settings::default());
-        for n in 0..SOURCES_MAX + 10 {
-            ledger.health(&format!("source {n}"), &Health::Lost(1), NOW);
-        }
-        let view = ledger.commit();
-        assert_eq!(view.sources.len(), SOURCES_MAX);
-        assert_eq!(view.sources.iter().map(|source| source.lost_bytes).sum::<u64>(), SOURCES_MAX as u64 + 10);
-    }
-
-    fn any_event() -> impl Strategy<Value = Diagnosis> {
-        let code = prop_oneof![Just(None), Just(Some(51007)), any::<u32>().prop_map(Some)];
-        let parts = (0..Cause::ALL.len(), 0..Product::ALL.len(), 0..Basis::ALL.len(), 0..4_u8, 0..200_000_i64, code);
-        parts.prop_map(|(cause, product, basis, source, ago, code)| Diagnosis {
-            product: Product::ALL[product],
-            basis: Basis::ALL[basis],
-            source: format!("source {source}").into(),
-            at: NOW.plus_millis(-ago * 1000),
-            code,
-            ..diagnosis(1, Cause::ALL[cause])
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn every_way_to_sum_up_gives_the_number_of_rejections(events in prop::collection::vec(any_event(), 0..60)) {
-            let mut ledger = ledger(Settings { keys_max: 1, ..Settings::default() });
-            let count = events.len() as u64;
-            let recent = events.iter().filter(|event| NOW.seconds_since(event.at) < 86_400).count() as u64;
-            for event in events {
-                apply(&mut ledger, event);
-            }
-            let view = ledger.commit();
-            prop_assert_eq!(view.totals.rejections, count);
-            prop_assert_eq!(view.sources.iter().map(|source| source.rejections_all()).sum::<u64>(), count);
-            prop_assert_eq!(view.totals.codes.values().sum::<u64>(), count);
-            prop_assert_eq!(view.totals.bases.values().sum::<u64>(), count);
-            let tally = view.tally(Window::from_seconds(86_400).expect("a window"), NOW);
-            prop_assert!((recent..=recent + 1).contains(&tally.rejections));
-            prop_assert_eq!(tally.causes.iter().map(|(_, seen)| seen.count).sum::<u64>(), tally.rejections);
-            for sum in [
-                tally.products.iter().map(|(_, n)| n).sum::<u64>(),
-                tally.codes.iter().map(|(_, n)| n).sum(),
-                tally.sources.iter().map(|(_, n)| n).sum(),
-                tally.keys.iter().map(|(_, n)| n).sum(),
-            ] {
-                prop_assert_eq!(sum, tally.rejections);
-            }
-        }
-    }
-}
+mod tests;

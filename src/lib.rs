@@ -1,4 +1,73 @@
-//! diag51007.
+//! diag51007 finds out why Twilio refused an Access Token.
+//!
+//! Twilio's code 51007, *Token authentication is rejected*, stands for some thirty different mistakes. This crate
+//! follows logs, finds each refusal and the token that was refused, checks the token as Twilio would have at that
+//! moment, and says which mistake it was. This page describes how it is built.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! files · stdin                                                        /metrics · summary · page
+//!      │                                                                            ▲
+//!   source ─▶ pipeline ──────────────────────────────────────────▶ ledger ─▶ expose ┘
+//!    edge     │ envelope ▶ detect ▶ pair ▶ token ▶ validate ▶ classify │        edge
+//!             └──────── pure: bytes and times in, diagnoses out ───────┘
+//! ```
+//!
+//! A [`source`] delivers bytes; [`pipeline`] searches whole blocks for the few needles that a refusal must contain, and
+//! only around a hit are lines framed and unwrapped ([`envelope`]), judged to be a sighting or not ([`detect`]), put
+//! together with other prints of the same refusal and with the token that was sent ([`pair`]). The token is read
+//! ([`token`]), every check is made ([`validate`]), and one cause is decided on ([`classify`], [`cause`]). The
+//! [`ledger`] counts; [`expose`] shows what it has committed.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | line | one log line, unwrapped from its envelope |
+//! | sighting | one line, or one multi-line object, that reports a refusal |
+//! | rejection | one refused connection: the sightings that belong together, counted once |
+//! | token | something that was sent as an Access Token; what it is may be far from a JWT |
+//! | finding | one fault of one token, with its evidence: expected, found, by how much |
+//! | cause | a row of the taxonomy; a closed list |
+//! | diagnosis | the one cause given to one rejection, with its findings, its basis and its remedy |
+//! | basis | what the diagnosis rests on: the token, a code, a text, or nothing |
+//! | key ring | the API keys, Auth Tokens and accounts named in the config |
+//! | ledger | all that is counted and remembered |
+//!
+//! # Invariants
+//!
+//! 1. I/O and clocks live at the edges only. The core takes bytes and times as values, cannot fail, and is what `scan`,
+//!    the tests and the daemon call. `tests/tidy.rs` enforces the layers.
+//! 2. Every rejection ends in exactly one diagnosis: the rejections counter summed over causes equals the number of
+//!    rejections.
+//! 3. The same bytes, times and config give the same diagnoses, however the bytes were cut into chunks.
+//! 4. A token is judged at the time of the refusal: the line's own; else the last one seen in that stream; else, for a
+//!    whole file, its modification time; else the time of reading. Times are compared exactly, to the second.
+//! 5. What is not checked is said: without the key's secret the signature is "not checked", never "good".
+//! 6. Everything has a limit, named in the config or documented where it is; reaching it is counted, never silent, never
+//!    fatal.
+//! 7. Labels come from closed lists and configured names only.
+//! 8. No token, secret, identity or phone number leaves the process. What may be shown: the key SID, account SID, `jti`,
+//!    times, known words, and a keyed fingerprint of the token. `tests/secrets.rs` searches every output.
+//! 9. Readers see committed views only, so that a store can make them durable first.
+//!
+//! # Decisions
+//!
+//! * **Speed comes from not looking.** Most lines hold no needle and are never framed. Newlines are counted, not
+//!   visited; each byte is searched for tokens at most once, and only near a rejection.
+//! * **A live rejection is settled soon**: at once if its token and product are known, else after
+//!   `pairing.settle_milliseconds`. A further print that comes later is counted as a sighting and changes nothing else,
+//!   because a counter that was shown never goes back. A whole file (`scan`, an archive) settles when no further line can
+//!   belong to the rejection.
+//! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
+//!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
+//! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
+//! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
+//! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
+//!   judge by now.
+
+pub mod alertmanager;
 pub mod cause;
 pub mod classify;
 pub mod code;
@@ -16,6 +85,8 @@ pub mod keyring;
 pub mod ledger;
 pub mod log;
 pub mod pair;
+pub mod paste;
+pub mod percent;
 pub mod pipeline;
 pub mod product;
 pub mod report;
@@ -26,3 +97,4 @@ pub mod time;
 pub mod token;
 pub mod validate;
 pub mod version;
+pub mod words;

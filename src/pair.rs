@@ -8,10 +8,10 @@ pub mod rejection;
 pub mod sent;
 
 use crate::diagnosis::Found;
-use crate::envelope::{Emitter, Format, Ids, Likeness};
+use crate::envelope::{Emitter, Format, Id, Ids, Likeness};
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::Sent;
+use crate::token::{self, Buffer, Field, Sent};
 
 pub use sent::Channel;
 
@@ -72,9 +72,23 @@ impl Wanted<'_> {
     }
 
     fn contradicts(&self, candidate: &Candidate) -> bool {
-        self.emitter.likeness(&candidate.emitter) == Likeness::Different
+        self.emitter.is_elsewhere(&candidate.emitter)
             || self.ids.other_identity(&candidate.ids)
             || !may_share_writer(self.format, candidate.format)
+    }
+
+    /// Another logger or thread of the same process: the worse guess.
+    fn is_aside(&self, candidate: &Candidate) -> bool {
+        self.emitter.likeness(&candidate.emitter) == Likeness::Different
+    }
+
+    /// The refusal names the token: by its `jti`, or by the identity in it.
+    fn names(&self, candidate: &Candidate) -> bool {
+        let mut buffer = Buffer::default();
+        let token = token::read(&candidate.sent, &mut buffer);
+        let Some(claims) = token.jwt.as_ref().map(|jwt| &jwt.claims) else { return false };
+        let is = |id, field| claims.value(field).text().is_some_and(|value| self.ids.is(id, value.as_bytes()));
+        is(Id::Token, Field::Jti) || is(Id::Identity, Field::Identity)
     }
 
     fn same_request(&self, candidate: &Candidate) -> bool {
@@ -106,6 +120,24 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
     by_id.or_else(free).map(|(at, _)| at)
 }
 
+/// How many messages sent within `millis` before the refusal may be the connection's own, if none is known to be.
+pub fn free_messages(candidates: &[Candidate], wanted: &Wanted<'_>, millis: u64) -> usize {
+    let Some(channel) = wanted.channel else { return 0 };
+    let is_recent = |candidate: &Candidate| match (wanted.time, candidate.time) {
+        (Some(refused), Some(sent)) => refused.millis_since(sent).unsigned_abs() <= millis,
+        _ => true,
+    };
+    let is_free = |candidate: &&Candidate| {
+        candidate.own == Some(channel)
+            && !candidate.claimed
+            && candidate.line <= wanted.line
+            && is_recent(candidate)
+            && wanted.reaches(candidate)
+            && !wanted.contradicts(candidate)
+    };
+    candidates.iter().rev().filter(is_free).take(2).count()
+}
+
 /// A token of the same request, else the nearest before.
 pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, Found)> {
     let reachable = || {
@@ -116,8 +148,17 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, F
     if let Some((at, candidate)) = reachable().find(|(_, candidate)| wanted.same_request(candidate)) {
         return Some((at, Found::SameRequest(distance(wanted.line, candidate.line))));
     }
+    if wanted.ids.names_token()
+        && reachable().nth(1).is_some()
+        && let Some((at, candidate)) = reachable().find(|(_, candidate)| wanted.names(candidate))
+    {
+        return Some((at, Found::SameRequest(distance(wanted.line, candidate.line))));
+    }
     let unlike = |candidate: &Candidate| wanted.ids.likeness(&candidate.ids) == Likeness::Different;
-    let nearest = reachable().find(|(_, candidate)| !unlike(candidate)).or_else(|| reachable().next());
+    let nearest = reachable()
+        .find(|(_, candidate)| !unlike(candidate) && !wanted.is_aside(candidate))
+        .or_else(|| reachable().find(|(_, candidate)| !unlike(candidate)))
+        .or_else(|| reachable().next());
     nearest.map(|(at, candidate)| (at, Found::Before(wanted.line.abs_diff(candidate.line))))
 }
 

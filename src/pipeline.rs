@@ -4,6 +4,7 @@ mod blocks;
 pub mod checkpoint;
 mod feed;
 mod judge;
+mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use checkpoint::{Checkpoint, MemoryChange, Remembered};
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
+pub use memory::Saved;
 
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
@@ -119,6 +121,16 @@ impl Pipeline {
         self.core.reload(settings, keyring);
     }
 
+    /// What is remembered of tokens and keys, for a store.
+    pub fn memory(&self) -> Saved {
+        self.core.memory()
+    }
+
+    /// Takes over what was remembered before.
+    pub fn remember(&mut self, saved: Saved) {
+        self.core.remember(saved);
+    }
+
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
         self.feeds.insert(id, Feed::new(stream));
@@ -183,6 +195,12 @@ impl Pipeline {
     /// Something waits for `tick`.
     pub fn is_awake(&self) -> bool {
         !self.awake.is_empty()
+    }
+
+    /// Lets go of what silent streams could still look back at: call it every few seconds.
+    pub fn rest(&mut self, now: UnixTime) {
+        let window = self.core.settings.window_seconds;
+        self.feeds.values_mut().for_each(|feed| feed.rest(now, window));
     }
 
     /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).

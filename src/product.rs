@@ -1,9 +1,9 @@
 //! The Twilio products whose SDKs connect with Access Tokens.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The product whose SDK was refused. A closed list: it is a metric label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Product {
     /// Conversations and Programmable Chat (`chat`, formerly `ip_messaging`).

@@ -16,6 +16,7 @@ use crate::diagnosis::{Check, SkipReason};
 pub const fn check_phrase(check: Check) -> &'static str {
     match check {
         Check::Signature => "whether the signature was made with the key's secret",
+        Check::SecretMistake => "whether every known mistake with secrets explains the signature",
         Check::Account => "whether the key belongs to the account",
         Check::KeyKind => "whether the key may sign Access Tokens",
         Check::Time => "whether the token was valid at that time",
@@ -35,6 +36,7 @@ pub const fn reason_phrase(reason: SkipReason) -> &'static str {
         SkipReason::UnknownProduct => "nothing tells which product refused",
         SkipReason::UnknownRegion => "the region of the key or of the endpoint is not known",
         SkipReason::NoClaim => "the claim that it needs is missing or invalid",
+        SkipReason::Limit => "work is bounded: not every secret was tried on it",
     }
 }
 
@@ -44,6 +46,6 @@ pub const fn reason_remedy(reason: SkipReason) -> Option<&'static str> {
         SkipReason::UnknownKey => Some("name the key and its secret in a config and pass it with `--config FILE`"),
         SkipReason::NoSecret => Some("add `secret_file` (or `secret_env`) to the key's entry in the config"),
         SkipReason::UnknownRegion => Some("add `region` to the key's entry in the config"),
-        SkipReason::Unreadable | SkipReason::UnknownProduct | SkipReason::NoClaim => None,
+        SkipReason::Unreadable | SkipReason::UnknownProduct | SkipReason::NoClaim | SkipReason::Limit => None,
     }
 }

@@ -3,6 +3,8 @@
 pub mod file;
 pub mod stdin;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::{Stream, StreamId};
@@ -16,6 +18,10 @@ pub trait Sink: Send + Sync {
     }
     /// Says that a known file was found again that has nothing new.
     fn found(&self, _file: Identity) {}
+    /// Says that a file need not be read up to a mark, because its content was read in another one.
+    fn read_elsewhere(&self, _source: &str, _path: &Path, _mark: Mark) {}
+    /// Says that a stream goes on in another file, which holds what the first one held up to the mark.
+    fn moved(&self, _stream: StreamId, _mark: Mark) {}
     /// Announces a stream that can't be read again, and names it.
     fn open(&self, stream: Stream) -> StreamId;
     /// Announces the stream of a file. `mark` is where the file stands: a known mark if reading goes on from there, else

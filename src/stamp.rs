@@ -29,12 +29,19 @@ pub struct Stamp {
     day: i8,
     /// Minutes east of UTC, where the line says so.
     offset_minutes: Option<i16>,
+    /// No fraction of a second.
+    is_whole: bool,
 }
 
 impl Stamp {
     /// The line itself says the zone.
     pub const fn is_zoned(&self) -> bool {
         self.offset_minutes.is_some()
+    }
+
+    /// Written to the second: what it marks happened within the second that begins then.
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// The point in time that is meant.
@@ -124,7 +131,7 @@ pub fn epoch(text: &[u8]) -> Option<UnixTime> {
 
 /// `2026-11-24T02:43:39.228Z`, `2026-11-24 02:43:39,228 +0100`, `2026/11/24 02:43:39`, `20261124T024339Z`.
 fn year_first(text: &[u8]) -> Option<Stamp> {
-    let mut at = Reader(text);
+    let mut at = Reader(text, false);
     let year = at.number(4)?;
     let separator = at.peek();
     let (month, day) = match separator {
@@ -139,12 +146,12 @@ fn year_first(text: &[u8]) -> Option<Stamp> {
     at.any(b"T t_")?;
     at.skip_spaces();
     let millis = at.clock()?;
-    Stamp::new(Some(year), month, day, millis, at.zone())
+    Stamp::new(Some(year), month, day, millis, at.zone(), at.1)
 }
 
 /// `01/Mar/2026:12:00:00 +0000` (access logs), `24 Nov 2026 02:43:39`, `24-Nov-2026 02:43:39`.
 fn day_first(text: &[u8]) -> Option<Stamp> {
-    let mut at = Reader(text);
+    let mut at = Reader(text, false);
     let day = at.number(2).or_else(|| at.number(1))?;
     at.any(b"/ -")?;
     let month = at.month()?;
@@ -152,12 +159,12 @@ fn day_first(text: &[u8]) -> Option<Stamp> {
     let year = at.number(4)?;
     at.any(b": T")?;
     let millis = at.clock()?;
-    Stamp::new(Some(year), month, day, millis, at.zone())
+    Stamp::new(Some(year), month, day, millis, at.zone(), at.1)
 }
 
 /// `11-28 15:28:06.892` (logcat), `03/12/09:57:07.515` (native SDKs), `11/24/2026, 2:36:35 AM`.
 fn month_day(text: &[u8]) -> Option<Stamp> {
-    let mut at = Reader(text);
+    let mut at = Reader(text, false);
     let month = at.number(2).or_else(|| at.number(1))?;
     let separator = at.any(b"-/")?;
     let day = at.number(2).or_else(|| at.number(1))?;
@@ -166,27 +173,27 @@ fn month_day(text: &[u8]) -> Option<Stamp> {
             at.any(b",");
             at.skip_spaces();
             let millis = at.clock_of_twelve()?;
-            return Stamp::new(Some(year), month, day, millis, None);
+            return Stamp::new(Some(year), month, day, millis, None, at.1);
         }
     } else {
         at.any(b" ")?;
     }
     let millis = at.clock()?;
-    Stamp::new(None, month, day, millis, at.zone())
+    Stamp::new(None, month, day, millis, at.zone(), at.1)
 }
 
 /// `0312 16:48:14.069123`.
 fn klog(text: &[u8]) -> Option<Stamp> {
-    let mut at = Reader(text);
+    let mut at = Reader(text, false);
     let (month, day) = (at.number(2)?, at.number(2)?);
     at.expect(b' ')?;
     let millis = at.clock()?;
-    Stamp::new(None, month, day, millis, None)
+    Stamp::new(None, month, day, millis, None, at.1)
 }
 
 /// `Nov 24 02:36:35` (syslog), `Nov 24, 2026 2:36:35 AM` (java.util.logging).
 fn month_first(text: &[u8]) -> Option<Stamp> {
-    let mut at = Reader(text);
+    let mut at = Reader(text, false);
     let month = at.month()?;
     at.expect(b' ')?;
     at.skip_spaces();
@@ -198,14 +205,14 @@ fn month_first(text: &[u8]) -> Option<Stamp> {
         let year = at.number(4)?;
         at.skip_spaces();
         let millis = at.clock_of_twelve()?;
-        return Stamp::new(Some(year), month, day, millis, at.zone());
+        return Stamp::new(Some(year), month, day, millis, at.zone(), at.1);
     }
     let millis = at.clock()?;
     let zone = at.zone();
     at.skip_spaces();
     let year = at.number(4).filter(|_| !at.peek().is_some_and(|byte| byte.is_ascii_alphanumeric()));
     let year = year.filter(|year| (1990..2100).contains(year));
-    Stamp::new(year, month, day, millis, zone)
+    Stamp::new(year, month, day, millis, zone, at.1)
 }
 
 /// `Tue Nov 24 02:36:35 2026`, `Tue, 24 Nov 2026 02:36:35 GMT`.
@@ -215,14 +222,21 @@ fn weekday_first(text: &[u8]) -> Option<Stamp> {
     if !DAYS.contains(&day) {
         return None;
     }
-    let mut at = Reader(rest);
+    let mut at = Reader(rest, false);
     at.any(b",");
     at.expect(b' ')?;
     month_first(at.0).or_else(|| day_first(at.0))
 }
 
 impl Stamp {
-    fn new(year: Option<i64>, month: i64, day: i64, millis: i64, offset_minutes: Option<i16>) -> Option<Self> {
+    fn new(
+        year: Option<i64>,
+        month: i64,
+        day: i64,
+        millis: i64,
+        offset_minutes: Option<i16>,
+        has_fraction: bool,
+    ) -> Option<Self> {
         let plausible = (1..=12).contains(&month) && (1..=31).contains(&day);
         let year = match year {
             Some(year) if (1970..=2200).contains(&year) => Some(i16::try_from(year).ok()?),
@@ -235,12 +249,13 @@ impl Stamp {
             month: i8::try_from(month).ok()?,
             day: i8::try_from(day).ok()?,
             offset_minutes,
+            is_whole: !has_fraction,
         })
     }
 }
 
-/// The rest of a text, read from the left.
-struct Reader<'a>(&'a [u8]);
+/// The rest of a text, read from the left, and whether a fraction of a second has been read.
+struct Reader<'a>(&'a [u8], bool);
 
 impl Reader<'_> {
     fn peek(&self) -> Option<u8> {
@@ -303,7 +318,7 @@ impl Reader<'_> {
     /// `2:36:35 AM` or a 24-hour clock.
     fn clock_of_twelve(&mut self) -> Option<i64> {
         let millis = self.clock()?;
-        let mut ahead = Reader(self.0);
+        let mut ahead = Reader(self.0, false);
         ahead.skip_spaces();
         let Some((half, rest)) = ahead.0.split_first_chunk::<2>() else { return Some(millis) };
         let hour = millis / 3_600_000;
@@ -319,7 +334,7 @@ impl Reader<'_> {
     }
 
     fn fraction(&mut self) -> i64 {
-        let mut ahead = Reader(self.0);
+        let mut ahead = Reader(self.0, false);
         if ahead.any(b".,").is_none() || !ahead.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             return 0;
         }
@@ -328,13 +343,13 @@ impl Reader<'_> {
             millis += digit * weight;
             weight /= 10;
         }
-        self.0 = ahead.0;
+        *self = Reader(ahead.0, true);
         millis
     }
 
     /// `Z`, `+01:00`, `+0100`, ` -0800`, `UTC`, `GMT`; minutes east of UTC.
     fn zone(&mut self) -> Option<i16> {
-        let mut ahead = Reader(self.0);
+        let mut ahead = Reader(self.0, false);
         let spaced = ahead.any(b" ").is_some();
         let minutes = match ahead.peek()? {
             b'Z' | b'z' => {

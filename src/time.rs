@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
 /// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z. May be negative.
@@ -84,6 +85,15 @@ impl fmt::Display for UnixTime {
 impl Serialize for UnixTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnixTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // A time far outside the calendar was written as seconds.
+        Self::parse(text.strip_suffix(" s after 1970").unwrap_or(&text))
+            .ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
     }
 }
 

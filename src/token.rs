@@ -183,6 +183,14 @@ pub fn read_bytes<'a>(raw: &'a [u8], ending: Ending, buffer: &'a mut Buffer) -> 
     Token { form, jwt }
 }
 
+/// The key SID that a token names as its issuer, if it can be read and is one.
+pub fn issuer(sent: &Sent) -> Option<String> {
+    let mut buffer = Buffer::default();
+    let token = read(sent, &mut buffer);
+    let iss = token.jwt.as_ref()?.claims.value(Field::Iss).text()?;
+    (is_sid(iss.as_bytes()) && iss.starts_with("SK")).then(|| iss.to_owned())
+}
+
 /// A text between its dots.
 #[derive(Clone, Copy, Debug)]
 struct Parts<'a> {

@@ -3,6 +3,8 @@
 //! The checks are a table of small functions, each of which looks at one thing, gives evidence, and says when it could
 //! not look. Nothing here reads a clock or fails: any bytes get a verdict.
 
+use zeroize::Zeroizing;
+
 use crate::diagnosis::{Check, Fingerprint, Found, SkipReason, Skipped, TokenReport};
 use crate::finding::Finding;
 use crate::keyring::KeyRing;
@@ -10,6 +12,7 @@ use crate::product::Product;
 use crate::time::UnixTime;
 use crate::token::{self, Buffer, Claims, Form, Jwt, Sent};
 
+mod attempts;
 mod form;
 mod grants;
 mod header;
@@ -20,6 +23,9 @@ mod report;
 pub mod signature;
 mod time;
 mod transport;
+
+pub use attempts::{Attempts, IN_VAIN_MAX, TRIED_EVERY};
+use signature::Signed;
 
 /// How far the seconds in `jti` may be from the issue time: Java's helper library computes them with 32-bit floats.
 pub const JTI_TOLERANCE_SECONDS: i64 = 120;
@@ -39,6 +45,10 @@ pub struct Context<'a> {
     pub leeway_seconds: i64,
     /// An earlier refusal of the same token.
     pub refused_before: Option<RefusedBefore>,
+    /// What was found of the signature of the same token before, with the same key ring.
+    pub known_signature: Option<&'a Signed>,
+    /// How guessing went before; without it, every guess is tried.
+    pub attempts: Option<&'a Attempts>,
 }
 
 /// Earlier refusals of the same token.
@@ -59,6 +69,10 @@ pub struct Verdict {
     pub skipped: Vec<Skipped>,
     /// What may be shown.
     pub report: TokenReport,
+    /// What is known of the signature; `None` if nothing was looked for.
+    pub signature: Option<Signed>,
+    /// `jti`, where it is not of the helper libraries' form, which all tokens of a key in one second share.
+    pub unique_id: Option<Zeroizing<String>>,
 }
 
 /// One check.
@@ -105,21 +119,12 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// What is known of the signature.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Signature {
-    #[default]
-    Unchecked,
-    Good,
-    Bad,
-}
-
 /// What the checks have said so far.
 #[derive(Debug, Default)]
 struct Outcome {
     findings: Vec<Finding>,
     skipped: Vec<Skipped>,
-    signature: Signature,
+    signature: Option<Signed>,
 }
 
 impl Outcome {
@@ -179,7 +184,7 @@ fn changed(
         } else {
             judge(&token.form, None, found, fingerprint, context, outcome)
         };
-        report::describe(&mut verdict.report, &subject, Signature::Unchecked, context);
+        report::describe(&mut verdict.report, &subject, None, context);
         return verdict;
     }
     form::check(token, &mut outcome);
@@ -206,15 +211,17 @@ fn judge(
             }
             None => outcome.run(&CHECKS, subject, context),
         }
-        report::describe(&mut report, subject, outcome.signature, context);
+        report::describe(&mut report, subject, outcome.signature.as_ref(), context);
     }
     if outcome.findings.is_empty() {
-        let signature_checked = outcome.signature == Signature::Good;
+        let signature_checked = outcome.signature == Some(Signed::Good);
         outcome.find(Finding::NoneFound { signature_checked, product: context.product });
     }
     outcome.findings.sort_by_key(Finding::cause);
     outcome.skipped.sort_unstable();
-    Verdict { findings: outcome.findings, skipped: outcome.skipped, report }
+    let unique_id = subject.filter(|_| outcome.signature.is_some()).and_then(report::unique_id);
+    let Outcome { findings, skipped, signature } = outcome;
+    Verdict { findings, skipped, report, signature, unique_id }
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ fn help_is_as_written_down() {
         "demo",
         "scan",
         "check",
+        "top",
         "explain",
         "config",
         "config check",

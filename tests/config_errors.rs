@@ -135,10 +135,6 @@ fn what_only_a_later_version_reads() {
         "[[source]]\nname = \"debugger\"\nkind = \"webhook\"\npath = \"/twilio/debugger\"",
         "config.toml:3:8: `source.kind`: expected `file` or `stdin`, the kinds that this version reads, but found `webhook`\n  help: remove the source, or let Twilio's events go to a file and follow that",
     );
-    check(
-        "[alertmanager]\nurls = []",
-        "config.toml:1:2: `alertmanager`: this version can't do what this section configures\n  help: remove the section",
-    );
 }
 
 #[test]
@@ -342,4 +338,41 @@ fn a_file_that_cannot_be_read_is_named() {
     check(&path, "expected UTF-8, but found other bytes");
     fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     check(&path, "expected at most 1048576 bytes, but found more");
+}
+
+#[test]
+fn a_bad_alert() {
+    check(
+        "[[alert]]\nname = \"ExpirySpke\"",
+        "config.toml:2:8: `alert.name`: expected `ExpirySpike`, `SignatureSpike`, `ClockSkew`, `RejectionSpike`, `NewCause`, `TokenExposed`, `LoopingClient`, `SourceSilent`, `SourceFailing` or `StateFailing`, but found `ExpirySpke`\n  help: did you mean `ExpirySpike`?",
+    );
+    check(
+        "[[alert]]\nname = \"ClockSkew\"\nseverity = \"page\"\n[[alert]]\nname = \"ClockSkew\"\nthreshold = 0",
+        "config.toml:3:12: `alert.severity`: expected `info`, `warning` or `critical`, but found `page`\nconfig.toml:5:8: `alert.name`: expected another alert each time, but line 2 has it too\n  help: remove one of the two or rename it\nconfig.toml:6:13: `alert.threshold`: expected 1 to 1000000, but found 0",
+    );
+    check(
+        "[alerts]\nlabels = { severity = \"page\" }",
+        "config.toml:2:12: `alerts.labels`: expected a label of letters, digits and `_` that no alert has by itself, but found something else\n  help: the alerts set `alertname`, `severity`, `cause` and `source`; values have at most 512 bytes",
+    );
+}
+
+#[test]
+fn a_bad_alertmanager() {
+    let url = |url: &str| {
+        check(
+            &format!("[alertmanager]\nurls = [\"{url}\"]"),
+            "config.toml:2:9: `alertmanager.urls`: expected an `http` or `https` URL without user, query and fragment, but found something else\n  help: write it like \"http://127.0.0.1:9093\"; a login has keys of its own",
+        );
+    };
+    url("127.0.0.1:9093");
+    url("ftp://127.0.0.1");
+    url("http://user:SyntheticSecretNotReal0000000001@127.0.0.1:9093");
+    check(
+        "[alertmanager]\nusername = \"a\"",
+        "config.toml:1:1: `alertmanager.username`: expected a password to the user name, but found something else\n  help: give `username` and a password, or a bearer token, or none of them",
+    );
+    let text = "[alertmanager]\nurls = [\"https://ops.example.com/am\"]\nusername = \"a\"\npassword = \"$SECRET\"";
+    let config = parse(text).unwrap().config;
+    let shown = serde_json::to_string(&config.redacted()).unwrap() + &format!("{config:?}");
+    assert!(shown.contains("ops.example.com/am") && !shown.contains("Synthetic"), "{shown}");
 }

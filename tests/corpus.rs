@@ -5,6 +5,7 @@
 #![expect(clippy::string_slice, reason = "tokens are ASCII")]
 
 #[path = "support/case.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod case;
 #[path = "support/mint.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
@@ -33,7 +34,7 @@ macro_rules! files {
     };
 }
 
-files! { causes coalescing codes embeddings envelopes lookalikes pairing precedence products times }
+files! { causes coalescing codes embeddings envelopes field lookalikes memory pairing precedence products times }
 
 #[test]
 fn every_file_of_the_corpus_is_run() {

@@ -82,7 +82,7 @@ fn a_socket_is_refused_with_a_clear_message() {
     scene.recorder.wait_all(b"one\n");
     let path = scene.path("app.log");
     let expected = format!(
-        "read: Expected a regular file at {0}, but found a pipe, socket or device, which is not read. Leave it out with \
+        "read: Expected a regular file at {0}, but found a socket or device, which is not read. Leave it out with \
          `exclude = [\"{0}\"]`.",
         path.display()
     );

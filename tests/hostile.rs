@@ -11,6 +11,7 @@ mod mint;
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod recipe;
 
+use diag51007::token::{self, Buffer, Claim, Ending, Field, Form};
 use proptest::prelude::*;
 
 use case::{Run, usual_keyring};
@@ -93,6 +94,13 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "<131>1 2026-03-01T10:00:00Z h a 1 - - ",
         "{\"level\":50,\"time\":1772359200000,\"msg\":\"",
         "APP x {\n  errorCode: 51007\n}\n",
+        "Traceback (most recent call last):\n  File \"x.py\", line 3\n    raise E(\"error code 51007\")\n",
+        "x.ChatError: Twilio error 51007: Token authentication is rejected\n",
+        "2026-03-01 10:00:00,000 ERROR gw.chat: Twilio error 51007\n",
+        "\u{1b}[31m",
+        "\\u001b[0m",
+        "SyncError: Updated token was rejected by server (status: 400, code: 51130)\n",
+        "jti={{SK1}}-1772359140 ",
         "***",
         "…",
         "{{token}}",
@@ -115,6 +123,7 @@ fn logs_that_once_depended_on_their_cuts_no_longer_do() {
         format!("{object}{unfinished}{object}"),
         format!("{object}error code=51007 {}\n", expand("{{token}}")),
         format!("error code=51007\n{object}{}\n", expand("{{token}}")),
+        format!("x.E: Twilio error 51007\n{0}\n{object}{0} {object}", expand("{{token}}")),
     ] {
         let run = Run::plain(log.into_bytes(), usual_keyring());
         let whole = run.diagnose([]);
@@ -144,5 +153,22 @@ proptest! {
         cuts.sort_unstable();
         prop_assert_eq!(&run.diagnose(cuts), &whole);
         prop_assert_eq!(&run.diagnose(1..run.log.len().max(1)), &whole);
+        let ids: std::collections::BTreeSet<_> = whole.iter().map(|diagnosis| diagnosis.id.clone()).collect();
+        prop_assert_eq!(ids.len(), whole.len(), "one diagnosis a rejection");
+    }
+
+    #[test]
+    fn what_was_minted_is_read_back(jti in any::<String>(), identity in any::<String>(), exp in any::<i64>()) {
+        let mut draft = mint::Draft::valid_at(mint::REFUSED_AT);
+        draft.payload.insert("jti".to_owned(), jti.clone().into());
+        draft.payload.insert("exp".to_owned(), exp.into());
+        draft.payload.insert("grants".to_owned(), serde_json::json!({ "identity": identity }));
+        let (minted, mut buffer) = (draft.sign(), Buffer::default());
+        let token = token::read_bytes(minted.as_bytes(), Ending::Closed, &mut buffer);
+        prop_assert_eq!(&token.form, &Form::Whole);
+        let claims = &token.jwt.as_ref().expect("a whole token").claims;
+        prop_assert_eq!(claims.value(Field::Jti).text(), Some(jti.as_str()));
+        prop_assert_eq!(claims.value(Field::Identity).text(), Some(identity.as_str()));
+        prop_assert_eq!(claims.value(Field::Exp), &Claim::Integer(exp));
     }
 }

@@ -132,6 +132,27 @@ fn a_bad_config_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn a_reload_follows_other_files_and_reads_nothing_twice() {
+    let place = Place::new();
+    let daemon = place.start();
+    place.append(&expand(EXPIRED));
+    until_rejections(&daemon, None, 1);
+    let other = place.log().with_file_name("other.txt");
+    fs::write(&other, expand(EXPIRED)).expect("the other log is written");
+    let more =
+        format!("[[source]]\nname = \"other\"\nkind = \"file\"\ninclude = [{:?}]\n", other.display().to_string());
+    place.configure(&format!("{}\n{more}", place.usual_config()));
+    let answer = daemon.post("/-/reload", "text/plain", b"");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    until_rejections(&daemon, None, 2);
+    place.append(&expand(&EXPIRED.replace("10:0", "10:1")));
+    until_rejections(&daemon, None, 3);
+    place.configure(&format!("{}\n[[source]]\nname = \"in\"\nkind = \"stdin\"\n", place.usual_config()));
+    let answer = daemon.post("/-/reload", "text/plain", b"");
+    assert!(answer.body.contains("a source of another kind than `file` differs"), "{}", answer.body);
+}
+
+#[test]
 fn sighup_reloads_too() {
     let place = Place::new();
     let daemon = place.start();

@@ -149,13 +149,14 @@ fn scan_and_check_show_nothing_secret_in_any_format() {
 }
 
 /// Everything that answers.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "/",
     "/metrics",
     "/api/v1/summary?window=24h",
     "/api/v1/rejections?limit=1000",
     "/api/v1/incidents",
     "/api/v1/alerts",
+    "/api/v1/incidents",
     "/api/v1/causes",
     "/api/v1/status/config",
     "/api/v1/status/sources",

@@ -57,9 +57,17 @@ shell's history. Without TOKEN, or with `-`, it is read from standard input.
 Examples:
   pbpaste | diag51007 check
   diag51007 check --product chat --config config.toml < token.txt
+  diag51007 check --secret-file sk.secret < token.txt       Does the signature fit this secret?
   diag51007 check --at 2026-11-24T02:43:39Z --format json < token.txt
 
 Ends with 0 if nothing is wrong with the token, and with 1 if something is.";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  diag51007 top
+  diag51007 top --url http://10.0.0.5:15107
+
+Keys: up and down select a rejection, Enter opens it, c shows only its cause, q ends.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -143,6 +151,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Check one token
     Check(CheckArgs),
+    /// Watch a running daemon in the terminal
+    Top(TopArgs),
     /// Say what a cause or a code means and what to do
     Explain(ExplainArgs),
     /// Check a config, or print the defaults or the schema
@@ -227,6 +237,12 @@ pub struct CheckArgs {
     /// Config file, for its keys and settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// File with the secret of the token's key, in place of a config's
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    pub secret_file: Option<PathBuf>,
+    /// Environment variable with that secret
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
     /// How to report: text or json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: CheckFormat,
@@ -263,6 +279,15 @@ impl fmt::Debug for TokenText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenText({} bytes)", self.0.len())
     }
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+#[command(after_help = TOP_EXAMPLES)]
+pub struct TopArgs {
+    /// Address of the daemon
+    #[arg(long, value_name = "URL", default_value_t = format!("http://127.0.0.1:{PORT}"))]
+    pub url: String,
 }
 
 /// Arguments of `explain`.

@@ -2,15 +2,13 @@
 //!
 //! Takes what people paste. The token is decoded for the eye and judged by the core; it is never printed.
 
-pub mod paste;
-
 use std::fmt;
 use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
 
-use crate::command::check::paste::Pasted;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Checked, Diagnosis};
+use crate::paste::{self, Pasted};
 use crate::report::page::Colour;
 use crate::report::token as report;
 use crate::token::{Ending, Sent};
@@ -23,7 +21,7 @@ pub const INPUT_BYTES_MAX: usize = 1 << 20;
 pub enum Format {
     /// The decoded token with its faults marked.
     Text,
-    /// The diagnosis object.
+    /// The diagnosis object, with notes on what was taken off around the token.
     Json,
 }
 
@@ -127,7 +125,7 @@ fn write(
 ) -> io::Result<()> {
     match options.format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, diagnosis)?;
+            serde_json::to_writer_pretty(&mut *out, &Checked { diagnosis, notes })?;
             out.write_all(b"\n")?;
         }
         Format::Text => {

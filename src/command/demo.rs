@@ -15,8 +15,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
-
 use self::story::mint::Keys;
 use self::story::{Beat, Log, LogLine, Story};
 use crate::report::page::shown;
@@ -130,7 +128,7 @@ pub fn run<T>(
     serve: impl FnOnce(Setup) -> T,
 ) -> Result<T, Error> {
     let mut seed = [0; 32];
-    rand::fill(&mut seed).map_err(|_| Error::Random)?;
+    getrandom::fill(&mut seed).map_err(|_| Error::Random)?;
     run_in(&std::env::temp_dir(), seed, options, clock, serve)
 }
 

@@ -3,17 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 
-use aws_lc_rs::rand;
-
 use super::arguments::{CheckArgs, CheckFormat, DemoArgs, Global, RunArgs, ScanArgs, ScanFormat};
 use super::scan::input::{self, Input};
 use super::scan::progress::Progress;
 use super::{Exit, Failure, Outcome, check, demo, load_config, output, scan, start_log};
-use crate::config::{Config, Loaded};
+use crate::config::{self, Config, Loaded};
 use crate::daemon::{self, Plan, now};
 use crate::finding::Finding;
+use crate::keyring::Secret;
 use crate::pipeline::{Given, Pipeline, Settings};
 use crate::report::page::Colour;
+use crate::token::{self, Sent};
 use crate::validate;
 
 /// Follows logs until it is told to end.
@@ -125,8 +125,9 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
         }
     };
     let input = input.map_err(failed)?;
+    let secret = given_secret(arguments)?;
     validate::signature::prepare();
-    let pipeline = Pipeline::new(with_random_key(&config)?, config.keyring());
+    let settings = with_random_key(&config)?;
     let (at, product) = (arguments.at.unwrap_or_else(now), arguments.product.unwrap_or_default());
     let options = check::Options {
         format: match arguments.format {
@@ -136,7 +137,13 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
         colour: Colour::Always,
         claim_of: Finding::claim,
     };
-    let judge = |sent: &crate::token::Sent| pipeline.check(&Given { sent: sent.clone(), at, product });
+    let judge = |sent: &Sent| {
+        let ring = match secret.zip(token::issuer(sent)) {
+            Some((secret, issuer)) => config.keyring().with_secret(&issuer, secret),
+            None => config.keyring(),
+        };
+        Pipeline::new(settings, ring).check(&Given { sent: sent.clone(), at, product })
+    };
     let outcome = check::check(&input, options, judge, &mut anstream::stdout().lock()).map_err(failed)?;
     Ok(match outcome {
         check::Outcome::Clean => Exit::Ok,
@@ -144,10 +151,20 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
     })
 }
 
+/// The secret that the command line points to.
+fn given_secret(arguments: &CheckArgs) -> Result<Option<Secret>, Failure> {
+    let secret = match (&arguments.secret_file, &arguments.secret_env) {
+        (Some(path), _) => config::from_file(path).map_err(|why| format!("--secret-file: {why}")),
+        (None, Some(name)) => config::from_environment(name).map_err(|why| format!("--secret-env: {why}")),
+        (None, None) => return Ok(None),
+    };
+    secret.map(Some).map_err(|why| Failure::Other(Exit::Config, why))
+}
+
 /// The core's settings with a key for fingerprints that lasts as long as the process.
 fn with_random_key(config: &Config) -> Result<Settings, Failure> {
     let mut settings = config.pipeline_settings();
-    rand::fill(&mut settings.fingerprint_key)
+    getrandom::fill(&mut settings.fingerprint_key)
         .map_err(|error| Failure::Other(Exit::Unavailable, format!("the system gives no random bytes: {error}")))?;
     Ok(settings)
 }

@@ -97,8 +97,6 @@ pub enum Fault {
     Syntax(String),
     /// A key that nothing reads, and the keys that are read there.
     UnknownKey(String, Vec<&'static str>),
-    /// A section of a later version.
-    LaterSection,
     /// A source kind of a later version.
     LaterKind(&'static str),
     /// A key that must be there: what it holds.
@@ -147,6 +145,8 @@ pub enum Fault {
     RegionRetired(String),
     /// Nothing will be read.
     NoSource,
+    /// A setting with a form of its own: what is expected, and what to do.
+    Setting(&'static str, &'static str),
 }
 
 /// What was found instead of a SID. The value itself is not said: it may be a secret in the wrong place.
@@ -168,7 +168,6 @@ impl fmt::Display for Fault {
             Self::NotUtf8 => f.write_str("expected UTF-8, but found other bytes"),
             Self::Syntax(message) => write!(f, "not TOML: {message}"),
             Self::UnknownKey(..) => f.write_str("unknown key"),
-            Self::LaterSection => f.write_str("this version can't do what this section configures"),
             Self::LaterKind(kind) => {
                 write!(f, "expected `file` or `stdin`, the kinds that this version reads, but found `{kind}`")
             }
@@ -218,6 +217,7 @@ impl fmt::Display for Fault {
             Self::RegionRetired(region) => {
                 write!(f, "expected a current region, but found `{region}`, which is retired")
             }
+            Self::Setting(expected, _) => write!(f, "expected {expected}, but found something else"),
             Self::NoSource => f.write_str("expected a `[[source]]`, but found none: nothing will be read"),
         }
     }
@@ -241,7 +241,6 @@ impl Fault {
             Self::Unreadable(_) => "name a file that this user can read, or leave `--config` out for the defaults",
             Self::TooLong => "is this the right file?",
             Self::NotUtf8 => "save the file as UTF-8",
-            Self::LaterSection => "remove the section",
             Self::LaterKind(_) => "remove the source, or let Twilio's events go to a file and follow that",
             Self::Name => "it becomes the `source` label of the metrics",
             Self::Sid(prefix, _) => sid_help(prefix),
@@ -262,6 +261,7 @@ impl Fault {
             Self::SecretLooksLikeAuthToken => "an API key has its own secret, which Twilio shows once, when it is made",
             Self::AuthTokenForm => "copy it from the Twilio Console; an API key's secret belongs to a `[[key]]`",
             Self::RegionRetired(_) => "use `us1`, `ie1` or `au1`",
+            Self::Setting(_, help) => help,
             Self::NoSource => "add a `[[source]]`, or name files on the command line",
             Self::Syntax(_) | Self::Missing(_) | Self::Type(..) | Self::Range(..) | Self::Glob(_) => return None,
         };

@@ -261,12 +261,19 @@ impl<'t, 'i> Section<'t, 'i> {
         children
     }
 
-    /// Says of a section that a later version reads it.
-    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &'static str) {
-        // Not among the known keys that a help line lists.
-        if let Some((key_at, _)) = self.table.get_key_value(key) {
-            reader.error(&key_at.span(), self.key(key), Fault::LaterSection);
+    /// The names and texts of a table, in the order of the file.
+    pub(super) fn pairs(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Vec<(At<&'t str>, At<&'t str>)> {
+        let Some(section) = self.child(reader, key) else { return Vec::new() };
+        let mut pairs = Vec::new();
+        for (name, value) in section.table {
+            let name_at = At { value: name.get_ref().as_ref(), span: name.span() };
+            match value.get_ref().as_str() {
+                Some(text) => pairs.push((name_at, At { value: text, span: value.span() })),
+                None => self.wrong_type(reader, key, "a string", value.get_ref(), &value.span()),
+            }
         }
+        pairs.sort_by_key(|(name, _)| name.span.start);
+        pairs
     }
 
     /// Reports every key that was not asked for, but for those to pass over.

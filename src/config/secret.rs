@@ -24,6 +24,10 @@ pub(super) enum Meaning {
     KeySecret,
     /// The Auth Token of an account.
     AuthToken,
+    /// The password of an Alertmanager.
+    Password,
+    /// The bearer token of an Alertmanager.
+    BearerToken,
 }
 
 impl Meaning {
@@ -32,6 +36,8 @@ impl Meaning {
         match self {
             Self::KeySecret => ["secret", "secret_file", "secret_env"],
             Self::AuthToken => ["auth_token", "auth_token_file", "auth_token_env"],
+            Self::Password => ["password", "password_file", "password_env"],
+            Self::BearerToken => ["bearer_token", "bearer_token_file", "bearer_token_env"],
         }
     }
 }
@@ -77,6 +83,35 @@ pub(super) fn read(section: &mut Section<'_, '_>, reader: &mut Reader<'_>, meani
             reader.error(&text.span, section.key(key), fault);
             None
         }
+    }
+}
+
+/// Reads the secret of an API key from a file that the command line names.
+pub fn from_file(path: &Path) -> Result<Secret, String> {
+    let bytes = read_file(path).map_err(|error| {
+        let text = path.display().to_string();
+        let named = if looks_like_secret(&text) { "the secret's file".to_owned() } else { text };
+        format!("{named} can't be read: {}", reason(&error))
+    });
+    bytes.and_then(given)
+}
+
+/// Reads the secret of an API key from an environment variable that the command line names.
+pub fn from_environment(name: &str) -> Result<Secret, String> {
+    match std::env::var_os(name) {
+        Some(value) => given(Zeroizing::new(value.into_encoded_bytes())),
+        None if looks_like_secret(name) => {
+            Err("expected the name of an environment variable, but found what may be a secret".to_owned())
+        }
+        None => Err(format!("the environment variable `{}` is not set", name.escape_debug())),
+    }
+}
+
+fn given(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, String> {
+    match bounded(bytes) {
+        Ok(bytes) => Ok(Secret::new(bytes.as_slice())),
+        Err(Fault::SecretEmpty) => Err("expected a secret, but found nothing".to_owned()),
+        Err(_) => Err(format!("expected a secret of at most {SECRET_BYTES_MAX} bytes, but found more")),
     }
 }
 

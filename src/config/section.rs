@@ -24,9 +24,6 @@ use crate::log::{Format, Level};
 /// Source kinds of later versions.
 const LATER_KINDS: [&str; 5] = ["webhook", "event_streams", "alerts_api", "http", "journald"];
 
-/// Sections of later versions.
-const LATER_SECTIONS: [&str; 1] = ["alertmanager"];
-
 /// The words of `kind` in a `[[source]]`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KindWord {
@@ -53,13 +50,12 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
         pairing: pairing(&mut root, reader),
         limits: limits(&mut root, reader),
         store: store(&mut root, reader),
+        alerts: super::alerts::alerts(&mut root, reader),
+        alertmanager: super::alerts::alertmanager(&mut root, reader),
         log: logging(&mut root, reader),
         keyring: KeyRing::new(keys(&mut root, reader), accounts(&mut root, reader)),
     };
-    for section in LATER_SECTIONS {
-        root.refuse(reader, section);
-    }
-    root.finish(reader, &LATER_SECTIONS);
+    root.finish(reader, &[]);
     if config.sources.is_empty() && reader.errors.is_empty() {
         reader.warn(&(0..0), None::<String>, Fault::NoSource);
     }

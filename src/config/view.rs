@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::alerts::{AlertView, AlertmanagerView, AlertsView};
 use crate::config::{
     Config, Detect, LEEWAY_SECONDS_MAX, LINE_BYTES_LEAST, LINE_BYTES_MOST, Limits, Logging, Pairing,
     REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, SYNC_SECONDS_MAX, Source, SourceKind, Start, Store,
@@ -16,7 +17,7 @@ use crate::config::{
 use crate::keyring::{Account, Key, KeyKind};
 
 /// What stands in place of a secret.
-const SET: &str = "<set>";
+pub(super) const SET: &str = "<set>";
 
 /// Config file of diag51007.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -33,6 +34,8 @@ pub struct View {
     pairing: PairingView,
     limits: LimitsView,
     store: StoreView,
+    alerts: AlertsView,
+    alertmanager: AlertmanagerView,
     log: LogView,
     /// What is read.
     source: Vec<SourceView>,
@@ -40,6 +43,8 @@ pub struct View {
     key: Vec<KeyView>,
     /// Accounts and their Auth Tokens.
     account: Vec<AccountView>,
+    /// What differs for one of the daemon's own alerts.
+    alert: Vec<AlertView>,
 }
 
 /// The server.
@@ -256,10 +261,13 @@ impl View {
             pairing: PairingView::from(config.pairing),
             limits: LimitsView::from(config.limits),
             store: StoreView::from(config.store),
+            alerts: AlertsView::from(&config.alerts),
+            alertmanager: AlertmanagerView::from(&config.alertmanager),
             log: LogView::from(config.log),
             source: config.sources.iter().map(SourceView::from).collect(),
             key: config.keyring.keys().iter().map(KeyView::from).collect(),
             account: config.keyring.accounts().iter().map(AccountView::from).collect(),
+            alert: AlertView::all(&config.alerts),
         }
     }
 }
@@ -450,8 +458,8 @@ mod tests {
     fn every_key_of_the_printed_default_is_read() {
         let text = switched_on().to_string();
         let problems = Config::parse(&text, "all.toml", Path::new("/"), &|_| None).unwrap_err();
-        // Three ways for each secret are two too many; nothing else may be wrong.
-        assert_eq!(problems.0.len(), 2, "{problems}");
+        // Three ways for each secret are two too many, for Alertmanager a user without one; nothing else may be wrong.
+        assert_eq!(problems.0.len(), 5, "{problems}");
         assert!(!problems.to_string().contains("unknown key"), "{problems}");
     }
 

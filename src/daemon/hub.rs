@@ -1,5 +1,7 @@
 //! Where the sources deliver: bytes go through the core into the ledger, and committed views come out.
 
+mod intake;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,14 +12,13 @@ use tokio::sync::watch;
 
 use super::clock::now;
 use super::keeper::{Keeper, Outcome, Recalled, log_recovery};
-use crate::config::Config;
+use crate::config::{Alertmanager, Config};
 use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
-use crate::ledger::{self, Ledger, View};
-use crate::pipeline::{self, Event, Given, Pipeline, Stream, StreamId};
-use crate::source::file::follow::Identity;
-use crate::source::{Health, Mark, Opened, Sink};
+use crate::ledger::{self, Ledger, Looked, View};
+use crate::pipeline::{self, Event, Given, Pipeline, StreamId};
+use crate::source::{Health, Sink};
 use crate::store::{self, Ahead, Rows, Table, rows_of};
 use crate::time::UnixTime;
 
@@ -29,6 +30,9 @@ const TICK_LEAST: Duration = Duration::from_millis(1);
 /// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
 const ARRIVAL_MILLIS_MAX: i64 = 1000;
 
+/// How often silent streams are let go to rest, in milliseconds.
+const REST_MILLIS: i64 = 5000;
+
 /// Core and ledger behind one lock, and the views that readers see.
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -39,7 +43,10 @@ pub(super) struct Hub {
     works: Condvar,
     view: watch::Sender<Arc<View>>,
     status: watch::Sender<Arc<Status>>,
+    alertmanager: watch::Sender<Arc<Alertmanager>>,
     fingerprint_key: [u8; 32],
+    /// The URL of the daemon's own page.
+    page: String,
 }
 
 #[derive(Debug)]
@@ -54,6 +61,8 @@ struct Inner {
     behind: BTreeSet<String>,
     /// Sources that have, and since when; what they delivered may still be underway.
     arriving: BTreeMap<String, UnixTime>,
+    /// When silent streams were last let go to rest.
+    rested: UnixTime,
     has_ended: bool,
     /// Nothing more is taken in if it can't be committed.
     is_stopping: bool,
@@ -86,14 +95,20 @@ enum When {
 
 impl Hub {
     /// Goes on from a state, or begins one.
-    pub(super) fn new(config: &Config, opened: store::Opened, new_key: [u8; 32], now: UnixTime) -> (Self, store::Base) {
+    pub(super) fn new(
+        config: &Config,
+        opened: store::Opened,
+        new_key: [u8; 32],
+        page: String,
+        now: UnixTime,
+    ) -> (Self, store::Base) {
         let store::Opened { store, base, rows, recovered } = opened;
         let (mut keeper, Recalled { fingerprint_key, refused }) = Keeper::new(store, &rows);
         let fingerprint_key = fingerprint_key.unwrap_or_else(|| {
             keeper.put_key(&new_key);
             new_key
         });
-        let (mut ledger, unknown) = restored(config, &rows, now);
+        let (mut ledger, unknown) = restored(config, &page, &rows, now);
         keeper.remove_ledger_rows(&unknown);
         if let Some(recovery) = &recovered {
             log_recovery(recovery);
@@ -123,6 +138,7 @@ impl Hub {
             is_dirty: true,
             behind,
             arriving: BTreeMap::new(),
+            rested: now,
             has_ended: false,
             is_stopping: false,
         };
@@ -132,10 +148,16 @@ impl Hub {
             works: Condvar::new(),
             view: watch::Sender::new(view),
             status: watch::Sender::new(Arc::new(status)),
+            alertmanager: watch::Sender::new(Arc::new(config.alertmanager.clone())),
             fingerprint_key,
+            page,
         };
         hub.commit(&mut hub.lock(), When::Now);
         (hub, base)
+    }
+
+    pub(super) fn alertmanagers(&self) -> watch::Receiver<Arc<Alertmanager>> {
+        self.alertmanager.subscribe()
     }
 
     pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
@@ -175,6 +197,7 @@ impl Hub {
             Outcome::Committed { works_again } => {
                 if works_again {
                     tracing::info!("The state can be written again; nothing was lost.");
+                    inner.ledger.stored(true);
                     self.works.notify_all();
                 }
                 self.show(inner, view);
@@ -191,6 +214,7 @@ impl Hub {
             );
         }
         inner.ledger.commit_failed();
+        inner.ledger.stored(false);
         let failures = inner.ledger.working().totals.commit_failures;
         self.status.send_modify(|status| Arc::make_mut(status).commit_failures = failures);
     }
@@ -276,16 +300,32 @@ impl Hub {
         let mut inner = self.lock();
         inner.pipeline.reload(core_settings(config, self.fingerprint_key), config.keyring());
         let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
-        inner.ledger.reload(ledger_settings(config), sources);
+        inner.ledger.reload(ledger_settings(config, &self.page), sources);
         inner.is_dirty = true;
         self.commit(&mut inner, When::Now);
         drop(inner);
+        self.alertmanager.send_replace(Arc::new(config.alertmanager.clone()));
         self.status.send_modify(|status| {
             let status = Arc::make_mut(status);
             status.config = view_of(config);
             status.reload_successful = true;
             status.reload_success_at = now();
         });
+    }
+
+    /// Evaluates the alerts, lets readers see what changed, and says in how many milliseconds to do it again.
+    pub(super) fn look(&self, now: UnixTime) -> i64 {
+        let mut inner = self.lock();
+        let Looked { has_changed, again_millis } = inner.ledger.look(now);
+        inner.is_dirty |= has_changed;
+        self.commit(&mut inner, When::Due);
+        if has_changed && inner.keeper.has_failed() {
+            // Counts wait until they are committed; that this fails is told at once.
+            let alerts = Arc::clone(&inner.ledger.working().alerts);
+            self.view.send_modify(|view| Arc::make_mut(view).alerts = alerts);
+        }
+        self.wake(&inner);
+        again_millis
     }
 
     /// Notes that a reload changed nothing.
@@ -302,6 +342,15 @@ impl Inner {
     const fn next_stream(&mut self) -> StreamId {
         self.streams += 1;
         StreamId(self.streams)
+    }
+
+    /// Lets silent streams go to rest, every few seconds.
+    fn rest(&mut self) {
+        let now = now();
+        if now.millis_since(self.rested) > REST_MILLIS {
+            self.rested = now;
+            self.pipeline.rest(now);
+        }
     }
 
     /// Counts sources as caught up once what they delivered has been diagnosed.
@@ -361,114 +410,27 @@ fn log(diagnosis: &Diagnosis) {
     );
 }
 
-impl Sink for Hub {
-    fn known(&self) -> Vec<Mark> {
-        self.lock().keeper.marks()
-    }
-
-    fn found(&self, file: Identity) {
-        self.lock().keeper.found(file, now());
-    }
-
-    fn open(&self, stream: Stream) -> StreamId {
-        let mut inner = self.lock();
-        let id = inner.next_stream();
-        inner.pipeline.open(id, stream);
-        id
-    }
-
-    fn open_file(&self, stream: Stream, mark: Mark) -> Opened {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let id = inner.next_stream();
-        let checkpoint = inner.keeper.checkpoint(&mark);
-        inner.keeper.open(id, &stream, mark, now());
-        let offset = checkpoint.as_ref().map_or(stream.offset, |checkpoint| checkpoint.resume);
-        match checkpoint {
-            Some(checkpoint) => inner.pipeline.resume(id, stream, checkpoint),
-            None => inner.pipeline.open(id, stream),
-        }
-        Opened { id, offset }
-    }
-
-    fn push(&self, stream: StreamId, chunk: &[u8]) {
-        let Some(mut inner) = self.admit() else { return };
-        inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
-        self.wake(&inner);
-    }
-
-    fn push_file(&self, stream: StreamId, chunk: &[u8], mark: Mark) {
-        let Some(mut inner) = self.admit() else { return };
-        inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
-        inner.keeper.touch(stream, Some(mark));
-        self.wake(&inner);
-    }
-
-    fn end_line(&self, stream: StreamId) {
-        let mut inner = self.lock();
-        inner.work(|pipeline, now, emit| pipeline.end_line(stream, now, emit));
-        inner.keeper.touch(stream, None);
-        self.wake(&inner);
-    }
-
-    fn pause(&self) {
-        let mut inner = self.lock();
-        inner.tick();
-        self.commit(&mut inner, When::Due);
-        self.wake(&inner);
-    }
-
-    fn finish(&self, stream: StreamId) {
-        let mut inner = self.lock();
-        inner.work(|pipeline, now, emit| pipeline.finish(stream, now, emit));
-        inner.keeper.close(stream, None, now());
-        self.wake(&inner);
-    }
-
-    fn leave(&self, stream: StreamId) {
-        let mut inner = self.lock();
-        let mut checkpoint = None;
-        inner.work(|pipeline, now, emit| checkpoint = pipeline.suspend(stream, now, emit));
-        inner.keeper.close(stream, checkpoint, now());
-        self.wake(&inner);
-    }
-
-    fn report(&self, source: &str, health: Health) {
-        match &health {
-            Health::Failed { kind, message } => tracing::warn!(source, kind = kind.id(), "{message}"),
-            Health::Lost(bytes) => tracing::error!(source, bytes, "Bytes were written that could not be read."),
-            Health::Rotated(kind) => tracing::info!(source, kind = kind.id(), "A file was rotated."),
-            Health::CaughtUp => tracing::info!(source, "What was there at start has been read."),
-            Health::Up(false) => tracing::warn!(source, "The source does not work."),
-            Health::Up(true) | Health::Progress { .. } => {}
-        }
-        let mut inner = self.lock();
-        if health == Health::CaughtUp {
-            inner.arriving.insert(source.to_owned(), now());
-        } else {
-            inner.ledger.health(source, &health, now());
-            inner.is_dirty = true;
-        }
-        self.waits.notify_one();
-    }
-}
-
 /// The ledger as it was kept, and the names of the rows that can't be understood.
-fn restored(config: &Config, rows: &Rows, now: UnixTime) -> (Ledger, Vec<String>) {
+fn restored(config: &Config, page: &str, rows: &Rows, now: UnixTime) -> (Ledger, Vec<String>) {
     let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
     let rows = rows_of(rows, Table::Ledger).filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)));
-    Ledger::restored(ledger_settings(config), sources, now, rows)
+    Ledger::restored(ledger_settings(config, page), sources, now, rows)
 }
 
 fn core_settings(config: &Config, fingerprint_key: [u8; 32]) -> pipeline::Settings {
     pipeline::Settings { fingerprint_key, ..config.pipeline_settings() }
 }
 
-fn ledger_settings(config: &Config) -> ledger::Settings {
+fn ledger_settings(config: &Config, page: &str) -> ledger::Settings {
+    let mut alerts = config.alerts.clone();
+    if alerts.dashboard_url.is_empty() {
+        page.clone_into(&mut alerts.dashboard_url);
+    }
     let keyring: KeyRing = config.keyring();
     ledger::Settings {
         rejections_kept: usize::try_from(config.limits.rejections_remembered).unwrap_or(usize::MAX),
         keys: keyring.keys().iter().map(|key| key.sid.clone()).collect(),
+        alerts,
         ..ledger::Settings::default()
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,6 +165,33 @@ impl Keeper {
         if let Some(kept) = self.files.get_mut(&identity) {
             (kept.is_found, kept.found) = (true, now.as_seconds());
             self.changed.insert(identity);
+        }
+    }
+
+    /// Notes a file that need not be read up to a mark.
+    pub(super) fn read_elsewhere(&mut self, source: &str, path: &Path, mark: Mark, now: UnixTime) {
+        let kept = Kept {
+            source: source.to_owned(),
+            path: Some(path.to_string_lossy().into_owned()),
+            mark,
+            checkpoint: None,
+            found: now.as_seconds(),
+            stream: None,
+            is_found: true,
+        };
+        self.files.insert(mark.position.identity, kept);
+        self.changed.insert(mark.position.identity);
+    }
+
+    /// Notes that a stream goes on in another file. The first one was cut: it has nothing any more that was read.
+    pub(super) fn moved(&mut self, id: StreamId, mark: Mark) {
+        let to = mark.position.identity;
+        let Some(from) = self.by_stream.insert(id, to) else { return };
+        if let Some(kept) = self.files.remove(&from) {
+            self.pending.insert(key_of(&from), None);
+            self.changed.remove(&from);
+            self.files.insert(to, Kept { mark, ..kept });
+            self.changed.insert(to);
         }
     }
 

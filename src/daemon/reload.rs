@@ -7,9 +7,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::hub::Hub;
 use super::{Load, file_sources};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Source, SourceKind};
 use crate::expose::ReloadError;
-use crate::source::file::Following;
+use crate::source::file::{FileSource, FileSourceError, Following, follow_files};
 
 /// The sources that run.
 #[derive(Debug)]
@@ -19,6 +19,24 @@ impl Running {
     pub(super) fn new(following: Option<Following>) -> Self {
         Self(Mutex::new(following))
     }
+}
+
+impl Running {
+    /// Follows other files from now on; those that stay go on where they are.
+    fn replace(&self, files: &[FileSource], hub: &Arc<Hub>) -> Result<(), FileSourceError> {
+        let mut following = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*following {
+            Some(following) => following.replace(files)?,
+            None if files.is_empty() => {}
+            None => *following = Some(follow_files(files, Arc::clone(hub) as _)?),
+        }
+        Ok(())
+    }
+}
+
+/// The sources that only a restart changes.
+fn others(config: &Config) -> impl Iterator<Item = &Source> {
+    config.sources.iter().filter(|source| !matches!(source.kind, SourceKind::File(_)))
 }
 
 /// Loads the config again on request.
@@ -55,20 +73,24 @@ impl Reloader {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        file_sources(&config).map_err(|error| ReloadError::Refused(error.to_string()))?;
+        let files = file_sources(&config).map_err(|error| ReloadError::Refused(error.to_string()))?;
         let fixed = [
-            ("web.listen", config.web != current.web),
-            ("source", config.sources != current.sources),
-            ("state_dir", config.state_dir != current.state_dir),
-            ("store", config.store != current.store),
-            ("log", config.log != current.log),
+            ("`web.listen`", config.web != current.web),
+            ("a source of another kind than `file`", others(&config).ne(others(&current))),
+            ("`state_dir`", config.state_dir != current.state_dir),
+            ("`store`", config.store != current.store),
+            ("`log`", config.log != current.log),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, changes)| *changes) {
             return Err(ReloadError::Refused(format!(
-                "`{name}` differs from what runs, and can only change at a restart; undo that change, or restart"
+                "{name} differs from what runs, and can only change at a restart; undo that change, or restart"
             )));
         }
+        // The ledger knows new sources before they deliver.
         self.hub.reload(&config);
+        if config.sources != current.sources {
+            self.running.replace(&files, &self.hub).map_err(|error| ReloadError::Failed(error.to_string()))?;
+        }
         *current = Arc::new(config);
         Ok(())
     }

@@ -8,7 +8,7 @@ const SEPARATORS_MAX: usize = 12;
 const MESSAGE_DISTANCE: usize = 24;
 
 /// Words before *code* that make it another kind of code.
-const OTHER_CODES: [&[u8]; 38] = [
+const OTHER_CODES: [&[u8]; 57] = [
     b"zip",
     b"postal",
     b"post",
@@ -46,6 +46,25 @@ const OTHER_CODES: [&[u8]; 38] = [
     b"access",
     b"invite",
     b"referral",
+    b"security",
+    b"login",
+    b"signin",
+    b"time",
+    b"sms",
+    b"backup",
+    b"recovery",
+    b"activation",
+    b"pairing",
+    b"booking",
+    b"tracking",
+    b"order",
+    b"customer",
+    b"branch",
+    b"sort",
+    b"dial",
+    b"your",
+    b"use",
+    b"enter",
     b"de",
 ];
 /// Words in front of *code* that keep it an error code.
@@ -107,7 +126,7 @@ const UNITS: [&[u8]; 34] = [
 pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
     // the last digit of a percent-encoded byte (`%3D`) may stand right before
-    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some();
+    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some() || follows_colour(text, start);
     if (before.is_ascii_alphanumeric() && !encoded) || matches!(before, b'_' | b'-' | b'.' | b'+' | b'/' | b'$' | b'@')
     {
         return false;
@@ -129,6 +148,16 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let port =
         before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
     !thousands && !follows && !port
+}
+
+/// The colour of a terminal (`ESC [ 31 m`) ends right before; it is taken off later.
+fn follows_colour(text: &[u8], start: usize) -> bool {
+    let Some(head) = text.get(start.saturating_sub(16)..start).and_then(|head| head.strip_suffix(b"m")) else {
+        return false;
+    };
+    let codes = head.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    let escape = head.get(..head.len() - codes).and_then(|head| head.strip_suffix(b"["));
+    escape.is_some_and(|escape| escape.ends_with(b"\x1B") || escape.to_ascii_lowercase().ends_with(br"\u001b"))
 }
 
 /// The code's own message stands right before or after the number.
@@ -204,6 +233,11 @@ fn named_otherwise(before: &[u8]) -> bool {
     let before = before.strip_suffix(b" ").unwrap_or(before);
     let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
     let word = before.get(start..).unwrap_or_default();
+    if word.eq_ignore_ascii_case(b"with") {
+        // `exited with code 51007`, but `refused with code 51007`
+        let end = before.get(..start).unwrap_or_default().trim_ascii_end();
+        return [b"exited".as_slice(), b"exit", b"terminated", b"finished"].iter().any(|verb| end.ends_with(verb));
+    }
     OTHER_CODES.iter().any(|other| other.eq_ignore_ascii_case(word)) || word.eq_ignore_ascii_case(b"status")
 }
 

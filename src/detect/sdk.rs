@@ -1,8 +1,11 @@
 //! What Twilio's SDKs print, and in which order.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use crate::product::Product;
+use crate::words::Words;
 
 /// The place of a print in the sequence that one refused connection causes; a later one never comes before an earlier
 /// one of the same connection.
@@ -17,7 +20,7 @@ pub enum Print {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 21] = [
+const PRINTS: [(&[u8], Print); 23] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -33,7 +36,9 @@ const PRINTS: [(&[u8], Print); 21] = [
     (b"originalError", Print::Error),
     (b"httpStatusCode", Print::Error),
     (b"TransportUnavailableError", Print::Error),
+    (b"Updated token was rejected by server", Print::Error),
     (b"Connection error: ", Print::Error),
+    (b"Unable to connect: ", Print::Error),
     (b"TwilsockReplyError", Print::Error),
     (b"AccessTokenInvalid", Print::Error),
     (b"AccessTokenExpired", Print::Error),
@@ -42,9 +47,11 @@ const PRINTS: [(&[u8], Print); 21] = [
 ];
 
 /// Prefixes of SDK loggers.
-const PREFIXES: [&[u8]; 16] = [
+const PREFIXES: [&[u8]; 18] = [
     b"Twilsock ",
     b"Conversations ",
+    b"Chat Client ",
+    b"Chat Session ",
     b"Sync D:",
     b"Sync W:",
     b"Sync E:",
@@ -62,12 +69,11 @@ const PREFIXES: [&[u8]; 16] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 38] = [
+const PRODUCTS: [(&[u8], Product); 39] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
     (b"twilio-chat", Product::Chat),
-    (b"twilio-sync", Product::Sync),
     (b"@twilio/voice-sdk", Product::Voice),
     (b"twilio-video", Product::Video),
     (b"twilio-client", Product::Voice),
@@ -84,15 +90,17 @@ const PRODUCTS: [(&[u8], Product); 38] = [
     (b"com.twilio.conversations", Product::Chat),
     (b"com.twilio.sync", Product::Sync),
     (b"ConversationsClient", Product::Chat),
+    (b"Conversations Session", Product::Chat),
+    (b"Conversations D:", Product::Chat),
+    (b"Conversations W:", Product::Chat),
+    (b"Conversations E:", Product::Chat),
+    (b"Chat Client ", Product::Chat),
+    (b"Chat Session ", Product::Chat),
     (b"Conversations Client", Product::Chat),
     (b"ChatClient", Product::Chat),
     (b"initFailed", Product::Chat),
     (b"ipmsg", Product::Chat),
     (b"SyncClient", Product::Sync),
-    (b"Sync W:", Product::Sync),
-    (b"Sync D:", Product::Sync),
-    (b"Sync E:", Product::Sync),
-    (b"Sync I:", Product::Sync),
     (b"VoiceActivity", Product::Voice),
     (b"VoiceClient", Product::Voice),
     (b"Twilio.Device", Product::Voice),
@@ -103,22 +111,56 @@ const PRODUCTS: [(&[u8], Product); 38] = [
     (b"TaskRouter", Product::TaskRouter),
 ];
 
-/// The place of a text in the print sequence, if it has one.
-pub(super) fn print(text: &[u8]) -> Option<Print> {
-    PRINTS.iter().find(|(phrase, _)| memmem::find(text, phrase).is_some()).map(|(_, print)| *print)
+/// Words that tell Sync unless another product is told: Chat and Conversations have Sync inside and print its lines.
+const SYNC_INSIDE: [&[u8]; 5] = [b"Sync D:", b"Sync W:", b"Sync E:", b"Sync I:", b"twilio-sync"];
+
+static PRINT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRINTS.iter().map(|(phrase, _)| *phrase)));
+static PREFIX_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PREFIXES));
+static PRODUCT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRODUCTS.iter().map(|(word, _)| *word)));
+static SYNC_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(SYNC_INSIDE));
+
+/// A phrase of the print sequence, and its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phrase {
+    /// Tells prints of the same place apart.
+    pub index: usize,
+    pub print: Print,
 }
 
-/// The index of the phrase that tells prints of the same place apart.
-pub(super) fn phrase(text: &[u8]) -> Option<usize> {
-    PRINTS.iter().position(|(phrase, _)| memmem::find(text, phrase).is_some())
+/// The SDK's own number, which says nothing of the server's: Sync gives 51130 whenever an update was refused.
+pub(super) fn stands_in(number: u32, text: &[u8]) -> bool {
+    number == 51130 && memmem::find(text, b"Updated token was rejected by server").is_some()
+}
+
+/// The phrase of the print sequence that a text holds.
+pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
+    let index = PRINT_WORDS.first(text)?;
+    PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
 }
 
 /// An SDK's logger wrote this.
 pub(super) fn has_prefix(text: &[u8]) -> bool {
-    PREFIXES.iter().any(|prefix| memmem::find(text, prefix).is_some())
+    PREFIX_WORDS.any(text)
+}
+
+/// The index of the prefix, which tells an SDK's line from one of the application with the same words.
+pub(super) fn prefix(text: &[u8]) -> Option<usize> {
+    PREFIX_WORDS.first(text)
 }
 
 /// The product that an SDK's words tell.
 pub(super) fn product(text: &[u8]) -> Option<Product> {
-    PRODUCTS.iter().find(|(word, _)| memmem::find(text, word).is_some()).map(|(_, product)| *product)
+    PRODUCTS.get(PRODUCT_WORDS.first(text)?).map(|(_, product)| *product)
+}
+
+/// The product that is probable from an SDK's words; a stack trace through `twilio-sync` says nothing.
+pub(super) fn probable_product(text: &[u8]) -> Option<Product> {
+    let mut from = 0;
+    while let Some((start, end, _)) = SYNC_WORDS.next(text, from) {
+        if !text.get(..start).unwrap_or_default().ends_with(b"node_modules/") {
+            return Some(Product::Sync);
+        }
+        from = end;
+    }
+    None
 }

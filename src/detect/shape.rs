@@ -2,17 +2,17 @@
 //!
 //! Names, numbers and ids of the event must not be part of it, else two clients would be taken for one.
 
-use super::Print;
-use super::sdk;
+use super::sdk::{self, Phrase};
 use crate::envelope::{Format, Record, hash};
 use crate::fields;
 
 /// The shape of a text whose code, or message, stands at `at`.
-pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, print: Option<Print>) -> u64 {
-    let mut parts = vec![record.format as u64, print.map_or(0, |print| print as u64 + 1)];
-    parts.push(sdk::phrase(text).map_or(0, |index| index as u64 + 1));
+pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<Phrase>) -> u64 {
+    let prefix = sdk::prefix(text).map_or(0, |index| index as u64 + 1);
+    let mut parts = [record.format as u64, phrase.map_or(0, |phrase| phrase.index as u64 + 1), prefix, 0, 0, 0];
+    let [_, _, _, place, words, is_object] = &mut parts;
     match record.format {
-        Format::Logfmt => parts.push(path(text, at, fields::logfmt)),
+        Format::Logfmt => *place = path(text, at, fields::logfmt),
         Format::Access => {}
         Format::Bare
         | Format::Text
@@ -21,17 +21,16 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, print: Option<P
         | Format::Cri
         | Format::Journald
         | Format::Syslog => {
-            parts.push(path(text, at, fields::json));
+            *place = path(text, at, fields::json);
             if record.is_json {
-                parts.push(message(text));
+                *words = message(text);
             } else {
-                let (object, words) = lead(text, at);
-                parts.extend([u64::from(object), words]);
+                let (object, before) = lead(text, at);
+                (*words, *is_object) = (before, u64::from(object));
             }
         }
     }
-    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
-    hash(&bytes)
+    parts.iter().fold(0, |sum, part| (sum ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
 }
 
 type Scan = for<'a> fn(&'a [u8], &mut dyn FnMut(fields::Field<'_>) -> bool);

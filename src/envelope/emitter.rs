@@ -30,6 +30,8 @@ pub enum Id {
     Connection,
     /// The identity of the client.
     Identity,
+    /// The `jti` of a token.
+    Token,
 }
 
 /// What two lines say of each other.
@@ -49,7 +51,7 @@ pub struct Emitter([u64; 7]);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ids([u64; 4]);
+pub struct Ids([u64; 5]);
 
 impl Emitter {
     /// Notes a part; the first value counts.
@@ -60,6 +62,13 @@ impl Emitter {
     /// Nothing names the writer.
     pub fn is_unknown(&self) -> bool {
         self.0.iter().all(|part| *part == 0)
+    }
+
+    /// Another process, host, container, pod or client; another logger or thread of one process is not elsewhere.
+    pub fn is_elsewhere(&self, other: &Self) -> bool {
+        let inside = [Part::Logger as usize, Part::Thread as usize];
+        let mut parts = self.0.iter().zip(&other.0).enumerate();
+        parts.any(|(at, (a, b))| !inside.contains(&at) && *a != 0 && *b != 0 && a != b)
     }
 
     /// Compares two writers. Lines that name different parts of a writer (a process here, only a logger there) are not
@@ -101,6 +110,16 @@ impl Ids {
             return Likeness::Different;
         }
         compare(self.0.get(..identity).unwrap_or_default(), other.0.get(..identity).unwrap_or_default())
+    }
+
+    /// A value is the one that is noted.
+    pub fn is(&self, id: Id, value: &[u8]) -> bool {
+        self.0.get(id as usize).is_some_and(|noted| *noted == hash(value))
+    }
+
+    /// Names a token by its `jti`, or whose it is.
+    pub fn names_token(&self) -> bool {
+        [Id::Identity, Id::Token].iter().any(|id| self.0.get(*id as usize).is_some_and(|noted| *noted != 0))
     }
 
     /// Both name the same identity.
@@ -207,6 +226,7 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
         b"identity" | b"user" | b"userid" | b"username" | b"useridentity" | b"clientidentity" if depth <= 1 => {
             Role::Id(Id::Identity)
         }
+        b"jti" | b"tokenid" => Role::Id(Id::Token),
         b"id" if depth <= 1 => Role::Message,
         b"product" | b"twilioproduct" | b"productname" => Role::Product,
         _ => return None,

@@ -1,11 +1,45 @@
 //! Lines of text: CRI, syslog and access-log prefixes, threads, loggers and processes.
 
+use std::borrow::Cow;
+
 use super::emitter::Part;
 use super::{Record, Written};
 use crate::stamp::{self, Stamp};
 
 /// How far a writer's name is looked for, in bytes.
 const PREFIX_BYTES: usize = 200;
+
+/// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
+pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let is_plain = memchr::memchr(0x1B, &text).is_none() && memchr::memmem::find(&text, br"\u001b[").is_none();
+    if is_plain {
+        return text;
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest: &[u8] = &text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let after = match byte {
+            0x1B => Some(tail),
+            b'\\' => tail.strip_prefix(b"u001b").or_else(|| tail.strip_prefix(b"u001B")),
+            _ => None,
+        };
+        if let Some(behind) = after.and_then(colour) {
+            rest = behind;
+        } else {
+            plain.push(byte);
+            rest = tail;
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// What follows the `[1;31m` of a colour.
+fn colour(text: &[u8]) -> Option<&[u8]> {
+    let body = text.strip_prefix(b"[")?;
+    let length = body.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b';'))?;
+    let behind = body.get(length..)?;
+    behind.strip_prefix(b"m").or_else(|| behind.strip_prefix(b"K"))
+}
 
 /// `<time> stdout F text`: the text.
 pub(super) fn cri(text: &[u8], note_time: impl FnOnce(Stamp)) -> Option<&[u8]> {
@@ -149,8 +183,11 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
         if seen > 8 {
             break;
         }
-        if let Some(part) = process(word) {
-            record.emitter.note(Part::Process, part);
+        if let Some((process, thread)) = process(word) {
+            record.emitter.note(Part::Process, process);
+            if let Some(thread) = thread {
+                record.emitter.note(Part::Thread, thread);
+            }
             named = true;
         } else if let Some(thread) = thread(word) {
             record.emitter.note(Part::Thread, thread);
@@ -166,27 +203,32 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     named
 }
 
-/// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`: a process.
-fn process(word: &[u8]) -> Option<&[u8]> {
+/// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`: a process, and its thread.
+fn process(word: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     if let Some(open) = word.iter().position(|byte| *byte == b'[')
         && open > 0
     {
         let inside = word.get(open + 1..)?.strip_suffix(b"]").or_else(|| word.get(open + 1..)?.strip_suffix(b"]:"))?;
-        let numeric = !inside.is_empty() && inside.iter().all(|byte| byte.is_ascii_digit() || *byte == b':');
-        return numeric.then_some(word);
+        let colon = inside.iter().position(|byte| *byte == b':').unwrap_or(inside.len());
+        let thread = inside.get(colon + 1..);
+        let numeric = is_number(inside.get(..colon)?) && thread.is_none_or(is_number);
+        return numeric.then_some((word.get(..=open + colon)?, thread));
     }
     let slash = word.iter().position(|byte| *byte == b'/')?;
     let ids = word.get(..slash)?;
     let dash = ids.iter().position(|byte| *byte == b'-')?;
-    let numeric = dash > 0 && ids.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
-    numeric.then_some(ids)
+    let (process, thread) = (ids.get(..dash)?, ids.get(dash + 1..)?);
+    (is_number(process) && is_number(thread)).then_some((process, Some(thread)))
 }
 
 /// `[http-nio-8080-exec-7]`: a thread, unless it is a level, a time or an SDK's prefix.
 fn thread(word: &[u8]) -> Option<&[u8]> {
     let inside = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let is_word = inside.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:#@".contains(byte));
-    let named = inside.first().is_some_and(u8::is_ascii_alphabetic) && !is_level(inside);
+    // `[TokenProvider]` is a part of the program
+    let is_numbered = inside.iter().any(|byte| byte.is_ascii_digit() || *byte == b'-') || inside == b"main";
+    let named = inside.first().is_some_and(u8::is_ascii_alphabetic) && is_numbered && !is_level(inside);
     (is_word && named && !inside.starts_with(b"Twilio")).then_some(inside)
 }
 
@@ -200,7 +242,9 @@ fn logcat(word: &[u8]) -> Option<&[u8]> {
 fn dotted(word: &[u8]) -> Option<&[u8]> {
     let word = word.strip_suffix(b":").unwrap_or(word);
     let is_name = word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._$".contains(byte));
-    (is_name && word.contains(&b'.') && word.first().is_some_and(u8::is_ascii_alphabetic)).then_some(word)
+    let is_exception = word.ends_with(b"Exception") || word.ends_with(b"Error");
+    (is_name && !is_exception && word.contains(&b'.') && word.first().is_some_and(u8::is_ascii_alphabetic))
+        .then_some(word)
 }
 
 fn is_level(word: &[u8]) -> bool {

@@ -1,16 +1,20 @@
 //! `POST /api/v1/check`: one token, judged on request.
 //!
-//! The token is not kept: its bytes are wiped when the answer is made. No error repeats anything of the request.
+//! Takes what people paste, as the command does, and answers the same. The token is not kept: its bytes are wiped when
+//! the answer is made. No error repeats anything of the request.
 
 use axum::body::Bytes;
+use axum::response::Response;
 use serde::Deserialize;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::diagnosis::{Checked, Diagnosis};
+use crate::paste::{self, Pasted};
 use crate::product::Product;
 use crate::time::UnixTime;
 
 use super::CheckRequest;
-use super::answer::Refusal;
+use super::answer::{Refusal, json};
 use super::query::unknown;
 
 #[derive(Deserialize)]
@@ -30,6 +34,12 @@ enum At {
     Text(String),
 }
 
+/// The answer: what the command writes with `--format json`.
+pub(super) fn answer(request: CheckRequest, check: &dyn Fn(CheckRequest) -> Diagnosis) -> Response {
+    let notes = request.notes.clone();
+    json(&Checked { diagnosis: &check(request), notes: &notes })
+}
+
 /// Reads a request and wipes its bytes.
 pub(super) fn read(bytes: Bytes, now: UnixTime) -> Result<CheckRequest, Refusal> {
     let body = serde_json::from_slice::<Body>(&bytes);
@@ -45,7 +55,8 @@ pub(super) fn read(bytes: Bytes, now: UnixTime) -> Result<CheckRequest, Refusal>
             error.column()
         ))
     })?;
-    let token = Zeroizing::new(body.token);
+    let text = Zeroizing::new(body.token);
+    let Pasted { token, notes } = paste::token_in(text.as_bytes());
     let at = match body.at {
         None => now,
         Some(At::Seconds(seconds)) => UnixTime::from_seconds(seconds),
@@ -59,7 +70,7 @@ pub(super) fn read(bytes: Bytes, now: UnixTime) -> Result<CheckRequest, Refusal>
             Refusal::bad_data(unknown("product", &text, Product::ALL.iter().map(|product| product.id())))
         })?,
     };
-    Ok(CheckRequest { token, at, product })
+    Ok(CheckRequest { token, notes, at, product })
 }
 
 #[cfg(test)]
@@ -71,12 +82,20 @@ mod tests {
     #[test]
     fn time_and_product_are_optional() {
         let request = read(Bytes::from_static(br#"{"token":"abc"}"#), NOW).expect("read");
-        assert_eq!((request.token.as_str(), request.at, request.product), ("abc", NOW, Product::Unknown));
+        assert_eq!((request.token.as_slice(), request.at, request.product), (&b"abc"[..], NOW, Product::Unknown));
         let body = br#"{"token":"","at":"2026-03-01T10:00:00Z","product":"video"}"#;
         let request = read(Bytes::from_static(body), NOW).expect("read");
         assert_eq!((request.at.to_string().as_str(), request.product), ("2026-03-01T10:00:00Z", Product::Video));
         let request = read(Bytes::from_static(br#"{"token":"","at":1}"#), NOW).expect("read");
         assert_eq!(request.at, UnixTime::from_seconds(1));
+    }
+
+    #[test]
+    fn what_was_pasted_around_the_token_is_taken_off_and_noted() {
+        let body = r#"{"token":"Authorization: Bearer \"eyJh.eyJi.c-_d\"\n"}"#;
+        let request = read(Bytes::copy_from_slice(body.as_bytes()), NOW).expect("read");
+        assert_eq!(request.token.as_slice(), b"eyJh.eyJi.c-_d");
+        assert_eq!(request.notes.len(), 2, "{:?}", request.notes);
     }
 
     #[test]

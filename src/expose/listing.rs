@@ -1,4 +1,4 @@
-//! What stays the same: the table of causes, the empty list of alerts.
+//! What stays the same: the table of causes.
 
 use serde_json::{Value, json};
 
@@ -17,9 +17,4 @@ pub(super) fn causes() -> Value {
         })
     };
     json!({ "causes": Cause::ALL.map(row) })
-}
-
-/// The daemon's own alerts in the shape of Prometheus. None is defined, so none is active.
-pub(super) fn alerts() -> Value {
-    json!({"status": "success", "data": {"alerts": []}})
 }

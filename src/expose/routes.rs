@@ -16,7 +16,8 @@ use tower_http::compression::CompressionLayer;
 use super::answer::{Refusal, json};
 use super::query::Parameters;
 use super::{
-    AppState, ReloadError, check, listing, metrics, openapi, openmetrics, page, rejections, status, stream, summary,
+    AppState, ReloadError, alerts, check, incidents, listing, metrics, openapi, openmetrics, page, rejections, status,
+    stream, summary,
 };
 
 /// The largest body of a request, in bytes.
@@ -43,9 +44,11 @@ const fn on(method: &'static str, path: &'static str, handler: fn() -> MethodRou
 /// Every route.
 pub const ROUTES: &[Route] = &[
     on("GET", "/", || get(show_page)),
+    on("POST", "/", || post(show_page_with_answer)),
     on("GET", "/metrics", || get(show_metrics)),
     on("GET", "/api/v1/summary", || get(show_summary)),
-    on("GET", "/api/v1/alerts", || get(|| async { json(&listing::alerts()) })),
+    on("GET", "/api/v1/alerts", || get(show_alerts)),
+    on("GET", "/api/v1/incidents", || get(show_incidents)),
     on("GET", "/api/v1/rejections", || get(show_rejections)),
     on("GET", "/api/v1/rejections/stream", || get(show_stream)),
     on("POST", "/api/v1/check", || post(make_check)),
@@ -136,9 +139,36 @@ fn body_too_large() -> Refusal {
     Refusal::too_large(format!("expected a body of at most {BODY_BYTES_MAX} bytes, but found more"))
 }
 
-async fn show_page(State(state): State<AppState>) -> Response {
+async fn show_page(State(state): State<AppState>, uri: Uri) -> Response {
+    draw(&state, &uri, None)
+}
+
+/// The page's form, for browsers without scripts.
+async fn show_page_with_answer(
+    State(state): State<AppState>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let answer = match page::form::read(whole(body)?, state.now()) {
+        Ok(request) => page::form::Answer::Judged(Box::new((state.handles.check)(request))),
+        Err(why) => page::form::Answer::Refused(why),
+    };
+    Ok(draw(&state, &uri, Some(&answer)))
+}
+
+fn draw(state: &AppState, uri: &Uri, answer: Option<&page::form::Answer>) -> Response {
     let (view, status) = (state.view(), state.status());
-    page::respond(&page::Scene { view: &view, status: &status, build: &state.handles.build, now: state.now() })
+    page::respond(&page::Scene {
+        view: &view,
+        status: &status,
+        build: &state.handles.build,
+        filter: page::filter::Filter::read(uri),
+        // Cards of the alerts and incidents that the view knows.
+        alerts: &[],
+        incidents: &[],
+        answer,
+        now: state.now(),
+    })
 }
 
 async fn show_metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {
@@ -163,6 +193,15 @@ async fn show_summary(State(state): State<AppState>, uri: Uri) -> Result<Respons
     Ok(json(&summary(&state.view(), window, state.now())))
 }
 
+async fn show_alerts(State(state): State<AppState>) -> Response {
+    json(&alerts::list(&state.view().alerts))
+}
+
+async fn show_incidents(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["limit", "cause"])?;
+    Ok(json(&incidents::list(&state.view(), parameters.cause()?, parameters.limit()?, state.now())))
+}
+
 async fn show_rejections(State(state): State<AppState>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::read(&uri, &["limit", "cause"])?;
     Ok(json(&rejections::list(&state.view(), parameters.cause()?, parameters.limit()?)))
@@ -174,12 +213,15 @@ async fn show_stream(State(state): State<AppState>, headers: HeaderMap, uri: Uri
 }
 
 async fn make_check(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
-    let body = body.map_err(|rejection| match rejection.status() {
+    let request = check::read(whole(body)?, state.now())?;
+    Ok(check::answer(request, &*state.handles.check))
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
         _ => Refusal::bad_data("expected a body, but the connection ended before it did"),
-    })?;
-    let request = check::read(body, state.now())?;
-    Ok(json(&(state.handles.check)(request)))
+    })
 }
 
 async fn show_ready(State(state): State<AppState>) -> Result<&'static str, Refusal> {

@@ -1,6 +1,8 @@
 //! The alerting summary: what a window held, by cause, product, key, code and source.
 //!
-//! `status` is computed by the alerts; as long as none is defined, none fires and it is `ok`.
+//! `status` is the furthest state of the daemon's own alerts.
+
+mod tokens;
 
 use serde::Serialize;
 
@@ -11,18 +13,12 @@ use crate::ledger::window::{CodeLabel, KeyLabel, Seen, Tally, Window};
 use crate::product::Product;
 use crate::time::UnixTime;
 
-/// Whether an alert fires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum AlertStatus {
-    /// None.
-    Ok,
-}
+use super::{alerts, incidents};
 
 /// The summary of a window.
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
-    status: AlertStatus,
+    status: alerts::Overall,
     at: UnixTime,
     window: String,
     window_seconds: i64,
@@ -38,8 +34,12 @@ pub struct Summary<'a> {
     by_code: Vec<ByCode>,
     by_source: Vec<BySource<'a>>,
     checks_skipped: Vec<SkippedCount>,
-    firing_alerts: [(); 0],
-    open_incidents: [(); 0],
+    exposed_tokens: Vec<tokens::ExposedTokens<'a>>,
+    clock_skew: Vec<tokens::ClockSkew<'a>>,
+    #[serde(skip_serializing_if = "is_false")]
+    tokens_at_least: bool,
+    firing_alerts: Vec<alerts::Row<'a>>,
+    open_incidents: Vec<incidents::Shown<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +109,7 @@ pub fn summary(view: &View, window: Window, now: UnixTime) -> Summary<'_> {
     let all = tally.rejections;
     let distinct = view.distinct_tokens(None, window, now);
     Summary {
-        status: AlertStatus::Ok,
+        status: alerts::overall(&view.alerts),
         at: now,
         window: window.to_string(),
         window_seconds: window.seconds(),
@@ -147,8 +147,11 @@ pub fn summary(view: &View, window: Window, now: UnixTime) -> Summary<'_> {
             reason: skipped.reason,
             count,
         }),
-        firing_alerts: [],
-        open_incidents: [],
+        exposed_tokens: tokens::exposed(view, window, now),
+        clock_skew: tokens::clock_skew(view, window, now),
+        tokens_at_least: view.tokens_are_partial(window, now),
+        firing_alerts: alerts::firing(&view.alerts),
+        open_incidents: incidents::open(view, now),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::time::UnixTime;
 use crate::token::{Claim, Field, Missing, Part, is_sid};
 
 /// A value of a token, as far as it may be shown.
@@ -150,28 +151,17 @@ impl Capability {
     }
 }
 
-/// The secret that was used in the place of the right one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mistake {
-    /// The right one, with this added or done to it.
-    Altered(&'static str),
-    /// The secret of another key.
-    OtherKey(String),
-    /// The Auth Token of an account.
-    AuthToken(String),
-    /// No secret but this, which can be told.
-    Constant(&'static str),
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Altered(how) => write!(f, "that secret {how}"),
-            Self::OtherKey(sid) => write!(f, "the secret of {sid}"),
-            Self::AuthToken(sid) => write!(f, "the Auth Token of {sid}"),
-            Self::Constant(what) => f.write_str(what),
-        }
-    }
+/// What became of the tokens of a key, each counted once, up to a token whose signature does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyHistory {
+    /// So many other tokens fitted in the hour before.
+    pub fitted: u32,
+    /// So many other tokens did not fit in the hour before.
+    pub failed: u32,
+    /// The first token since the last one that fitted; no later one fitted.
+    pub failing_since: UnixTime,
+    /// How many tokens that are, this one included.
+    pub failing: u32,
 }
 
 /// A change on the way, which undone makes the signature fit.
@@ -191,6 +181,8 @@ pub enum Change {
     AddedText,
     /// Upper and lower case of the signature changed.
     Case,
+    /// Header or payload replaced under a signature that fitted others before.
+    Contents,
 }
 
 impl fmt::Display for Change {
@@ -203,6 +195,7 @@ impl fmt::Display for Change {
             Self::Padding => "`=` padding",
             Self::AddedText => "text before or after it",
             Self::Case => "changed letter case",
+            Self::Contents => "another header or payload",
         })
     }
 }
@@ -214,6 +207,8 @@ pub enum TimeFault {
     Missing,
     /// No number.
     NotANumber,
+    /// A number, but as a text.
+    Quoted,
     /// Before 1970.
     Negative,
     /// A time in milliseconds.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, LIFETIME_SECONDS_MAX, Shown, TimeFault};
+use super::{
+    Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, KeyHistory, LIFETIME_SECONDS_MAX, Shown, TimeFault,
+};
 use crate::keyring::KeyKind;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -17,8 +19,14 @@ impl fmt::Display for Finding {
             Self::Truncated { missing } => truncated(f, *missing),
             Self::AlgorithmUnsupported { found } => write!(f, "expected `alg` HS256, but found {found}"),
             Self::HeaderInvalid { field, expected, found } => named(f, *field, expected, found),
-            Self::IssuerInvalid { found } => named(f, Field::Iss, "to be an API key SID (SK…)", found),
-            Self::AccountInvalid { found } => named(f, Field::Sub, "to be an Account SID (AC…)", found),
+            Self::IssuerInvalid { found } => {
+                named(f, Field::Iss, "to be an API key SID (SK…)", found)?;
+                kind_of_sid(f, found)
+            }
+            Self::AccountInvalid { found } => {
+                named(f, Field::Sub, "to be an Account SID (AC…)", found)?;
+                kind_of_sid(f, found)
+            }
             Self::AccountMismatch { key_sid, expected, found } => {
                 write!(f, "expected `sub` {expected}, which owns {key_sid}, but found {found}")
             }
@@ -26,13 +34,17 @@ impl fmt::Display for Finding {
                 write!(f, "expected a Main or Standard key, but found {key_sid}, {}", kind_of_key(*kind))
             }
             Self::WrongSecret { key_sid, mistake } => {
-                write!(f, "expected a signature with the secret of {key_sid}, but found one with {mistake}")
+                write!(f, "expected a signature with the secret of {key_sid}, but found one made with {mistake}")
             }
             Self::Tampered { changes } => tampered(f, changes),
-            Self::SignatureInvalid { key_sid, all_of_recent } => signature(f, key_sid, *all_of_recent),
+            Self::SignatureInvalid { key_sid, tried_all, history } => {
+                signature(f, key_sid, *tried_all, history.as_ref())
+            }
             Self::TimeClaimInvalid { field, fault, found } => time_claim(f, *field, *fault, found),
             Self::NotYetValid { field, valid_from, refused_at } => not_yet_valid(f, *field, *valid_from, *refused_at),
-            Self::StaleReuse { first_refused_at, times, .. } => stale(f, *first_refused_at, *times),
+            Self::StaleReuse { expired_at, first_refused_at, times } => {
+                stale(f, *expired_at, *first_refused_at, *times)
+            }
             Self::Expired { expired_at, refused_at } => expired(f, *expired_at, *refused_at),
             Self::LifetimeTooLong { from, lifetime_seconds } => lifetime(f, *from, *lifetime_seconds),
             Self::GrantsMissing { found } => write!(f, "expected `grants`, but found {found}"),
@@ -45,7 +57,9 @@ impl fmt::Display for Finding {
             Self::GrantSidInvalid { field, found } => grant_sid(f, *field, found),
             Self::VideoRegion { found, of_key } => video_region(f, found, of_key.as_deref()),
             Self::RegionMismatch { token, key, endpoint } => region(f, token, *key, *endpoint),
-            Self::Encrypted => f.write_str("expected a signed token, but found an encrypted one (JWE)"),
+            Self::Encrypted => f.write_str(
+                "expected a signed token, but found an encrypted one (JWE, as Flex has them: only Twilio can read it)",
+            ),
             Self::Masked { extent } => masked(f, *extent),
             Self::Cut => f.write_str("expected a whole token, but found that the logger has cut it"),
             Self::NoneFound { signature_checked, product } => none_found(f, *signature_checked, *product),
@@ -150,27 +164,52 @@ const fn kind_of_key(kind: KeyKind) -> &'static str {
 fn tampered(f: &mut fmt::Formatter<'_>, changes: &[Change]) -> fmt::Result {
     f.write_str("expected the token as it was signed, but found ")?;
     list(f, changes.iter())?;
-    f.write_str(" (without that, the signature fits)")
+    f.write_str(if changes == [Change::Contents] {
+        " (its signature, or its `jti`, belongs to a token that differs and whose signature fits)"
+    } else {
+        " (without that, the signature fits)"
+    })
 }
 
-fn signature(f: &mut fmt::Formatter<'_>, key_sid: &str, all_of_recent: u32) -> fmt::Result {
-    write!(
-        f,
-        "expected a signature with the secret of {key_sid}, but found one with an unknown secret, or changed content"
-    )?;
-    if all_of_recent > 1 {
-        write!(
+fn signature(f: &mut fmt::Formatter<'_>, key_sid: &str, tried_all: bool, history: Option<&KeyHistory>) -> fmt::Result {
+    write!(f, "expected a signature with the secret of {key_sid}, but found another")?;
+    f.write_str(if tried_all {
+        ", which no known mistake with secrets explains"
+    } else {
+        ", and not every known mistake with secrets was tried on it"
+    })?;
+    let Some(KeyHistory { fitted, failed, failing_since, failing }) = history else { return Ok(()) };
+    match (fitted, failed, failing) {
+        (0, 0, ..=1) => write!(f, " (the first token of this key that could be checked in the last hour)"),
+        (0, _, _) => write!(
             f,
-            " (so it is with all {all_of_recent} recent tokens of that key: its secret was rotated, or is wrong in the key ring)"
-        )?;
+            " (since {failing_since} no token of this key verifies, {failing} did not: its secret was rotated, or is \
+             wrong in the key ring)"
+        ),
+        (1.., 0, ..=1) => write!(
+            f,
+            " (only this token: {fitted} {} of this key verified in the last hour, so this one was changed after \
+             signing or made elsewhere)",
+            if *fitted == 1 { "other" } else { "others" },
+        ),
+        (1.., _, ..=1) => write!(
+            f,
+            " (in the last hour {fitted} others of this key verified and {failed} did not: two secrets are in use, \
+             perhaps on different servers)"
+        ),
+        (1.., _, 2..) => write!(
+            f,
+            " (since {failing_since} no token of this key verifies, {failing} did not, while {fitted} did in the hour \
+             before: its secret was changed on the token server, or the key was replaced)"
+        ),
     }
-    Ok(())
 }
 
 fn time_claim(f: &mut fmt::Formatter<'_>, field: Field, fault: TimeFault, found: &Shown) -> fmt::Result {
     write!(f, "expected `{}` in seconds since 1970, but found {found}", field.name())?;
     match (fault, found) {
         (TimeFault::Missing | TimeFault::NotANumber, _) => Ok(()),
+        (TimeFault::Quoted, _) => f.write_str(" (a number in quotes)"),
         (TimeFault::Negative, Shown::Number(YEAR_1)) => f.write_str(" (the year 1: a date that was never set)"),
         (TimeFault::Negative, _) => f.write_str(" (before 1970)"),
         (TimeFault::Milliseconds, _) => f.write_str(" (1000 times too much: milliseconds)"),
@@ -184,10 +223,13 @@ const YEAR_1: f64 = -62_135_596_800.0;
 fn not_yet_valid(f: &mut fmt::Formatter<'_>, field: Field, from: UnixTime, refused_at: UnixTime) -> fmt::Result {
     write!(
         f,
-        "expected `{}` at or before {refused_at}, when the connection was refused, but found {from} ({} s after)",
+        "expected `{}` at or before {refused_at}, when the connection was refused, but found {from} ({} s after: the \
+         clock that set it is fast by that or more",
         field.name(),
         from.seconds_since(refused_at),
-    )
+    )?;
+    // `iat` is the time of making in every library; `nbf` can be asked for.
+    f.write_str(if field == Field::Nbf { ", unless it was set ahead on purpose)" } else { ")" })
 }
 
 fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTime) -> fmt::Result {
@@ -198,11 +240,12 @@ fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTim
     )
 }
 
-fn stale(f: &mut fmt::Formatter<'_>, first_refused_at: UnixTime, times: u32) -> fmt::Result {
+fn stale(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, first_refused_at: UnixTime, times: u32) -> fmt::Result {
     let word = if times == 1 { "time" } else { "times" };
     write!(
         f,
-        "expected a new token after the refusal at {first_refused_at}, but found the same expired one (refused {times} {word} before)"
+        "expected a new token after the refusal at {first_refused_at}, but found the same one, which expired at \
+         {expired_at} (refused {times} {word} before)"
     )
 }
 
@@ -254,7 +297,9 @@ fn incomplete(f: &mut fmt::Formatter<'_>, fields: &[Field], found: &Shown) -> fm
     for (at, field) in fields.iter().enumerate() {
         write!(f, "{}`{}`", if at == 0 { "" } else { " or " }, in_payload(*field))?;
     }
-    write!(f, ", but found {found}")
+    write!(f, ", but found {found}")?;
+    // A value that was not set is the usual reason, and leaves no trace in the token.
+    if *found == Shown::Nothing { f.write_str(" (the helper libraries leave out what is not set)") } else { Ok(()) }
 }
 
 fn grant_sid(f: &mut fmt::Formatter<'_>, field: Field, found: &Shown) -> fmt::Result {
@@ -264,8 +309,12 @@ fn grant_sid(f: &mut fmt::Formatter<'_>, field: Field, found: &Shown) -> fmt::Re
         field.prefix().unwrap_or("AC"),
         in_payload(field)
     )?;
-    let Shown::Sid(sid) = found else { return write!(f, "{found}") };
-    write!(f, "{sid}")?;
+    write!(f, "{found}")?;
+    kind_of_sid(f, found)
+}
+
+fn kind_of_sid(f: &mut fmt::Formatter<'_>, found: &Shown) -> fmt::Result {
+    let Shown::Sid(sid) = found else { return Ok(()) };
     SID_KINDS.iter().find(|(prefix, _)| sid.starts_with(prefix)).map_or(Ok(()), |(_, kind)| write!(f, " ({kind})"))
 }
 
@@ -320,15 +369,20 @@ fn masked(f: &mut fmt::Formatter<'_>, extent: Extent) -> fmt::Result {
     write!(f, "expected a token, but found one that the logger has {partly}masked")
 }
 
+/// No fault, so not in the grammar of faults.
 fn none_found(f: &mut fmt::Formatter<'_>, signature_checked: bool, product: Product) -> fmt::Result {
-    f.write_str("expected a fault, but found none in what can be checked here; only Twilio knows whether ")?;
-    if !signature_checked {
-        f.write_str("the signature fits, ")?;
-    }
-    f.write_str("the key was deleted or belongs to another region, the account is suspended, ")?;
-    f.write_str("or the service or application is in another account")?;
+    f.write_str("every check that could be made passed; ")?;
+    f.write_str(if signature_checked {
+        "what is left is what only Twilio can know: whether "
+    } else {
+        "the signature could not be checked, and what is left is what only Twilio can know: whether "
+    })?;
+    f.write_str("the key still exists and is of the endpoint's region, the account is active, ")?;
+    f.write_str("and the service or application of the grant belongs to that account")?;
     if product == Product::Voice {
-        f.write_str(", or the SDK sent `register` before its `listen` was answered (a known race after sleep)")?;
+        f.write_str(
+            "; or the SDK sent `register` before its `listen` was answered, which it can do after sleep: connect again",
+        )?;
     }
     Ok(())
 }

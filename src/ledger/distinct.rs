@@ -33,16 +33,17 @@ impl Tokens {
         Self { last: HashMap::new(), max: max.max(1), forgotten_until: None }
     }
 
-    /// Notes that a token was refused.
-    pub fn see(&mut self, token: Fingerprint, at: UnixTime) {
+    /// Notes that a token was refused, and says when it was before.
+    pub fn see(&mut self, token: Fingerprint, at: UnixTime) -> Option<UnixTime> {
         if let Some(last) = self.last.get_mut(&token) {
-            *last = at.max(*last);
-            return;
+            let before = *last;
+            *last = at.max(before);
+            return Some(before);
         }
         if self.last.len() >= self.max {
             self.forget();
         }
-        self.last.insert(token, at);
+        self.last.insert(token, at)
     }
 
     /// Those last refused at `start` or later.

@@ -196,7 +196,7 @@ impl Ledger {
         ledger.working.keys.places.clear();
         let mut unknown = Vec::new();
         for (name, value) in rows {
-            if ledger.restore(name, value).is_none() {
+            if ledger.restore_row(name, value).is_none() {
                 unknown.push(name.to_owned());
             }
         }
@@ -204,7 +204,7 @@ impl Ledger {
         (ledger, unknown)
     }
 
-    fn restore(&mut self, name: &str, value: &[u8]) -> Option<()> {
+    fn restore_row(&mut self, name: &str, value: &[u8]) -> Option<()> {
         let max = self.settings.tokens_max;
         let working = &mut self.working;
         let (kind, rest) = name.split_once('/').unwrap_or((name, ""));

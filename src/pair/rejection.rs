@@ -21,6 +21,11 @@ const SEQUENCE_MILLIS: u64 = 500;
 const BARE_MILLIS: u64 = 50;
 /// An SDK's print sequence, stack traces included, is over after so many lines.
 const SEQUENCE_LINES: u64 = 120;
+/// The same where both prints carry times: at the level *trace* the stack traces of two clients fill hundreds of lines
+/// within a few milliseconds.
+const TIMED_LINES: u64 = 1200;
+/// So many of the latest rejections of a stream stay open up to [`TIMED_LINES`].
+const LATEST_MAX: usize = 8;
 
 /// One line, or one multi-line object, that reports a refusal.
 #[derive(Clone, Debug)]
@@ -33,6 +38,8 @@ pub struct Sighting {
     pub offset: u64,
     /// The time of the line, or the last one seen before.
     pub time: Option<UnixTime>,
+    /// The time is written to the second.
+    pub is_whole_second: bool,
     /// Kind of writer.
     pub format: Format,
     /// Who wrote it.
@@ -45,6 +52,8 @@ pub struct Sighting {
     pub channel: Option<Channel>,
     /// The region of an endpoint in the text.
     pub region: Option<String>,
+    /// The line with which a logger printed this exception.
+    pub logger_line: Option<u64>,
 }
 
 /// A rejection that further sightings may still belong to.
@@ -60,8 +69,12 @@ pub struct Rejection {
     pub text: Option<Cause>,
     /// The product, as far as known.
     pub product: Option<Product>,
+    /// The product that is probable, if none is known.
+    pub probable_product: Option<Product>,
     /// Ids of all sightings.
     pub ids: Ids,
+    /// The first sighting that names its writer names that of all.
+    writer: Emitter,
     /// Shapes of all sightings.
     shapes: Vec<u64>,
     /// The latest place in the print sequence of an SDK.
@@ -70,12 +83,16 @@ pub struct Rejection {
     last_line: u64,
     /// Time of the last sighting.
     last_time: Option<UnixTime>,
+    /// That time is written to the second.
+    last_is_whole_second: bool,
     /// How often it was printed.
     pub sightings: u32,
     /// Its token.
     pub token: Option<(Sent, Found)>,
     /// Line of the own message that it was matched with, if that is a guess.
     pub guessed_own: Option<u64>,
+    /// Another connection's message may be its own as well: the next refusal tells.
+    pub is_tangled: bool,
     /// When it was read.
     pub arrived: UnixTime,
     /// It has been diagnosed.
@@ -101,14 +118,18 @@ impl Rejection {
             codes: first.refusal.codes.clone(),
             text: first.refusal.text,
             product: first.refusal.product,
+            probable_product: first.refusal.probable_product,
             ids: first.ids,
+            writer: first.emitter,
             shapes: vec![first.refusal.shape],
             print: first.refusal.print,
             last_line: first.line,
             last_time: first.time,
+            last_is_whole_second: first.is_whole_second,
             sightings: 1,
             token: None,
             guessed_own: None,
+            is_tangled: false,
             arrived,
             settled: false,
             first,
@@ -117,15 +138,19 @@ impl Rejection {
 
     /// What speaks for a sighting being of this rejection; `None` if nothing does or something speaks against it.
     pub fn evidence(&self, sighting: &Sighting, window_seconds: u32) -> Option<Evidence> {
-        if self.shapes.contains(&sighting.refusal.shape) || self.contradicts(sighting) {
+        if sighting.logger_line.is_some_and(|line| line == self.last_line) {
+            return Some(Evidence::Id);
+        }
+        if self.contradicts(sighting) {
             return None;
         }
-        let gap = match (self.last_time, sighting.time) {
-            (Some(last), Some(time)) => Some(time.millis_since(last).unsigned_abs()),
-            _ => None,
-        };
+        if self.shapes.contains(&sighting.refusal.shape) {
+            return None;
+        }
+        let gap = self.gap(sighting);
         let lines = sighting.line.saturating_sub(self.last_line);
-        let within = |millis: u64| gap.is_none_or(|gap| gap <= millis) && lines <= SEQUENCE_LINES;
+        let lines_max = if gap.is_some() { TIMED_LINES } else { SEQUENCE_LINES };
+        let within = |millis: u64| gap.is_none_or(|gap| gap <= millis) && lines <= lines_max;
         if within(u64::from(window_seconds) * 1000) && self.shares_id(sighting) {
             return Some(Evidence::Id);
         }
@@ -136,13 +161,26 @@ impl Rejection {
         if in_sequence && within(SEQUENCE_MILLIS) {
             return Some(Evidence::Sequence);
         }
-        let likeness = self.first.emitter.likeness(&sighting.emitter);
+        let likeness = self.writer.likeness(&sighting.emitter);
         if likeness == Likeness::Same && gap.is_some() && within(MOMENT_MILLIS) {
             return Some(Evidence::Writer);
         }
         let unnamed = self.first.emitter.is_unknown() && sighting.emitter.is_unknown();
         let beside_sdk = self.print.is_some() || sighting.refusal.print.is_some();
         (unnamed && beside_sdk && gap.is_some() && within(BARE_MILLIS)).then_some(Evidence::Writer)
+    }
+
+    /// Milliseconds since the last sighting. Beside a time with milliseconds, one that is written to the second stands
+    /// for the second that begins then: a collector that writes such times around an SDK's lines tears nothing apart.
+    fn gap(&self, sighting: &Sighting) -> Option<u64> {
+        let (last, time) = (self.last_time?, sighting.time?);
+        let gap = time.millis_since(last);
+        let slack = match (self.last_is_whole_second, sighting.is_whole_second) {
+            (true, false) if gap > 0 => 999,
+            (false, true) if gap < 0 => 999,
+            _ => 0,
+        };
+        Some(gap.unsigned_abs().saturating_sub(slack))
     }
 
     fn contradicts(&self, sighting: &Sighting) -> bool {
@@ -157,13 +195,19 @@ impl Rejection {
         other_product
             || other_token
             || !may_share_writer(self.first.format, sighting.format)
-            || self.first.emitter.likeness(&sighting.emitter) == Likeness::Different
+            || self.writer.likeness(&sighting.emitter) == Likeness::Different
             || self.ids.likeness(&sighting.ids) == Likeness::Different
     }
 
     fn shares_id(&self, sighting: &Sighting) -> bool {
+        // a token after the refusal may be known by now or not: that depends on how the bytes were cut
+        let came_before = |found: &Found| match found {
+            Found::After(_) => false,
+            Found::SameRequest(lines) => *lines >= 0,
+            Found::OwnMessage(_) | Found::SameLine | Found::Before(_) | Found::Given => true,
+        };
         let same_token = match (&self.token, &sighting.sent) {
-            (Some((mine, _)), Some(theirs)) => mine.raw == theirs.raw,
+            (Some((mine, found)), Some(theirs)) => came_before(found) && mine.raw == theirs.raw,
             _ => false,
         };
         same_token || self.ids.likeness(&sighting.ids) == Likeness::Same
@@ -179,10 +223,16 @@ impl Rejection {
             (None | Some(Product::Unknown), Some(product)) => Some(product),
             (known, _) => known,
         };
+        self.probable_product = self.probable_product.or(sighting.refusal.probable_product);
         self.ids.merge(&sighting.ids);
+        if self.writer.is_unknown() {
+            self.writer = sighting.emitter;
+        }
         self.print = self.print.max(sighting.refusal.print);
         self.last_line = sighting.line;
-        self.last_time = sighting.time.or(self.last_time);
+        if sighting.time.is_some() {
+            (self.last_time, self.last_is_whole_second) = (sighting.time, sighting.is_whole_second);
+        }
         let known =
             self.token.as_ref().is_some_and(|(_, found)| matches!(found, Found::OwnMessage(_) | Found::SameLine));
         if let Some(sent) = &sighting.sent
@@ -201,9 +251,10 @@ impl Rejection {
         }
     }
 
-    /// No further sighting or token can belong to it.
-    pub fn is_over(&self, line: u64, window_lines: u32) -> bool {
+    /// No further sighting or token can belong to it, `later` rejections having begun since.
+    pub fn is_over(&self, line: u64, window_lines: u32, later: usize) -> bool {
         let reach = u64::from(window_lines).max(SEQUENCE_LINES);
+        let reach = if later < LATEST_MAX { reach.max(TIMED_LINES) } else { reach };
         line.saturating_sub(self.last_line) > reach
     }
 }

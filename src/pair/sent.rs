@@ -1,10 +1,13 @@
 //! Finds what was sent as a token in the text of a line, in all the ways in which logs carry one.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 use crate::fields;
 use crate::token::{Ending, Sent};
+use crate::words::Words;
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
@@ -35,6 +38,12 @@ const MESSAGES: [(&[u8], Channel); 13] = [
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
 ];
 
+static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));
+
+static OKEN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"oken"));
+/// What every JWT begins with: `{"`, in base64url.
+static JWT_START: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"eyJ"));
+
 /// Keys that end in *token* and hold another kind of token.
 const OTHER_TOKENS: [&[u8]; 17] = [
     b"continuation",
@@ -58,7 +67,7 @@ const OTHER_TOKENS: [&[u8]; 17] = [
 
 /// The channel whose message a text is.
 pub fn channel(text: &[u8]) -> Option<Channel> {
-    MESSAGES.iter().find(|(phrase, _)| memmem::find(text, phrase).is_some()).map(|(_, channel)| *channel)
+    MESSAGES.get(MESSAGE_WORDS.first(text)?).map(|(_, channel)| *channel)
 }
 
 /// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
@@ -70,7 +79,7 @@ pub fn find(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
 
 fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
     let mut from = 0;
-    while let Some(at) = memmem::find(text.get(from..)?, b"oken").map(|at| from + at) {
+    while let Some(at) = OKEN.find(text.get(from..)?).map(|at| from + at) {
         from = at + 4;
         if let Some(sent) = value_after_key(text, at, from, any_value, limited) {
             return Some(sent);
@@ -107,6 +116,10 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
         value = rest;
     }
     if !separated && !value.starts_with(b"'") && !value.starts_with(b"eyJ") {
+        return None;
+    }
+    // an object that an application prints has its token inside; only an SDK shows that it was sent as a whole
+    if value.starts_with(b"{") && !any_value {
         return None;
     }
     let (raw, ending) = read_value(value, limited)?;
@@ -146,7 +159,7 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
         }
         Some(b'{') => Some((value.to_vec(), Ending::Closed)),
         Some(_) => {
-            let end = value.iter().position(|byte| byte.is_ascii_whitespace() || b"\"',;&)}]<>\\".contains(byte));
+            let end = value.iter().position(|byte| ends_bare_value(*byte));
             let raw = value.get(..end.unwrap_or(value.len()))?;
             let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
             Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))
@@ -171,7 +184,7 @@ fn closing_quote(content: &[u8], quote: u8, level: usize) -> Option<usize> {
 /// The first JWT that stands free.
 fn free(text: &[u8], limited: bool) -> Option<Sent> {
     let mut from = 0;
-    while let Some(at) = memmem::find(text.get(from..)?, b"eyJ").map(|at| from + at) {
+    while let Some(at) = JWT_START.find(text.get(from..)?).map(|at| from + at) {
         from = at + 3;
         let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
         let encoded = at >= 3 && text.get(at - 3) == Some(&b'%');
@@ -219,7 +232,7 @@ fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
 
 /// A JWT stands in it, near its beginning.
 fn is_jwt_like(raw: &[u8]) -> bool {
-    memmem::find(raw.get(..64).unwrap_or(raw), b"eyJ").is_some()
+    JWT_START.find(raw.get(..64).unwrap_or(raw)).is_some()
 }
 
 /// What programs send, or loggers show, in place of a token.
@@ -254,8 +267,17 @@ fn stands_for_token(raw: &[u8]) -> bool {
         || (raw.starts_with(b"{") && memmem::find(raw, b"oken").is_some())
 }
 
+/// A byte of a token, however it was changed on its way.
 const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'%' | b'~' | b'*')
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'%' | b'~' | b'*')
+}
+
+/// A byte that ends a value without quotes.
+const fn ends_bare_value(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'<' | b'>' | b'\\'
+    )
 }
 
 #[cfg(test)]

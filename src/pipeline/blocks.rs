@@ -13,6 +13,9 @@ use crate::stamp;
 /// Lines of one multi-line object.
 pub(super) const BLOCK_LINES_MAX: usize = 120;
 
+/// The first line of a Python traceback.
+const TRACEBACK: &[u8] = b"Traceback (most recent call last):";
+
 /// The line around a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -76,6 +79,46 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
         record = envelope::read(line.text(bytes, line_bytes_max));
     }
     Block { head: line, lines_back, record, is_continuation }
+}
+
+impl Block<'_> {
+    /// The hit is in the source code that a Python traceback shows.
+    pub(super) fn is_source_code(&self) -> bool {
+        self.is_continuation && self.record.text.starts_with(TRACEBACK)
+    }
+}
+
+/// How many lines before an exception's line the line stands whose logger printed the stack trace: Python's traceback
+/// ends with the exception's line, a Java trace begins with it.
+pub(super) fn lines_to_logger(bytes: &[u8], hit: Line, hit_text: &[u8], line_bytes_max: usize) -> Option<u64> {
+    let text = |line: Line| envelope::read(line.text(bytes, line_bytes_max)).text;
+    let name = exception(hit_text)?;
+    let (mut line, mut lines_back) = (hit.before(bytes)?, 1);
+    if !text(line).first().is_some_and(u8::is_ascii_whitespace) {
+        let has_package =
+            memchr::memchr_iter(b'.', name).count() >= 2 && name.first().is_some_and(u8::is_ascii_lowercase);
+        return has_package.then_some(1);
+    }
+    while lines_back < BLOCK_LINES_MAX as u64 {
+        let current = text(line);
+        line = line.before(bytes)?;
+        lines_back += 1;
+        if current.starts_with(TRACEBACK) {
+            return Some(lines_back);
+        }
+        if !current.first().is_none_or(u8::is_ascii_whitespace) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The class with whose name a line begins, if it is an exception's.
+fn exception(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"._$".contains(byte)))?;
+    let name = text.get(..end)?;
+    let is_exception = name.ends_with(b"Error") || name.ends_with(b"Exception");
+    (is_exception && text.get(end) == Some(&b':')).then_some(name)
 }
 
 /// The rest of a block: its joined text, the position behind it, and whether its end has been seen.

@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod intake;
 mod replay;
 mod tokens;
 
@@ -10,25 +11,27 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr_iter, memrchr};
 
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::{Event, Stream};
-use crate::envelope;
+use crate::envelope::{self, Format};
 use crate::pair::rejection::{Rejection, Sighting};
-use crate::pair::sent;
+use crate::pair::{may_share_writer, sent};
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
 use replay::Trail;
-use tokens::Tokens;
+use tokens::{TANGLE_MILLIS, Tokens};
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
 const PIECE_BYTES: usize = 256 << 10;
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
+/// Lines are kept for at least so long after a stream fell silent, in seconds.
+const REST_SECONDS_LEAST: u32 = 10;
 /// A rejection of a live stream takes further sightings for so long, in milliseconds.
 const OPEN_MILLIS_MAX: i64 = 10_000;
 
@@ -52,12 +55,31 @@ pub(super) struct Feed {
     waiting: Option<UnixTime>,
     tokens: Tokens,
     open: VecDeque<Rejection>,
+    /// Of each of `open`, what most often tells that a sighting is of another rejection: small, so that hundreds can be
+    /// looked at for every sighting.
+    heads: VecDeque<Head>,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
+    /// When bytes came last.
+    last_push: UnixTime,
     counts: Counts,
     trail: Trail,
+}
+
+/// What two sightings of one rejection have in common, and what they have not.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    format: Format,
+    shape: u64,
+}
+
+impl Head {
+    /// Nothing here speaks against one rejection.
+    fn may_be_of(&self, sighting: &Self) -> bool {
+        self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +112,10 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
+            heads: VecDeque::new(),
             last_time: None,
             last_sighting: None,
+            last_push: UnixTime::default(),
             counts: Counts::default(),
             trail: Trail::default(),
             stream,
@@ -104,7 +128,9 @@ impl Feed {
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        for mut piece in chunk.chunks(PIECE_BYTES) {
+        self.last_push = now;
+        // Not longer than a line may be, so that an overlong one never lies within one piece.
+        for mut piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
             while let Some((head, tail)) =
                 self.trail.next_break(self.end_offset(), piece.len()).and_then(|at| piece.split_at_checked(at))
             {
@@ -115,50 +141,6 @@ impl Feed {
             self.take(piece, now, core, emit);
         }
         self.report_counts(emit);
-    }
-
-    fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.counts.bytes += self.trail.uncounted_bytes(self.end_offset(), piece.len());
-        if self.skipping {
-            let Some(at) = memchr(b'\n', piece) else {
-                self.base += piece.len() as u64;
-                return;
-            };
-            piece = piece.get(at + 1..).unwrap_or_default();
-            self.base += at as u64 + 1;
-            self.skipping = false;
-        }
-        let partial = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        let had_partial = self.bytes.len() - partial;
-        self.bytes.extend_from_slice(piece);
-        let max = core.settings.line_bytes_max;
-        if had_partial > 0 && memchr(b'\n', piece).is_some_and(|at| had_partial + at > max) {
-            self.counts.truncated += u64::from(self.trail.is_uncounted_line(self.base + partial as u64));
-        }
-        let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-        self.work(limit, now, false, core, emit);
-        if self.bytes.len() - limit > max {
-            self.counts.truncated += u64::from(self.trail.is_uncounted_line(self.base + limit as u64));
-            self.force(now, core, emit);
-            self.skipping = true;
-        }
-        self.trim(core.settings.window_lines);
-    }
-
-    /// Takes what is there as complete lines and forgets the bytes.
-    fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let limit = self.bytes.len();
-        self.work(limit, now, true, core, emit);
-        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
-            let start = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-            self.line += 1;
-            self.counts.lines += u64::from(self.trail.is_uncounted_line(self.base + start as u64));
-        }
-        self.base += limit as u64;
-        self.base_line = self.line;
-        self.bytes.clear();
-        self.scanned = 0;
-        self.tokens.forget_bytes();
     }
 
     /// Looks at all complete lines.
@@ -206,6 +188,9 @@ impl Feed {
     fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
         let max = core.settings.line_bytes_max;
         let block = blocks::head(work.bytes, hit, max);
+        if block.is_source_code() {
+            return Some(hit.end);
+        }
         let head_offset = self.base + block.head.start as u64;
         if block.is_continuation
             && let Some((offset, id)) = &self.last_sighting
@@ -244,12 +229,15 @@ impl Feed {
             line: head_line,
             offset: head_offset,
             time,
+            is_whole_second: own_time.is_some() && block.record.is_whole_second(),
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
             sent: sent::find(&body.text, false, limited),
             channel: tokens::channel_of(&refusal, &body.text),
             region: tokens::region(&body.text),
+            logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
+                .map(|lines| head_line.saturating_sub(lines)),
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
@@ -273,12 +261,16 @@ impl Feed {
             self.trail.note(sighting.offset, counted.of, from);
             return self.sight_further(counted, &sighting).unwrap_or_default();
         }
-        let best = (self.open.iter_mut())
-            .filter_map(|open| open.evidence(&sighting, window).map(|evidence| (evidence, open)))
-            .rev()
+        let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
+        let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
+        let best = (self.heads.iter().enumerate().rev())
+            .filter(|(_, head)| head.may_be_of(&head_of_new))
+            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
+            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
+            .filter_map(|(at, open)| Some((open.evidence(&sighting, window)?, at)))
             .max_by_key(|(evidence, _)| *evidence)
             .filter(|_| counted.is_none());
-        if let Some((_, rejection)) = best {
+        if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             rejection.merge(&sighting);
             if rejection.settled {
@@ -297,6 +289,7 @@ impl Feed {
         rejection.settled = counted.is_some();
         if counted.is_none_or(|counted| counted.state == State::Open) {
             self.open.push_back(rejection);
+            self.heads.push_back(head_of_new);
         }
         id
     }
@@ -349,12 +342,13 @@ impl Feed {
     /// Gives the rejections that no further line can change.
     fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let window = core.settings.window_lines;
-        let is_over = |rejection: &Rejection, line: u64| {
+        let is_over = |rejection: &Rejection, line: u64, later: usize| {
             let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
-            is_old || rejection.is_over(line, window)
+            is_old || rejection.is_over(line, window, later)
         };
-        while self.open.front().is_some_and(|front| is_over(front, self.line)) {
+        while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
             let Some(rejection) = self.open.pop_front() else { break };
+            self.heads.pop_front();
             self.settle(&rejection, now, core, emit);
         }
     }
@@ -368,7 +362,10 @@ impl Feed {
 
     pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let settle = i64::from(core.settings.settle_millis);
-        let is_due = |rejection: &Rejection| !rejection.settled && now.millis_since(rejection.arrived) >= settle;
+        let is_due = |rejection: &Rejection| {
+            let wait = if rejection.is_tangled { settle.max(TANGLE_MILLIS.cast_signed()) } else { settle };
+            !rejection.settled && now.millis_since(rejection.arrived) >= wait
+        };
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
@@ -376,7 +373,7 @@ impl Feed {
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {
-            let is_known = rejection.token.is_some() && rejection.product.is_some();
+            let is_known = rejection.token.is_some() && rejection.product.is_some() && !rejection.is_tangled;
             if is_due(rejection) || (is_known && !rejection.settled) {
                 self.settle(rejection, now, core, emit);
                 rejection.settled = true;
@@ -396,6 +393,7 @@ impl Feed {
 
     pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         self.force(now, core, emit);
+        self.heads.clear();
         while let Some(rejection) = self.open.pop_front() {
             self.settle(&rejection, now, core, emit);
         }
@@ -411,11 +409,10 @@ impl Feed {
 
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
-        let keep_lines = (window_lines as usize).max(BLOCK_LINES_MAX) + 1;
-        self.prune_trail(keep_lines);
+        self.prune_trail(kept_lines(window_lines));
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(keep_lines).map_or(0, |at| at + 1);
+        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(kept_lines(window_lines)).map_or(0, |at| at + 1);
         if cut > 0 {
             self.base_line += memchr_iter(b'\n', self.bytes.get(..cut).unwrap_or_default()).count() as u64;
             self.bytes.drain(..cut);
@@ -424,4 +421,10 @@ impl Feed {
             self.tokens.shift(cut);
         }
     }
+}
+
+/// How many lines are kept to be looked back at.
+const fn kept_lines(window_lines: u32) -> usize {
+    let window = window_lines as usize;
+    if window > BLOCK_LINES_MAX { window + 1 } else { BLOCK_LINES_MAX + 1 }
 }

@@ -1,23 +1,25 @@
 //! From a rejection and its token to a diagnosis.
 
-use aws_lc_rs::hmac;
-use hashbrown::HashMap;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
+
 use super::checkpoint::{MemoryChange, Remembered};
-use super::{Settings, Stream};
+use super::memory::Memory;
+use super::{Saved, Settings, Stream};
 use crate::cause::Cause;
 use crate::classify::{Classification, classify};
 use crate::detect::Detector;
-use crate::diagnosis::{Basis, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
-use crate::finding::Finding;
+use crate::diagnosis::{Basis, Check, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
+use crate::envelope::hash;
+use crate::finding::{Change, Finding};
 use crate::keyring::KeyRing;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::product::Product;
 use crate::time::UnixTime;
 use crate::token::Sent;
-use crate::validate::{Context, RefusedBefore, Verdict, validate};
+use crate::validate::signature::Signed;
+use crate::validate::{Attempts, Context, Verdict, validate};
 
 /// A token given by hand.
 #[derive(Clone, Debug)]
@@ -30,20 +32,15 @@ pub struct Given {
     pub product: Product,
 }
 
-/// What all streams share: settings, keys, and the tokens that were refused.
+/// What all streams share: settings, keys, and what is remembered of tokens.
 #[derive(Debug)]
 pub(super) struct Core {
     pub settings: Settings,
     pub detector: Detector,
     keyring: KeyRing,
     key: hmac::Key,
-    refused: HashMap<Fingerprint, Remembered>,
-    /// The remembered tokens, oldest first.
-    order: VecDeque<Fingerprint>,
-    /// Tokens remembered so far, the forgotten ones included.
-    numbered: u64,
-    /// Tokens whose memory has changed; only where somebody asks for them.
-    changed: Option<Vec<Fingerprint>>,
+    memory: Memory,
+    attempts: Attempts,
 }
 
 impl Core {
@@ -53,10 +50,8 @@ impl Core {
             key: hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key),
             settings,
             keyring,
-            refused: HashMap::new(),
-            order: VecDeque::new(),
-            numbered: 0,
-            changed: None,
+            memory: Memory::default(),
+            attempts: Attempts::default(),
         }
     }
 
@@ -67,13 +62,44 @@ impl Core {
         if settings.fingerprint_key != self.settings.fingerprint_key {
             self.key = hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key);
         }
+        self.memory.forget_signatures();
+        self.attempts = Attempts::default();
         (self.settings, self.keyring) = (settings, keyring);
+    }
+
+    pub(super) fn memory(&self) -> Saved {
+        self.memory.save()
+    }
+
+    pub(super) fn remember(&mut self, saved: Saved) {
+        self.memory = Memory::restore(saved);
+    }
+
+    /// Takes over what was remembered before, and keeps account of changes from now on.
+    pub(super) fn recall(&mut self, known: Vec<(Fingerprint, Remembered)>) {
+        self.memory.recall(known, self.settings.tokens_remembered);
+    }
+
+    /// What has changed in the memory since the last call, each token once.
+    pub(super) fn take_changes(&mut self) -> Vec<MemoryChange> {
+        self.memory.take_changes()
     }
 
     /// Tells equal bytes from different ones, and nothing else.
     fn fingerprint(&self, bytes: &[u8]) -> Fingerprint {
         let tag = hmac::sign(&self.key, bytes);
         Fingerprint(tag.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// The same for what is not a token, so that neither can pass for the other.
+    fn mark(&self, kind: Mark, parts: [&[u8]; 2]) -> Fingerprint {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&[kind as u8]);
+        for part in parts {
+            context.update(&part.len().to_le_bytes());
+            context.update(part);
+        }
+        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default())
     }
 
     /// The id of the rejection whose first sighting is the given line.
@@ -84,7 +110,8 @@ impl Core {
         context.update(stream.path.as_deref().unwrap_or("").as_bytes());
         context.update(&[0]);
         context.update(&offset.to_le_bytes());
-        context.update(line);
+        // A short digest of the line is enough to tell files with the same name apart, and much faster.
+        context.update(&hash(line).to_le_bytes());
         Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
     }
 
@@ -92,7 +119,7 @@ impl Core {
     pub(super) fn diagnose(&mut self, rejection: &Rejection, stream: &Stream, fallback: UnixTime) -> Diagnosis {
         let first: &Sighting = &rejection.first;
         let at = first.time.unwrap_or(fallback);
-        let product = rejection.product.unwrap_or_default();
+        let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);
             let context = Context {
@@ -101,13 +128,13 @@ impl Core {
                 endpoint_region: first.region.as_deref(),
                 keyring: &self.keyring,
                 leeway_seconds: self.settings.leeway_seconds,
-                refused_before: self
-                    .refused
-                    .get(&fingerprint)
-                    .map(|known| RefusedBefore { first: known.first, times: known.times }),
+                refused_before: self.memory.refused(fingerprint),
+                known_signature: self.memory.signed(fingerprint),
+                attempts: Some(&self.attempts),
             };
-            let verdict = validate(sent, *found, fingerprint, &context);
-            self.remember(fingerprint, at);
+            let mut verdict = validate(sent, *found, fingerprint, &context);
+            self.learn(sent, fingerprint, at, &verdict);
+            self.explain(sent, fingerprint, at, &mut verdict);
             verdict
         });
         let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
@@ -138,8 +165,11 @@ impl Core {
             keyring: &self.keyring,
             leeway_seconds: self.settings.leeway_seconds,
             refused_before: None,
+            known_signature: None,
+            attempts: None,
         };
-        let verdict = validate(&given.sent, Found::Given, fingerprint, &context);
+        let mut verdict = validate(&given.sent, Found::Given, fingerprint, &context);
+        self.explain(&given.sent, fingerprint, given.at, &mut verdict);
         let judgement = Judgement::of(Some(verdict), &[], None);
         Diagnosis {
             id: fingerprint.to_string(),
@@ -159,52 +189,71 @@ impl Core {
         }
     }
 
-    fn remember(&mut self, fingerprint: Fingerprint, at: UnixTime) {
-        self.note(fingerprint);
-        if let Some(known) = self.refused.get_mut(&fingerprint) {
-            known.times = known.times.saturating_add(1);
-            known.first = known.first.min(at);
+    /// Takes from a verdict what may explain later ones.
+    fn learn(&mut self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &Verdict) {
+        let max = self.settings.tokens_remembered;
+        let is_new = self.memory.refused(token).is_none();
+        self.memory.refuse(token, at, verdict.signature.clone(), max);
+        let (Some(signed), Some(key_sid), true) = (&verdict.signature, &verdict.report.key_sid, is_new) else { return };
+        self.attempts.note(key_sid, signed, &self.keyring);
+        match signed {
+            Signed::Good => {
+                self.memory.note(key_sid, true, at);
+                for (mark, contents) in self.marks(sent, token, verdict).into_iter().flatten() {
+                    self.memory.verify(mark, contents, max);
+                }
+            }
+            Signed::Mistaken(..) | Signed::Unproved { .. } => self.memory.note(key_sid, false, at),
+            Signed::CaseChanged | Signed::Unchecked { .. } => {}
+        }
+    }
+
+    /// Explains a signature that nothing in the token explains by what other tokens have shown.
+    fn explain(&self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &mut Verdict) {
+        if !matches!(verdict.signature, Some(Signed::Unproved { .. })) {
             return;
         }
-        self.make_room();
-        self.order.push_back(fingerprint);
-        self.refused.insert(fingerprint, Remembered { first: at, times: 1, number: self.numbered });
-        self.numbered += 1;
-    }
-
-    fn make_room(&mut self) {
-        while self.order.len() >= self.settings.tokens_remembered.max(1) {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.refused.remove(&oldest);
-            self.note(oldest);
+        let is_other = |(mark, contents): (Fingerprint, Fingerprint)| {
+            self.memory.verified(mark).is_some_and(|verified| verified != contents)
+        };
+        let noted = self.memory.refused(token).map(|before| before.first);
+        let is_changed = self.marks(sent, token, verdict).into_iter().flatten().any(is_other);
+        for finding in &mut verdict.findings {
+            let Finding::SignatureInvalid { key_sid, history, .. } = finding else { continue };
+            if is_changed {
+                *finding = Finding::Tampered { changes: vec![Change::Contents] };
+            } else {
+                *history = Some(self.memory.history(key_sid, at, noted));
+            }
+        }
+        if is_changed {
+            // It is explained, so nothing was left out.
+            verdict.skipped.retain(|skipped| skipped.check != Check::SecretMistake);
         }
     }
 
-    fn note(&mut self, fingerprint: Fingerprint) {
-        if let Some(changed) = &mut self.changed {
-            changed.push(fingerprint);
-        }
+    /// By what a token is known again after a change, and what a change makes different: the signature and the token, and
+    /// the token id and the payload. The helper libraries' `jti` is no such id: all tokens of a key in one second have
+    /// the same.
+    fn marks(&self, sent: &Sent, token: Fingerprint, verdict: &Verdict) -> [Option<(Fingerprint, Fingerprint)>; 2] {
+        let issuer = verdict.report.key_sid.as_deref().unwrap_or_default().as_bytes();
+        let mut parts = sent.raw.split(|byte| *byte == b'.').skip(1);
+        let (payload, signature) = (parts.next().unwrap_or_default(), parts.next());
+        let by_signature = signature.map(|signature| (self.mark(Mark::Signature, [issuer, signature]), token));
+        let by_id = verdict
+            .unique_id
+            .as_ref()
+            .map(|id| (self.mark(Mark::TokenId, [issuer, id.as_bytes()]), self.mark(Mark::Payload, [b"", payload])));
+        [by_signature, by_id]
     }
+}
 
-    /// Takes over what was remembered before, and keeps account of changes from now on.
-    pub(super) fn recall(&mut self, mut known: Vec<(Fingerprint, Remembered)>) {
-        self.changed = Some(Vec::new());
-        known.sort_by_key(|(_, remembered)| remembered.number);
-        for (fingerprint, remembered) in known {
-            self.make_room();
-            self.order.push_back(fingerprint);
-            self.refused.insert(fingerprint, remembered);
-            self.numbered = remembered.number.saturating_add(1);
-        }
-    }
-
-    /// What has changed in the memory since the last call, each token once.
-    pub(super) fn take_changes(&mut self) -> Vec<MemoryChange> {
-        let mut changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
-        changed.sort_unstable();
-        changed.dedup();
-        changed.into_iter().map(|fingerprint| (fingerprint, self.refused.get(&fingerprint).copied())).collect()
-    }
+/// What a fingerprint stands for.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Signature = 1,
+    TokenId = 2,
+    Payload = 3,
 }
 
 /// What verdict, codes and text come to.

@@ -150,7 +150,9 @@ impl View {
             Node::Object(members) => {
                 for (at, (name, member)) in members.iter().enumerate() {
                     let end = if at + 1 < members.len() { "," } else { "" };
-                    self.value(format!("{path}.{name}"), Some(name), member, depth + 1, end);
+                    // A dot in a name must not make it look like a member of a member.
+                    let step = name.replace('.', "\u{b7}");
+                    self.value(format!("{path}.{step}"), Some(name), member, depth + 1, end);
                 }
             }
             Node::List(items) => {
@@ -373,6 +375,13 @@ mod tests {
         assert_eq!(lines[1].comment.as_deref(), Some("2026-11-24T02:43:39Z"));
         assert_eq!((lines[1].start, lines[1].width), (9, 10));
         assert_eq!(lines[3].comment, None);
+    }
+
+    #[test]
+    fn a_name_with_a_dot_is_no_path() {
+        let lines = lines("payload", &Node::parse(br#"{"grants.identity":1,"grants":{"identity":"a"}}"#).unwrap());
+        let places: Vec<_> = lines.iter().map(|line| line.path == "payload.grants.identity").collect();
+        assert_eq!(places, [false, false, false, true, false, false]);
     }
 
     #[test]

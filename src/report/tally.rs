@@ -169,7 +169,11 @@ impl Tally {
         let unknown = match reason {
             SkipReason::UnknownKey => true,
             SkipReason::NoSecret => false,
-            SkipReason::Unreadable | SkipReason::UnknownProduct | SkipReason::UnknownRegion | SkipReason::NoClaim => {
+            SkipReason::Unreadable
+            | SkipReason::UnknownProduct
+            | SkipReason::UnknownRegion
+            | SkipReason::NoClaim
+            | SkipReason::Limit => {
                 return;
             }
         };

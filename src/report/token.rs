@@ -5,7 +5,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::cause::{Cause, Family};
-use crate::diagnosis::{Diagnosis, Skipped};
+use crate::diagnosis::{Check, Diagnosis, SkipReason, Skipped};
 use crate::finding::Finding;
 use crate::product::Product;
 use crate::report::claims::{Line, Node, lines};
@@ -119,11 +119,12 @@ fn decoded(part: &[u8]) -> Option<Node> {
     Node::parse(&json).ok().filter(|node| matches!(node, Node::Object(_)))
 }
 
-/// The line of a path, else of the nearest object around it.
+/// The line of a path, else of the nearest object around it. Of members with the same name the last counts, as it does
+/// for the checks.
 fn line_of(lines: &[Line], path: &str) -> Option<usize> {
     let mut path = path;
     loop {
-        if let Some(at) = lines.iter().position(|line| line.path == path) {
+        if let Some(at) = lines.iter().rposition(|line| line.path == path) {
             return Some(at);
         }
         (path, _) = path.rsplit_once('.')?;
@@ -162,7 +163,13 @@ fn skipped(page: &mut Page, skipped: &[Skipped]) {
     page.gap();
     page.paragraph(Look::Head, "Not checked");
     for Skipped { check, reason } in skipped {
-        let remedy = reason_remedy(*reason).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        let remedy = match (check, reason) {
+            (Check::Signature, SkipReason::UnknownKey) => {
+                Some("point to its secret with `--secret-file FILE`, or to a config with `--config FILE`")
+            }
+            (_, reason) => reason_remedy(*reason),
+        };
+        let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
         let text = format!("{}, because {}{remedy}.", check_phrase(*check), reason_phrase(*reason));
         page.hanging(&[(Look::Warning, " - ".to_owned())], 3, Look::Plain, &text);
     }
@@ -187,7 +194,10 @@ fn verdict(page: &mut Page, diagnosis: &Diagnosis, faults: &[&Finding]) {
     page.gap();
     let unchecked = match diagnosis.skipped.len() as u64 {
         0 => String::new(),
-        count => format!(", {} not made", counted(count, "check", "checks")),
+        count => {
+            let names: Vec<_> = diagnosis.skipped.iter().map(|skipped| skipped.check.id().replace('_', " ")).collect();
+            format!(", {} not made ({})", counted(count, "check", "checks"), names.join(", "))
+        }
     };
     if faults.is_empty() {
         let text = format!(
@@ -227,6 +237,8 @@ mod tests {
         let lines = ["payload", "payload.exp", "payload.grants", "payload.grants.chat"].map(line);
         assert_eq!(line_of(&lines, "payload.exp"), Some(1));
         assert_eq!(line_of(&lines, "payload.grants.chat.service_sid"), Some(3));
+        let twice = ["payload", "payload.exp", "payload.exp"].map(line);
+        assert_eq!(line_of(&twice, "payload.exp"), Some(2));
         assert_eq!(line_of(&lines, "payload.nbf"), Some(0));
         assert_eq!(line_of(&lines, "header.alg"), None);
         assert_eq!(line_of(&lines, "signature"), None);

@@ -5,8 +5,8 @@
 //!                 └─▶ discover (which files there are) ◀─ glob
 //! ```
 //! One thread serves all file sources; the system's notifications come on a second one. I/O happens here only: what to
-//! do with a file is decided in [`follow`], which has neither disk nor clock. Named pipes and standard input are not
-//! followed. Nothing here knows what a line means.
+//! do with a file is decided in [`follow`], which has neither disk nor clock. What a rotation may have taken away is
+//! found by `rotate`. Named pipes have a thread each. Nothing here knows what a line means.
 
 pub mod archive;
 mod complain;
@@ -14,6 +14,12 @@ mod discover;
 mod disk;
 pub mod follow;
 mod glob;
+mod kin;
+mod known;
+mod pipe;
+mod room;
+mod rotate;
+mod switch;
 mod tail;
 mod turn;
 mod unpack;
@@ -125,6 +131,14 @@ impl Following {
         self.stop_and_join();
     }
 
+    /// Follows other sources from now on: files that belong to the same source as before go on as they were, files of
+    /// another source end their stream and go on where they were, and files of no source any more are finished. Nothing
+    /// changes if one of them is not well-formed.
+    pub fn replace(&self, sources: &[FileSource]) -> Result<(), FileSourceError> {
+        self.wake.replace_sources(compile(sources)?);
+        Ok(())
+    }
+
     /// Whether it still runs.
     pub fn is_running(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
@@ -148,6 +162,16 @@ impl Drop for Following {
 /// Follows the files of all `sources` on a thread of its own. Everything goes to `sink`; each source reports
 /// [`CaughtUp`](super::Health::CaughtUp) once.
 pub fn follow_files(sources: &[FileSource], sink: Arc<dyn Sink>) -> Result<Following, FileSourceError> {
+    let compiled = compile(sources)?;
+    room::raise_limit();
+    let wake = Arc::new(Wake::default());
+    let for_thread = Arc::clone(&wake);
+    let thread = Builder::new().name("files".to_owned());
+    let thread = thread.spawn(move || Tailer::new(compiled, sink, for_thread).run());
+    Ok(Following { wake, thread: Some(thread.map_err(FileSourceError::Thread)?) })
+}
+
+fn compile(sources: &[FileSource]) -> Result<Vec<Source>, FileSourceError> {
     let compiled = sources.iter().map(|source| {
         Ok(Source {
             name: Arc::clone(&source.name),
@@ -157,24 +181,8 @@ pub fn follow_files(sources: &[FileSource], sink: Arc<dyn Sink>) -> Result<Follo
             backlog: 0,
             caught_up: false,
             up: None,
+            fresh: true,
         })
     });
-    let compiled = compiled.collect::<Result<Vec<_>, FileSourceError>>()?;
-    raise_file_limit();
-    let wake = Arc::new(Wake::default());
-    let for_thread = Arc::clone(&wake);
-    let thread = Builder::new().name("files".to_owned());
-    let thread = thread.spawn(move || Tailer::new(compiled, sink, for_thread).run());
-    Ok(Following { wake, thread: Some(thread.map_err(FileSourceError::Thread)?) })
-}
-
-/// Raises the soft limit of open files to the hard one: each followed file is kept open.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        // If it is refused, a file that cannot be opened says so.
-        _ = setrlimit(Resource::Nofile, limit);
-    }
+    compiled.collect()
 }

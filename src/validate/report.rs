@@ -1,6 +1,9 @@
 //! What may be shown of a token.
 
-use super::{Context, Signature, Subject, grants, region, time};
+use zeroize::Zeroizing;
+
+use super::signature::Signed;
+use super::{Context, Subject, grants, region, time};
 use crate::diagnosis::{Fingerprint, Found, TokenReport, TokenState};
 use crate::token::{Field, Form, is_sid};
 
@@ -26,7 +29,12 @@ pub(super) fn empty(form: &Form, found: Found, fingerprint: Fingerprint) -> Toke
 }
 
 /// Fills in what the fields tell and may be shown.
-pub(super) fn describe(report: &mut TokenReport, subject: &Subject<'_>, signature: Signature, context: &Context<'_>) {
+pub(super) fn describe(
+    report: &mut TokenReport,
+    subject: &Subject<'_>,
+    signature: Option<&Signed>,
+    context: &Context<'_>,
+) {
     let claims = subject.claims;
     let text = |field| claims.value(field).text();
     let sid = |field| text(field).filter(|sid| is_sid(sid.as_bytes())).map(str::to_owned);
@@ -43,8 +51,14 @@ pub(super) fn describe(report: &mut TokenReport, subject: &Subject<'_>, signatur
     let expired_for = report.expires_at.map(|exp| context.refused_at.seconds_since(exp));
     report.expired_for_seconds = expired_for.filter(|_| expired == Some(true));
     report.early_by_seconds = time::early(claims, context).map(|(_, from)| from.seconds_since(context.refused_at));
-    report.exposed =
-        subject.whole && signature != Signature::Bad && expired == Some(false) && text(Field::Alg) == Some("HS256");
+    let is_bad = signature.is_some_and(Signed::is_bad);
+    report.exposed = subject.whole && !is_bad && expired == Some(false) && text(Field::Alg) == Some("HS256");
+}
+
+/// `jti`, if it may belong to this token only.
+pub(super) fn unique_id(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
+    let jti = subject.claims.value(Field::Jti).text()?;
+    (!jti.is_empty() && time::jti_seconds(jti).is_none()).then(|| Zeroizing::new(jti.to_owned()))
 }
 
 const fn state(form: &Form) -> TokenState {

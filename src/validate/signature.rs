@@ -1,29 +1,64 @@
 //! The signature: does it fit the key's secret, and if not, can it be proved why?
 //!
-//! Verification goes through `jsonwebtoken`'s HMAC, which compares in constant time; its decoder is not used, because
-//! it reads the clock and stops at the first fault.
+//! The key's own secret is checked through `jsonwebtoken`'s HMAC; its decoder is not used, because it reads the clock and
+//! stops at the first fault. Guesses go to the same HMAC with keys that the key ring has prepared, and to the decoded
+//! signature, so that a flood of bad tokens costs little more than hashing them. Both compare in constant time.
 
 use std::sync::Once;
 
+use aws_lc_rs::hmac;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jsonwebtoken::crypto::{aws_lc, sign, verify};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
-use zeroize::Zeroizing;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::{aws_lc, verify};
+use jsonwebtoken::{Algorithm, DecodingKey};
 
+use super::attempts::Plan;
 use super::key::is_sid_of;
-use super::transport::{decode_percent_once, hex_byte};
-use super::{Context, Outcome, Signature, Subject};
+use super::{Context, Outcome, Subject};
 use crate::diagnosis::{Check, SkipReason};
 use crate::finding::{Change, Finding, Mistake};
-use crate::keyring::Secret;
 use crate::token::{Field, SIGNATURE_CHARS};
 
-/// How many other secrets of the key ring are tried on a signature that does not fit. With more, the rest goes untried
-/// and the finding stays `signature_invalid`.
-pub const OTHER_SECRETS_MAX: usize = 256;
+/// Length of an HS256 signature in bytes.
+const SIGNATURE_BYTES: usize = 32;
 
-/// Installs the cryptography once a process. [`check`] and [`fits`] do it themselves; `main` may do it first.
+/// What is known of a signature that was checked. The same token and key ring give the same, so it may be remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// It fits the key's secret.
+    Good,
+    /// It was made with another secret, the key ring's guess of this number (none for what stands in the token itself).
+    Mistaken(Mistake, Option<usize>),
+    /// It fits but for the case of its letters.
+    CaseChanged,
+    /// It does not fit, and nothing explains it.
+    Unproved {
+        /// Every guess was tried.
+        tried_all: bool,
+    },
+    /// The key's secret is not known, and no guess fits: it may be good.
+    Unchecked {
+        /// Every guess was tried.
+        tried_all: bool,
+    },
+}
+
+impl Signed {
+    /// Says whether it is known not to fit.
+    pub const fn is_bad(&self) -> bool {
+        match self {
+            Self::Mistaken(..) | Self::CaseChanged | Self::Unproved { .. } => true,
+            Self::Good | Self::Unchecked { .. } => false,
+        }
+    }
+
+    /// Says whether looking once more may find more.
+    const fn is_partial(&self) -> bool {
+        matches!(self, Self::Unproved { tried_all: false } | Self::Unchecked { tried_all: false })
+    }
+}
+
+/// Installs the cryptography once a process. Checks do it themselves; `main` may do it first.
 pub fn prepare() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
@@ -52,27 +87,39 @@ pub(super) fn check(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut 
         // It is not known which key was meant.
         return outcome.skip(Check::Signature, SkipReason::NoClaim);
     }
-    if fits(subject, context) {
-        outcome.signature = Signature::Good;
-        return;
-    }
-    let key = context.keyring.key(iss);
-    let own = key.and_then(|key| key.secret.as_ref());
-    let found = own
-        .and_then(|secret| altered(subject, secret))
-        .or_else(|| another(subject, context, iss))
-        .or_else(|| constant(subject));
-    let finding = match (found, key, own) {
-        (Some(mistake), ..) => Finding::WrongSecret { key_sid: iss.to_owned(), mistake },
-        (None, None, _) => return outcome.skip(Check::Signature, SkipReason::UnknownKey),
-        (None, Some(_), None) => return outcome.skip(Check::Signature, SkipReason::NoSecret),
-        (None, Some(_), Some(secret)) if has_other_case(subject, secret) => {
-            Finding::Tampered { changes: vec![Change::Case] }
-        }
-        (None, Some(key), Some(_)) => Finding::SignatureInvalid { key_sid: key.sid.clone(), all_of_recent: 0 },
+    let signed = match context.known_signature.filter(|known| !known.is_partial()) {
+        Some(known) => known.clone(),
+        None if fits(subject, context) => Signed::Good,
+        None => explain(subject, context, iss),
     };
-    outcome.signature = Signature::Bad;
-    outcome.find(finding);
+    say(&signed, iss, context, outcome);
+    outcome.signature = Some(signed);
+}
+
+fn say(signed: &Signed, iss: &str, context: &Context<'_>, outcome: &mut Outcome) {
+    match signed {
+        Signed::Good => {}
+        Signed::Mistaken(mistake, _) => {
+            outcome.find(Finding::WrongSecret { key_sid: iss.to_owned(), mistake: mistake.clone() });
+        }
+        Signed::CaseChanged => outcome.find(Finding::Tampered { changes: vec![Change::Case] }),
+        Signed::Unproved { tried_all } => {
+            skip_guesses(*tried_all, outcome);
+            let key_sid = iss.to_owned();
+            outcome.find(Finding::SignatureInvalid { key_sid, tried_all: *tried_all, history: None });
+        }
+        Signed::Unchecked { tried_all } => {
+            skip_guesses(*tried_all, outcome);
+            let is_known = context.keyring.key(iss).is_some();
+            outcome.skip(Check::Signature, if is_known { SkipReason::NoSecret } else { SkipReason::UnknownKey });
+        }
+    }
+}
+
+fn skip_guesses(tried_all: bool, outcome: &mut Outcome) {
+    if !tried_all {
+        outcome.skip(Check::SecretMistake, SkipReason::Limit);
+    }
 }
 
 fn is_signed_with(subject: &Subject<'_>, key: &DecodingKey) -> bool {
@@ -81,106 +128,60 @@ fn is_signed_with(subject: &Subject<'_>, key: &DecodingKey) -> bool {
     signature.is_some_and(|text| verify(text, subject.message, key, Algorithm::HS256).unwrap_or(false))
 }
 
-fn is_signed_with_bytes(subject: &Subject<'_>, secret: &[u8]) -> bool {
-    is_signed_with(subject, &DecodingKey::from_secret(secret))
-}
-
-/// What happens to a secret on its way into a token server.
-type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
-
-const ALTERATIONS: [(&str, Alteration); 21] = [
-    ("with a newline after it", |s| Some([s, b"\n"].concat())),
-    ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
-    ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
-    ("with a space after it", |s| Some([s, b" "].concat())),
-    ("with a space before it", |s| Some([b" ", s].concat())),
-    ("with a tab after it", |s| Some([s, b"\t"].concat())),
-    ("with spaces around it", |s| Some([b" ", s, b" "].concat())),
-    ("with `\\n` (a backslash and a letter) after it", |s| Some([s, b"\\n"].concat())),
-    ("with a zero byte after it", |s| Some([s, b"\0"].concat())),
-    ("in double quotes", |s| Some([b"\"", s, b"\""].concat())),
-    ("in single quotes", |s| Some([b"'", s, b"'"].concat())),
-    ("with a semicolon after it", |s| Some([s, b";"].concat())),
-    ("with a comma after it", |s| Some([s, b","].concat())),
-    ("with a byte order mark before it", |s| Some([b"\xef\xbb\xbf", s].concat())),
-    ("in lower case", |s| Some(s.to_ascii_lowercase())),
-    ("in upper case", |s| Some(s.to_ascii_uppercase())),
-    ("decoded from base64", |s| STANDARD_NO_PAD.decode(without_padding(s)).ok()),
-    ("decoded from base64url", |s| URL_SAFE_NO_PAD.decode(without_padding(s)).ok()),
-    ("encoded in base64", |s| Some(STANDARD.encode(s).into_bytes())),
-    ("decoded from hexadecimal digits", decode_hex),
-    ("percent-decoded", decode_percent_once),
-];
-
-fn without_padding(text: &[u8]) -> &[u8] {
-    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    text.get(..text.len() - padding).unwrap_or(text)
-}
-
-fn altered(subject: &Subject<'_>, secret: &Secret) -> Option<Mistake> {
-    let raw = secret.expose();
-    let trimmed = raw.trim_ascii();
-    let untrimmed = (raw != trimmed && is_signed_with_bytes(subject, raw))
-        .then_some(Mistake::Altered("with the white space that stands around it in the key ring"));
-    let altered = || {
-        ALTERATIONS.iter().find_map(|(how, alter)| {
-            let bytes = Zeroizing::new(alter(trimmed)?);
-            (bytes.as_slice() != trimmed && is_signed_with_bytes(subject, &bytes)).then_some(Mistake::Altered(how))
-        })
+/// Looks for what explains a signature that does not fit.
+fn explain(subject: &Subject<'_>, context: &Context<'_>, iss: &str) -> Signed {
+    let ring = context.keyring;
+    let unexplained = |tried_all| match ring.verifier(iss) {
+        Some(_) => Signed::Unproved { tried_all },
+        None => Signed::Unchecked { tried_all },
     };
-    untrimmed.or_else(altered)
-}
-
-fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
+    let mut decoded = [0; SIGNATURE_BYTES];
+    // What is no base64url of 32 bytes was made with no secret, and of an empty ring nothing is known.
+    let is_decoded = URL_SAFE_NO_PAD.decode_slice(subject.signature, &mut decoded) == Ok(SIGNATURE_BYTES);
+    if !is_decoded || ring.is_empty() {
+        return unexplained(true);
     }
-    pairs.iter().map(|pair| hex_byte(*pair)).collect()
+    let plan = context.attempts.map_or(Plan::default(), |attempts| attempts.plan(iss, ring));
+    let mut guesses = ring.guesses(iss).enumerate();
+    // The mistake that this key made last is the likeliest.
+    let last = plan.first.and_then(|first| ring.guesses(iss).nth(first).map(|guess| (first, guess)));
+    let is_right = |guess: &&crate::keyring::Guess| guess.is_right(subject.message, &decoded);
+    let found = last
+        .filter(|(_, guess)| is_right(guess))
+        .or_else(|| if plan.try_all { guesses.find(|(_, guess)| is_right(guess)) } else { None });
+    if let Some((at, guess)) = found {
+        return Signed::Mistaken(guess.mistake.clone(), Some(at));
+    }
+    if !plan.try_all {
+        return unexplained(false);
+    }
+    if let Some(mistake) = claim(subject, context, iss, &decoded) {
+        return Signed::Mistaken(mistake, None);
+    }
+    if has_other_case(subject, context, iss) {
+        return Signed::CaseChanged;
+    }
+    unexplained(!ring.has_unguessed())
 }
 
-/// Another secret of the ring, with or without a newline.
-fn another(subject: &Subject<'_>, context: &Context<'_>, iss: &str) -> Option<Mistake> {
-    let is_used = |secret: &Secret| {
-        let secret = secret.expose().trim_ascii();
-        is_signed_with_bytes(subject, secret)
-            || is_signed_with_bytes(subject, &Zeroizing::new([secret, b"\n"].concat()))
+/// A SID of the token in the place of the secret, where the key ring does not guess it.
+fn claim(subject: &Subject<'_>, context: &Context<'_>, iss: &str, signature: &[u8]) -> Option<Mistake> {
+    let key = context.keyring.key(iss);
+    let is_used = |sid: &str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, sid.as_bytes());
+        hmac::verify(&key, subject.message, signature).is_ok()
     };
-    let accounts = context.keyring.accounts().iter().filter_map(|a| Some((&a.sid, a.auth_token.as_ref()?)));
-    let keys = context.keyring.keys().iter().filter(|key| key.sid != iss);
-    let keys = keys.filter_map(|key| Some((&key.sid, key.secret.as_ref()?)));
-    accounts
-        .take(OTHER_SECRETS_MAX)
-        .find(|(_, secret)| is_used(secret))
-        .map(|(sid, _)| Mistake::AuthToken(sid.clone()))
-        .or_else(|| {
-            keys.take(OTHER_SECRETS_MAX)
-                .find(|(_, secret)| is_used(secret))
-                .map(|(sid, _)| Mistake::OtherKey(sid.clone()))
-        })
+    if key.is_none_or(|key| key.secret.is_none()) && is_used(iss) {
+        return Some(Mistake::Constant("what stands in `iss`"));
+    }
+    let sub = subject.claims.value(Field::Sub).text()?;
+    let is_guessed = key.is_some_and(|key| key.secret.is_some() && key.account.as_deref() == Some(sub));
+    (!is_guessed && is_used(sub)).then_some(Mistake::Constant("what stands in `sub`"))
 }
 
-/// What stands in for a secret that is not set, or is mixed up with a SID.
-fn constant(subject: &Subject<'_>) -> Option<Mistake> {
-    let claim = |field| subject.claims.value(field).text().unwrap_or_default().as_bytes();
-    let constants: [(&[u8], &'static str); 8] = [
-        (b"", "an empty secret"),
-        (b"undefined", "the word `undefined`"),
-        (b"null", "the word `null`"),
-        (b"None", "the word `None`"),
-        (b"secret", "the word `secret`"),
-        (b"your-256-bit-secret", "the example secret of jwt.io"),
-        (claim(Field::Iss), "what stands in `iss`"),
-        (claim(Field::Sub), "what stands in `sub`"),
-    ];
-    constants
-        .into_iter()
-        .find(|(secret, _)| is_signed_with_bytes(subject, secret))
-        .map(|(_, name)| Mistake::Constant(name))
-}
-
-fn has_other_case(subject: &Subject<'_>, secret: &Secret) -> bool {
-    prepare();
-    sign(subject.message, &EncodingKey::from_secret(secret.expose().trim_ascii()), Algorithm::HS256)
-        .is_ok_and(|signature| signature.as_bytes().eq_ignore_ascii_case(subject.signature))
+fn has_other_case(subject: &Subject<'_>, context: &Context<'_>, iss: &str) -> bool {
+    context
+        .keyring
+        .sign(iss, subject.message)
+        .is_some_and(|tag| URL_SAFE_NO_PAD.encode(tag).as_bytes().eq_ignore_ascii_case(subject.signature))
 }

@@ -98,6 +98,7 @@ pub(super) fn lifetime(subject: &Subject<'_>, _context: &Context<'_>, outcome: &
 fn read(claim: &Claim<'_>) -> Result<i64, TimeFault> {
     let seconds = match claim {
         Claim::Missing => return Err(TimeFault::Missing),
+        Claim::Text(text) if text.parse::<f64>().is_ok_and(f64::is_finite) => return Err(TimeFault::Quoted),
         Claim::Null | Claim::Bool(_) | Claim::Text(_) | Claim::Array | Claim::Object => {
             return Err(TimeFault::NotANumber);
         }

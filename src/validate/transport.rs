@@ -6,6 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use crate::finding::Change;
+use crate::percent;
 use crate::token::{SIGNATURE_CHARS, TOKEN_BYTES_MAX};
 
 /// How often a text may have been percent-encoded.
@@ -61,32 +62,12 @@ fn undo_all(raw: &[u8], white_space: Step) -> Undone {
 }
 
 fn decode_percent(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = decode_percent_once(text)?;
+    let mut decoded = percent::decode(text)?;
     for _ in 1..PERCENT_ROUNDS_MAX {
-        let Some(again) = decode_percent_once(&decoded) else { break };
+        let Some(again) = percent::decode(&decoded) else { break };
         decoded = again;
     }
     Some(decoded)
-}
-
-/// Undoes one percent-encoding; `None` if there is none.
-pub(super) fn decode_percent_once(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let escape = after.split_first_chunk::<2>().filter(|_| *byte == b'%');
-        let value = escape.and_then(|(digits, after)| Some((hex_byte(*digits)?, after)));
-        let (byte, after) = value.unwrap_or((*byte, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    (decoded != text).then_some(decoded)
-}
-
-/// The byte that two hexadecimal digits stand for.
-pub(super) fn hex_byte(digits: [u8; 2]) -> Option<u8> {
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()));
-    Some(high? << 4 | low?)
 }
 
 /// `ZXlK` is `eyJ` in base64.

@@ -21,9 +21,11 @@ async fn every_route_answers_and_refuses_other_methods() {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
         let other = if route.method == "GET" { "POST" } else { "GET" };
-        let answer = request(server.address, other, route.path, "", "").await;
-        assert_eq!((answer.status, answer.header("allow").contains(route.method)), (405, true), "{}", route.path);
-        assert_eq!(answer.error(), "this path takes other methods: see the Allow header");
+        if !ROUTES.iter().any(|also| (also.method, also.path) == (other, route.path)) {
+            let answer = request(server.address, other, route.path, "", "").await;
+            assert_eq!((answer.status, answer.header("allow").contains(route.method)), (405, true), "{}", route.path);
+            assert_eq!(answer.error(), "this path takes other methods: see the Allow header");
+        }
         if route.method == "GET" {
             let answer = request(server.address, "HEAD", route.path, "", "").await;
             assert_eq!((answer.status, answer.body.len()), (200, 0), "HEAD {}", route.path);

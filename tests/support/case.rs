@@ -154,6 +154,18 @@ impl Run {
         Self { log, settings: Settings::default(), keyring, stream }
     }
 
+    /// A whole file that was last written at a given time.
+    pub(crate) fn written_at(log: Vec<u8>, keyring: KeyRing, at: UnixTime) -> Self {
+        let mut run = Self::plain(log, keyring);
+        run.stream.modified = Some(at);
+        run
+    }
+
+    /// Its stream, as one that is followed while it grows.
+    pub(crate) fn live_stream(&self) -> Stream {
+        Stream { whole: false, ..self.stream.clone() }
+    }
+
     pub(crate) fn of(case: &Case) -> Self {
         let mut run = Self::plain(expand(&case.log).into_bytes(), usual_keyring());
         if case.config.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Labels come from closed lists and configured names only.
 
+use crate::ledger::alert::{Name, State};
 use crate::ledger::totals::Source;
 
 use super::{Rows, Scene};
@@ -147,6 +148,29 @@ pub const FAMILIES: &[Family] = &[
         &[],
         "Times that a state, or a part of it, could not be used at a start and was moved aside.",
         |scene, rows| rows.count(&[], scene.view.totals.recoveries),
+    ),
+    gauge(
+        "diag51007_expiry_spike_score",
+        &[],
+        "Evidence that expired tokens are refused more often than usual; 1 and more is a spike.",
+        |scene, rows| rows.add(&[], scene.view.alerts.expiry_score),
+    ),
+    gauge(
+        "diag51007_alert_state",
+        &["alert"],
+        "State of the daemon's own alerts: 0 inactive, 1 pending, 2 firing.",
+        |scene, rows| {
+            for name in Name::ALL {
+                rows.count(
+                    &[name.id()],
+                    scene.view.alerts.state(name).map_or(0, |state| match state {
+                        State::Resolved => 0,
+                        State::Pending => 1,
+                        State::Firing => 2,
+                    }),
+                );
+            }
+        },
     ),
     counter("diag51007_lines_total", &["source"], "Lines read.", |scene, rows| {
         each(scene, |source| rows.count(&[&source.name], source.lines));

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::time::UnixTime;
+use crate::time::{UnixTime, civil_from_days};
 
 /// A text, harmless in elements and in quoted attributes. Control characters, and those that turn the direction of
 /// writing, are replaced: a file name must not rearrange the page.
@@ -54,6 +54,15 @@ impl Display for Grouped {
     }
 }
 
+/// A number of things.
+pub(super) struct Counted(pub(super) u64, pub(super) &'static str);
+
+impl Display for Counted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", Grouped(self.0), self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
 /// A number of bytes, in the unit that suits it.
 pub(super) struct Bytes(pub(super) u64);
 
@@ -91,6 +100,74 @@ impl Display for Ago {
             n => (n / 86_400, "d"),
         };
         if seconds < 0 { write!(f, "{size} {unit} ahead") } else { write!(f, "{size} {unit} ago") }
+    }
+}
+
+/// A length of time, in its two largest units.
+pub(super) struct Lasting(pub(super) i64);
+
+impl Display for Lasting {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.unsigned_abs();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+        match (days, hours, minutes, seconds % 60) {
+            (0, 0, 0, s) => write!(f, "{s} s"),
+            (0, 0, m, 0) => write!(f, "{m} min"),
+            (0, 0, m, s) => write!(f, "{m} min {s} s"),
+            (0, h, 0, _) => write!(f, "{h} h"),
+            (0, h, m, _) => write!(f, "{h} h {m} min"),
+            (d, 0, _, _) => write!(f, "{d} d"),
+            (d, h, _, _) => write!(f, "{d} d {h} h"),
+        }
+    }
+}
+
+/// The time of day in UTC, with the date where it is not today.
+pub(super) struct Clock {
+    pub(super) at: UnixTime,
+    pub(super) now: UnixTime,
+}
+
+impl Display for Clock {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const DAY_MILLIS: i64 = 86_400_000;
+        let (at, now) = (self.at.as_millis(), self.now.as_millis());
+        let (days, seconds) = (at.div_euclid(DAY_MILLIS), at.rem_euclid(DAY_MILLIS) / 1000);
+        if days != now.div_euclid(DAY_MILLIS) {
+            let (year, month, day) = civil_from_days(days.clamp(-719_162, 2_932_896));
+            write!(f, "{year:04}-{month:02}-{day:02} ")?;
+        }
+        write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    }
+}
+
+/// The start and the end of a SID: enough to tell one from another, short enough for a line.
+pub(super) struct ShortSid<'a>(pub(super) &'a str);
+
+impl Display for ShortSid<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.0.get(..4), self.0.len().checked_sub(4).and_then(|at| self.0.get(at..))) {
+            (Some(start), Some(end)) if self.0.len() > 12 => write!(f, "{}…{}", Escaped(start), Escaped(end)),
+            _ => Escaped(self.0).fmt(f),
+        }
+    }
+}
+
+/// A part of a whole, in whole per cent; what is there is never 0, what is missing never 100.
+pub(super) struct Share {
+    pub(super) part: u64,
+    pub(super) all: u64,
+}
+
+impl Display for Share {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (part, all) = (u128::from(self.part), u128::from(self.all));
+        let rounded = (part * 100 + all / 2).checked_div(all).unwrap_or(0);
+        match rounded {
+            0 if part > 0 => f.write_str("&lt;1 %"),
+            100 if part < all => f.write_str("99 %"),
+            n => write!(f, "{n} %"),
+        }
     }
 }
 
@@ -142,6 +219,44 @@ mod tests {
             (-5, "5 s ahead"),
         ] {
             check(Ago { at: now.plus_millis(-seconds * 1000), now }, expected);
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_has_two_units_at_most() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (90, "1 min 30 s"),
+            (3600, "1 h"),
+            (9000, "2 h 30 min"),
+            (86_400, "1 d"),
+            (90_000, "1 d 1 h"),
+        ] {
+            check(Lasting(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let now = UnixTime::from_seconds(1_795_488_219);
+        check(Clock { at: now, now }, "02:43:39");
+        check(Clock { at: now.plus_millis(-86_400_000), now }, "2026-11-23 02:43:39");
+    }
+
+    #[test]
+    fn a_sid_is_shortened_and_a_short_text_is_not() {
+        check(ShortSid("SK00000000000000000000000000000001"), "SK00…0001");
+        check(ShortSid("other"), "other");
+    }
+
+    #[test]
+    fn a_share_is_neither_none_nor_all_unless_it_is() {
+        for (part, all, expected) in
+            [(0, 0, "0 %"), (1, 3, "33 %"), (1, 1000, "&lt;1 %"), (999, 1000, "99 %"), (5, 5, "100 %")]
+        {
+            check(Share { part, all }, expected);
         }
     }
 }

@@ -14,7 +14,13 @@ const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
 type Kept = BTreeMap<String, Vec<u8>>;
 
 fn settings() -> Settings {
-    Settings { rejections_kept: 5, keys: vec!["SKconfigured".to_owned()], keys_max: 3, tokens_max: 8 }
+    Settings {
+        rejections_kept: 5,
+        keys: vec!["SKconfigured".to_owned()],
+        keys_max: 3,
+        tokens_max: 8,
+        ..Settings::default()
+    }
 }
 
 fn sources() -> [Arc<str>; 2] {

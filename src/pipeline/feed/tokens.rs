@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::LazyLock;
 
-use aho_corasick::packed::{Config, Searcher};
 use memchr::{memchr_iter, memmem, memrchr_iter};
 
 use crate::detect::Refusal;
@@ -15,11 +14,12 @@ use crate::pipeline::Settings;
 use crate::pipeline::blocks::{self, Line};
 use crate::product::Product;
 use crate::stamp::Completion;
+use crate::words::Words;
 
 /// Candidates remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
-const TANGLE_MILLIS: u64 = 1000;
+pub(super) const TANGLE_MILLIS: u64 = 1000;
 
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
@@ -73,9 +73,13 @@ impl Tokens {
         settings: &Settings,
     ) {
         let window = settings.window_lines as usize;
-        let head = bytes.get(..upto).unwrap_or_default();
-        let far = memrchr_iter(b'\n', head).nth(window).map_or(0, |at| at + 1);
-        let from = self.indexed.max(far);
+        let is_near = self.indexed > 0 && upto_line.saturating_sub(self.indexed_line) <= window as u64;
+        let from = if is_near {
+            self.indexed
+        } else {
+            let head = bytes.get(..upto).unwrap_or_default();
+            memrchr_iter(b'\n', head).nth(window).map_or(0, |at| at + 1).max(self.indexed)
+        };
         if from >= upto {
             return;
         }
@@ -136,7 +140,12 @@ impl Tokens {
             let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
             likeness == Some(envelope::Likeness::Same)
         });
-        let before = pair::before(&self.candidates, &wanted);
+        let before = if own.is_none() && rejection.first.sent.is_none() {
+            pair::before(&self.candidates, &wanted)
+        } else {
+            None
+        };
+        rejection.is_tangled = !by_id && pair::free_messages(&self.candidates, &wanted, TANGLE_MILLIS) > 1;
         if let Some(candidate) = own.and_then(|at| self.candidates.get_mut(at)) {
             candidate.claimed = true;
             rejection.guessed_own = (!by_id).then_some(candidate.line);
@@ -230,16 +239,15 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
 
 /// The next place that may hold a token or an endpoint.
 fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
-    static SEARCHER: LazyLock<Option<Searcher>> =
-        LazyLock::new(|| Config::new().builder().extend(["eyJ", "oken", "tsock."]).build());
-    let found = SEARCHER.as_ref()?.find(bytes.get(from..)?)?;
-    Some(from + found.start())
+    static NEEDLES: LazyLock<Words> = LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"tsock."]));
+    NEEDLES.next(bytes, from).map(|(at, _, _)| at)
 }
 
 /// The channel of a sighting that an SDK printed.
 pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
+    static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
     let voice = refusal.product == Some(Product::Voice);
-    let is_sdk = refusal.print.is_some() || memmem::find(text, b"Twilsock").is_some();
+    let is_sdk = refusal.print.is_some() || TWILSOCK.find(text).is_some();
     is_sdk.then_some(if voice { Channel::Voice } else { Channel::Twilsock })
 }
 
@@ -258,20 +266,30 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
 }
 
-/// The ids of objects that node prints: `id: 'c185…'`.
+/// The value behind the word `jti`: `SK` with 32 digits, a hyphen and a time.
+fn jti(text: &[u8]) -> Option<&[u8]> {
+    let start = text.iter().take(8).position(|byte| *byte == b'S')?;
+    let value = text.get(start..)?;
+    let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
+    (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
+}
+
+/// The ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
+/// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
-    if let Some(at) = memmem::find(text, b" id: '") {
-        let value = text.get(at + 6..).unwrap_or_default();
-        let end = value.iter().position(|byte| *byte == b'\'').unwrap_or(0);
-        let id = value.get(..end).unwrap_or_default();
-        if id.len() >= 32 {
-            ids.note(Id::Request, id);
+    static KEYS: LazyLock<Words> = LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti"]));
+    let mut from = 0;
+    while let Some((_, end, key)) = KEYS.next(text, from) {
+        from = end;
+        let value = text.get(end..).unwrap_or_default();
+        if key == 2 {
+            if let Some(jti) = jti(value) {
+                ids.note(Id::Token, jti);
+            }
+            continue;
         }
-    }
-    if let Some(at) = memmem::find(text, b"{\"id\":\"") {
-        let value = text.get(at + 7..).unwrap_or_default();
-        let end = value.iter().position(|byte| *byte == b'"').unwrap_or(0);
-        let id = value.get(..end).unwrap_or_default();
+        let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
+        let id = value.get(..length).unwrap_or_default();
         if id.len() >= 32 {
             ids.note(Id::Request, id);
         }
@@ -280,7 +298,8 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
 
 /// The region in an endpoint's name: `tsock.us1.twilio.com`.
 pub(super) fn region(text: &[u8]) -> Option<String> {
-    let at = memmem::find(text, b"tsock.")?;
+    static ENDPOINT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"tsock."));
+    let at = ENDPOINT.find(text)?;
     let name = text.get(at + 6..)?;
     let end = memmem::find(name.get(..24).unwrap_or(name), b".twilio.com")?;
     let region = name.get(..end)?;

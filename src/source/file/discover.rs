@@ -1,6 +1,7 @@
 //! Which files there are: the scan of the patterns, and what a notification means for it.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use super::archive;
 use super::disk;
 use super::glob::{FOLDERS_MAX, Met};
+use super::kin;
+use super::rotate::source_of;
 use super::tail::{SlotId, Tailer};
 use crate::source::{Failure, Health};
 
@@ -60,27 +63,21 @@ impl Tailer {
         ended.saturating_add(pause)
     }
 
-    pub(super) fn scan_at_start(&mut self) {
-        self.scan_when(When::Start);
-        self.report_caught_up();
-    }
-
     pub(super) fn scan(&mut self) {
-        self.scan_when(When::Later);
-    }
-
-    fn scan_when(&mut self, when: When) {
         let began = self.now();
         self.scans.wanted = false;
+        self.end_lost_pipes();
         for index in 0..self.sources.len() {
             if self.wake.is_stopped() {
                 return;
             }
-            self.scan_source(index, when);
+            let fresh = self.sources.get_mut(index).is_some_and(|source| std::mem::take(&mut source.fresh));
+            self.scan_source(index, if fresh { When::Start } else { When::Later });
         }
         let ended = self.now();
         self.scans.took = ended.saturating_sub(began);
         self.scans.ended = Some(ended);
+        self.report_caught_up();
     }
 
     fn scan_source(&mut self, index: usize, when: When) {
@@ -89,6 +86,7 @@ impl Tailer {
             return;
         };
         let (mut files, mut failures, now) = (0_usize, 0_usize, self.now());
+        let mut rotated = Vec::new();
         patterns.walk(&mut |met| match met {
             Met::Folder(folder) => {
                 self.complaints.settle(folder);
@@ -97,8 +95,16 @@ impl Tailer {
                     self.complaints.say(now, &name, Path::new("inotify"), Failure::Watch, || message);
                 }
             }
+            // After the file from which it may have been copied.
+            Met::File(path) if when == When::Start && kin::bases(path).iter().any(|base| base.exists()) => {
+                rotated.push(path.to_owned());
+            }
             Met::File(path) => {
-                files += usize::from(self.consider_when(index, path, when));
+                let follows = self.consider_when(index, path, when);
+                files += usize::from(follows);
+                if follows && when == When::Start {
+                    self.open_since(index, path);
+                }
             }
             Met::Missing(path) => {
                 failures += 1;
@@ -119,6 +125,11 @@ impl Tailer {
                 });
             }
         });
+        // Those that are known before those that may be copies of them.
+        rotated.sort_by_cached_key(|path| !self.is_known(path));
+        for path in rotated {
+            files += usize::from(self.consider_when(index, &path, when));
+        }
         let up = files > 0 || failures == 0;
         if let Some(source) = self.sources.get_mut(index).filter(|source| source.up != Some(up)) {
             source.up = Some(up);
@@ -131,17 +142,13 @@ impl Tailer {
         if structural && self.folders.forget_if_replaced(real) {
             self.scans.wanted = true;
         }
-        let mut paths = self.folders.spellings(real);
-        if !paths.iter().any(|path| path == real) {
-            paths.push(real.to_owned());
-        }
-        for path in paths {
+        for path in self.spelled(real) {
             if let Some(id) = self.by_path.get(&path).copied() {
                 self.queue_first(id);
-            } else if structural {
-                let source = self.sources.iter().position(|source| source.patterns.matches(&path));
-                if let Some(source) = source {
-                    self.consider(source, &path);
+            } else if structural || self.rotations.is_held(&path) {
+                match source_of(&self.sources, &path) {
+                    Some(source) => self.consider(source, &path),
+                    None => self.notice_copy(&path),
                 }
                 if path.is_dir() {
                     self.scans.wanted = true;
@@ -169,6 +176,9 @@ impl Tailer {
                 return false;
             }
         };
+        if metadata.file_type().is_fifo() {
+            return self.open_pipe(source, path, disk::seen(&metadata).identity);
+        }
         if !metadata.is_file() {
             if !metadata.is_dir() {
                 self.complain_kind(source, path);
@@ -262,7 +272,7 @@ impl Tailer {
         if let Some(source) = self.sources.get(source) {
             self.complaints.say(now, &source.name, path, Failure::Read, || {
                 format!(
-                    "Expected a regular file at {0}, but found a pipe, socket or device, which is not read. Leave it out \
+                    "Expected a regular file at {0}, but found a socket or device, which is not read. Leave it out \
                      with `exclude = [\"{0}\"]`.",
                     path.display()
                 )

@@ -6,13 +6,16 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::follow::{FINGERPRINT_BYTES, Fingerprint, Identity, Seen};
 use crate::time::UnixTime;
 
 /// Bytes read at a time, into one buffer for all files: a compromise between system calls and the processor's cache.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
+
+/// How far apart two modification times may be and still be noted as one, with much to spare.
+const MODIFIED_STEP_NANOS: i64 = 50_000_000;
 
 /// The one buffer: the file's head, then the bytes just before the offset, then the new bytes.
 pub(super) struct Block {
@@ -27,6 +30,8 @@ pub(super) struct Look {
     pub(super) seen: Seen,
     /// Modification time in nanoseconds, to notice a change that leaves the length as it is.
     pub(super) modified: i64,
+    /// It has no name anywhere.
+    pub(super) is_deleted: bool,
 }
 
 impl Block {
@@ -38,11 +43,11 @@ impl Block {
     /// still what it was: both come from one read, so that no truncation can fall between proof and bytes.
     pub(super) fn look(&mut self, file: &File, offset: u64, modified_before: i64) -> io::Result<Look> {
         let metadata = file.metadata()?;
-        let modified = modified_nanos(&metadata);
+        let (modified, is_deleted) = (trusted(modified_nanos(&metadata)), metadata.nlink() == 0);
         let mut seen = seen(&metadata);
         self.new = (0, 0);
         if seen.length < offset || (seen.length == offset && modified == modified_before) {
-            return Ok(Look { seen, modified });
+            return Ok(Look { seen, modified, is_deleted });
         }
         let span = Fingerprint::span(offset);
         let head = self.head.get_mut(..span).unwrap_or_default();
@@ -54,13 +59,13 @@ impl Block {
         let read_to = start.saturating_add(length as u64);
         if head_length < span || read_to < offset {
             seen.length = read_to.min(offset.saturating_sub(1));
-            return Ok(Look { seen, modified });
+            return Ok(Look { seen, modified, is_deleted });
         }
         let full = length == self.bytes.len();
         seen.length = if full { seen.length.max(read_to) } else { read_to };
         seen.before = Some(self.fingerprint(offset, span, span));
         self.new = (span, length);
-        Ok(Look { seen, modified })
+        Ok(Look { seen, modified, is_deleted })
     }
 
     /// The new bytes.
@@ -121,8 +126,18 @@ pub(super) fn modified(metadata: &Metadata) -> UnixTime {
     UnixTime::from_millis(metadata.mtime().saturating_mul(1000).saturating_add(metadata.mtime_nsec() / 1_000_000))
 }
 
-fn modified_nanos(metadata: &Metadata) -> i64 {
+/// The modification time, in nanoseconds since 1970.
+pub(super) fn modified_nanos(metadata: &Metadata) -> i64 {
     metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec())
+}
+
+/// The modification time, unless it is so new that a further change could leave it as it is: then none, so that the
+/// next look reads.
+#[expect(clippy::disallowed_methods, reason = "an edge: compared with the file system's times")]
+fn trusted(modified: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    if modified.saturating_add(MODIFIED_STEP_NANOS) > now { i64::MIN } else { modified }
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -19,6 +19,8 @@ pub(super) const FOLDERS_MAX: usize = 16_384;
 pub(super) struct Patterns {
     includes: Vec<Include>,
     excludes: Vec<Exclude>,
+    /// As they were written.
+    texts: (Vec<String>, Vec<String>),
 }
 
 struct Include {
@@ -59,7 +61,12 @@ impl Patterns {
     pub(super) fn new(include: &[String], exclude: &[String]) -> Result<Self, FileSourceError> {
         let includes = include.iter().map(|text| Include::new(text)).collect::<Result<_, _>>()?;
         let excludes = exclude.iter().map(|text| Exclude::new(text)).collect::<Result<_, _>>()?;
-        Ok(Self { includes, excludes })
+        Ok(Self { includes, excludes, texts: (include.to_vec(), exclude.to_vec()) })
+    }
+
+    /// Whether both were written the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.texts == other.texts
     }
 
     /// Whether a file at this path belongs to the source.

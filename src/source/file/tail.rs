@@ -18,6 +18,9 @@ use super::discover::Scans;
 use super::disk::{BLOCK_BYTES, Block};
 use super::follow::Identity;
 use super::glob::Patterns;
+use super::pipe::Pipe;
+use super::room;
+use super::rotate::Rotations;
 use super::turn::{Live, Positions};
 use super::unpack::Archive;
 use super::watch::{Folders, Wake};
@@ -56,6 +59,8 @@ pub(super) struct Source {
     pub(super) backlog: usize,
     pub(super) caught_up: bool,
     pub(super) up: Option<bool>,
+    /// Its patterns were never scanned: what is found then is backlog.
+    pub(super) fresh: bool,
 }
 
 /// One file.
@@ -76,6 +81,14 @@ pub(super) struct Label {
     /// The length at start, until so much is read.
     pub(super) backlog: Option<u64>,
     pub(super) behind_since: Option<Duration>,
+    /// Where a file lies that was found under no name of the config.
+    pub(super) left_at: Option<PathBuf>,
+}
+
+impl Label {
+    pub(super) const fn new(source: usize, identity: Identity, backlog: Option<u64>) -> Self {
+        Self { source, identity, names: Vec::new(), alias: None, backlog, behind_since: None, left_at: None }
+    }
 }
 
 pub(super) enum Body {
@@ -114,6 +127,10 @@ pub(super) struct Tailer {
     patrol_due: Duration,
     progress_due: Duration,
     pub(super) scans: Scans,
+    pub(super) rotations: Rotations,
+    pub(super) pipes: BTreeMap<PathBuf, Pipe>,
+    /// Most files open at a time.
+    pub(super) open_max: usize,
 }
 
 impl Tailer {
@@ -146,6 +163,9 @@ impl Tailer {
             patrol_due: Duration::ZERO,
             progress_due: Duration::ZERO,
             scans: Scans::default(),
+            rotations: Rotations::default(),
+            pipes: BTreeMap::new(),
+            open_max: room::open_max(),
         }
     }
 
@@ -155,8 +175,11 @@ impl Tailer {
 
     /// Follows until the stop.
     pub(super) fn run(mut self) {
-        self.scan_at_start();
+        self.scan();
         loop {
+            if let Some(id) = self.rotations.copying(self.now()) {
+                self.queue_first(id);
+            }
             let timeout = if self.ready.is_empty() {
                 self.sink.pause();
                 self.until_due()
@@ -172,11 +195,18 @@ impl Tailer {
                 self.scans.wanted = true;
                 self.queue_all();
             }
+            if let Some(sources) = pending.sources {
+                self.replace_sources(sources);
+            }
             for (path, structural) in pending.paths {
                 self.notice(&path, structural);
             }
+            for (from, to) in pending.moves {
+                self.moved(&from, &to);
+            }
             self.do_due(began);
             self.round(began);
+            self.open_unproven();
             if woken && self.ready.is_empty() {
                 self.wake.rest((began + ROUND_LEAST).saturating_sub(self.now()));
             }
@@ -209,6 +239,9 @@ impl Tailer {
             self.scan();
         }
         if now >= self.patrol_due {
+            if self.folders.has_remote() {
+                self.queue_remote();
+            }
             if self.folders.is_polling() {
                 self.queue_all();
                 self.patrol_due = now + POLL;
@@ -220,7 +253,7 @@ impl Tailer {
                 for id in next {
                     self.queue(id);
                 }
-                self.patrol_due = now + PATROL;
+                self.patrol_due = now + if self.folders.has_remote() { POLL } else { PATROL };
             }
         }
         if now >= self.progress_due {
@@ -232,6 +265,16 @@ impl Tailer {
     fn queue_all(&mut self) {
         let all: Vec<SlotId> = self.slots.keys().copied().collect();
         for id in all {
+            self.queue(id);
+        }
+    }
+
+    /// Queues the files of which the system may not tell that they changed.
+    fn queue_remote(&mut self) {
+        let is_remote =
+            |slot: &Slot| slot.label.names.iter().chain(&slot.label.alias).any(|name| self.folders.is_remote(name));
+        let remote: Vec<SlotId> = self.slots.iter().filter(|(_, slot)| is_remote(slot)).map(|(id, _)| *id).collect();
+        for id in remote {
             self.queue(id);
         }
     }
@@ -279,6 +322,7 @@ impl Tailer {
             None => self.timed.remove(&id),
         };
         let (source, more) = (slot.label.source, matches!(turn, Turn::More));
+        let (alias, identity) = (slot.label.alias.clone(), slot.label.identity);
         let reached = slot.take_backlog(more);
         self.slots.insert(id, slot);
         if reached {
@@ -292,6 +336,7 @@ impl Tailer {
                         self.by_path.remove(&path);
                     }
                     self.consider(source, &path);
+                    self.open_between(source, &path, alias.as_deref(), identity);
                 }
             }
             Turn::Idle | Turn::Closed => {}
@@ -345,6 +390,7 @@ impl Tailer {
 
     /// Takes leave of all streams: they go on in the next run, from where they are.
     fn finish(mut self) {
+        self.end_pipes();
         while let Some((_, slot)) = self.slots.pop_first() {
             let stream = match &slot.body {
                 Body::Live(live) => Some(live.stream()),
@@ -372,15 +418,19 @@ impl Body {
 impl Slot {
     /// Whether a file of the start has just been read to where it ended then.
     fn take_backlog(&mut self, more: bool) -> bool {
-        let offset = match &self.body {
-            Body::Live(live) => live.offset(),
-            Body::Archive(_) => 0,
-        };
+        let offset = self.offset();
         let reached = self.label.backlog.is_some_and(|target| !more || offset >= target) && !self.body.is_waiting();
         if reached {
             self.label.backlog = None;
         }
         reached
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        match &self.body {
+            Body::Live(live) => live.offset(),
+            Body::Archive(_) => 0,
+        }
     }
 
     fn unread(&self) -> u64 {
@@ -392,65 +442,6 @@ impl Slot {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Condvar, Mutex};
-
-    use super::*;
-    use crate::pipeline::{Stream, StreamId};
-
-    #[derive(Default)]
-    struct Bytes(Mutex<Vec<u8>>, Condvar);
-
-    impl Sink for Bytes {
-        fn pause(&self) {}
-
-        fn open(&self, _: Stream) -> StreamId {
-            StreamId(0)
-        }
-        fn push(&self, _: StreamId, chunk: &[u8]) {
-            self.0.lock().unwrap().extend_from_slice(chunk);
-            self.1.notify_all();
-        }
-        fn end_line(&self, _: StreamId) {}
-        fn finish(&self, _: StreamId) {}
-        fn report(&self, _: &str, _: Health) {}
-    }
-
-    impl Bytes {
-        fn wait(&self, expected: &[u8]) {
-            let guard = self.0.lock().unwrap();
-            let less = |bytes: &mut Vec<u8>| bytes.len() < expected.len();
-            let (bytes, _) = self.1.wait_timeout_while(guard, Duration::from_secs(60), less).unwrap();
-            assert_eq!(*bytes, expected);
-        }
-    }
-
-    #[test]
-    fn without_notifications_files_are_polled() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (folder.path().join("a.log"), folder.path().join("b.log"));
-        std::fs::write(&first, "one\n").unwrap();
-        let include = folder.path().join("*.log").to_str().unwrap().to_owned();
-        let source = Source {
-            name: "app".into(),
-            timezone: "UTC".into(),
-            start: Start::Beginning,
-            patterns: Arc::new(Patterns::new(&[include], &[]).unwrap()),
-            backlog: 0,
-            caught_up: false,
-            up: None,
-        };
-        let (bytes, wake) = (Arc::new(Bytes::default()), Arc::new(Wake::default()));
-        let mut tailer = Tailer::new(vec![source], Arc::clone(&bytes) as _, Arc::clone(&wake));
-        tailer.folders = Folders::polled();
-        let thread = std::thread::spawn(move || tailer.run());
-        bytes.wait(b"one\n");
-        let mut file = std::fs::OpenOptions::new().append(true).open(&first).unwrap();
-        std::io::Write::write_all(&mut file, b"two\n").unwrap();
-        bytes.wait(b"one\ntwo\n");
-        std::fs::write(&second, "three\n").unwrap();
-        bytes.wait(b"one\ntwo\nthree\n");
-        wake.stop();
-        thread.join().unwrap();
-    }
-}
+mod model;
+#[cfg(test)]
+mod tests;

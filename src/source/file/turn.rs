@@ -5,11 +5,13 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Start;
 use super::archive;
 use super::disk;
 use super::follow::{Follower, Identity, Position, Seen, Step};
+use super::kin;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Failure, Health, Mark, Opened, Rotation};
@@ -19,11 +21,14 @@ const POSITIONS_MAX: usize = 10_000;
 
 /// A file that is followed as it grows.
 pub(super) struct Live {
-    file: File,
+    /// None while it is closed because the system allows no more open files.
+    file: Option<File>,
     follower: Follower,
     stream: StreamId,
     /// Modification time at the last look.
     modified: i64,
+    /// When it was read last.
+    used: Duration,
 }
 
 /// Where closed files were read up to; the oldest are forgotten first.
@@ -55,17 +60,40 @@ impl Positions {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_identity.is_empty()
+    }
+
+    /// Whether something was read of a file of this identity, be it this one or one that was cut since.
+    pub(super) fn knows(&self, identity: &Identity) -> bool {
+        self.by_identity.contains_key(identity)
+    }
+
+    pub(super) fn get(&self, identity: &Identity) -> Option<Position> {
+        self.by_identity.get(identity).map(|mark| mark.position)
+    }
+
+    #[cfg(test)]
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.by_identity.values()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
+        self.by_identity.values().map(|mark| &mark.position)
+    }
+
     /// The position of a file, if the open file is still the one that was read.
     pub(super) fn of(&self, identity: Identity, file: &File, length: u64) -> io::Result<Option<Mark>> {
         let Some(mark) = self.by_identity.get(&identity) else { return Ok(None) };
         let before = disk::fingerprint_at(file, mark.position.offset)?;
         Ok(mark.position.fits(&Seen { identity, length, before }).then_some(*mark))
     }
+}
 
-    /// Whether something was read of a file of this identity, be it this one or one that was cut since.
-    fn knows(&self, identity: Identity) -> bool {
-        self.by_identity.contains_key(&identity)
-    }
+/// The position of a file at another offset: what the last run had not settled is read again.
+pub(super) fn moved_to(file: &File, position: Position, offset: u64) -> Position {
+    let fingerprint = disk::fingerprint_at(file, offset).ok().flatten().filter(|_| offset != position.offset);
+    fingerprint.map_or(position, |fingerprint| Position { offset, fingerprint, ..position })
 }
 
 impl Live {
@@ -77,12 +105,38 @@ impl Live {
         self.follower.position().map_or(0, |position| position.offset)
     }
 
+    pub(super) const fn position(&self) -> Option<Position> {
+        self.follower.position()
+    }
+
+    pub(super) const fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    pub(super) const fn used(&self) -> Duration {
+        self.used
+    }
+
+    /// Whether what `stat` says is what was seen when all was read.
+    pub(super) fn is_unchanged(&self, metadata: &Metadata) -> bool {
+        metadata.len() == self.offset() && disk::modified_nanos(metadata) == self.modified
+    }
+
+    pub(super) fn reopened(&mut self, file: File) {
+        self.file = Some(file);
+    }
+
+    /// Closes the file but goes on following it.
+    pub(super) fn release(&mut self) {
+        self.file = None;
+    }
+
     /// Bytes known but not yet read; at start up to `backlog`, before the first look.
     pub(super) fn unread(&self, backlog: Option<u64>) -> u64 {
         self.follower.unread().max(backlog.unwrap_or(0).saturating_sub(self.offset()))
     }
 
-    pub(super) fn due(&self) -> Option<std::time::Duration> {
+    pub(super) fn due(&self) -> Option<Duration> {
         self.follower.due()
     }
 }
@@ -90,37 +144,40 @@ impl Live {
 impl Tailer {
     /// Opens a file and begins to follow it.
     pub(super) fn open_live(&mut self, source: usize, path: &Path, at_start: bool) -> io::Result<()> {
+        self.make_room();
         let file = disk::open(path)?;
         let metadata = file.metadata()?;
         let seen = disk::seen(&metadata);
-        if !metadata.is_file() || self.by_identity.contains_key(&seen.identity) {
+        if !metadata.is_file() || self.by_identity.contains_key(&seen.identity) || self.holds(path, &file, &seen) {
             // Replaced since it was looked at: the notification of that brings it here again.
             return Ok(());
         }
         let from_end = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
-        let from_end = from_end && !self.positions.knows(seen.identity);
-        let position = match self.positions.of(seen.identity, &file, seen.length)? {
-            Some(mark) => mark.position,
+        let from_end = from_end && !self.positions.knows(&seen.identity);
+        let known = self.positions.of(seen.identity, &file, seen.length)?.map(|mark| mark.position);
+        if known.is_none_or(|known| known.offset == 0) {
+            let base = kin::bases(path).into_iter().find(|base| base.exists());
+            self.finish_since(source, path, base.as_deref().unwrap_or(path), seen.identity);
+        }
+        let position = match known {
+            Some(position) => position,
             None => match disk::fingerprint_at(&file, seen.length)?.filter(|_| from_end) {
                 Some(fingerprint) => Position { identity: seen.identity, offset: seen.length, fingerprint },
                 None => Position::start(seen.identity),
             },
         };
-        let (mut follower, now) = (Follower::new(), self.now());
-        if follower.step(now, None, Some(seen)) != Step::Open {
-            return Ok(());
-        }
         let Opened { id: stream, offset } = self.open_stream(source, path, &metadata, Mark::plain(position), false);
-        // What the last run had not settled is read again.
-        let position = match disk::fingerprint_at(&file, offset)?.filter(|_| offset != position.offset) {
-            Some(fingerprint) => Position { offset, fingerprint, ..position },
-            None => position,
-        };
-        follower.opened(now, position);
+        let position = moved_to(&file, position, offset);
         let backlog = at_start.then_some(seen.length);
-        let body = Body::Live(Live { file, follower, stream, modified: i64::MIN });
+        let body = Body::Live(self.live(file, position, stream));
         self.add(source, path, seen.identity, backlog, body);
         Ok(())
+    }
+
+    pub(super) fn live(&self, file: File, position: Position, stream: StreamId) -> Live {
+        let (mut follower, used) = (Follower::new(), self.now());
+        follower.opened(used, position);
+        Live { file: Some(file), follower, stream, modified: i64::MIN, used }
     }
 
     pub(super) fn open_stream(
@@ -140,18 +197,9 @@ impl Tailer {
         self.sink.open_file(Stream { source: name, path, modified, timezone, offset, whole }, mark)
     }
 
-    /// Enters a file and queues it.
+    /// Enters a file under its name and queues it.
     pub(super) fn add(&mut self, source: usize, path: &Path, identity: Identity, backlog: Option<u64>, body: Body) {
-        let id = self.next_slot;
-        self.next_slot = self.next_slot.wrapping_add(1);
-        if backlog.is_some()
-            && let Some(source) = self.sources.get_mut(source)
-        {
-            source.backlog += 1;
-        }
-        let label = Label { source, identity, names: Vec::new(), alias: None, backlog, behind_since: None };
-        self.slots.insert(id, Slot { label, body, queued: false });
-        self.by_identity.insert(identity, id);
+        let id = self.enter(source, identity, backlog, body);
         self.name(id, path);
         // A new file goes before a backlog.
         if backlog.is_none() {
@@ -159,25 +207,53 @@ impl Tailer {
         }
     }
 
+    /// Enters a file that has no name yet.
+    pub(super) fn enter(&mut self, source: usize, identity: Identity, backlog: Option<u64>, body: Body) -> SlotId {
+        let id = self.next_slot;
+        self.next_slot = self.next_slot.wrapping_add(1);
+        if backlog.is_some()
+            && let Some(source) = self.sources.get_mut(source)
+        {
+            source.backlog += 1;
+        }
+        let label = Label::new(source, identity, backlog);
+        self.slots.insert(id, Slot { label, body, queued: false });
+        self.by_identity.insert(identity, id);
+        id
+    }
+
     /// Looks, and does what the follower says, until the file is read or its turn is over.
     pub(super) fn turn_live(&mut self, label: &mut Label, live: &mut Live) -> Turn {
         let mut read = 0;
         while read < TURN_BYTES {
             let offset = live.offset();
-            let look = match self.block.look(&live.file, offset, live.modified) {
+            let (own, other) = find_names(label);
+            if live.file.is_none() {
+                match self.reopen(label, live, own) {
+                    Ok(true) => {}
+                    Ok(false) if own.is_none() && other.is_none() => return Turn::Closed,
+                    Ok(false) if own.is_none() => return Turn::Left(self.leave(label)),
+                    Ok(false) => return Turn::Idle,
+                    Err(error) => return self.fail_open(label, &error),
+                }
+            }
+            let Some(file) = &live.file else { return Turn::Idle };
+            let look = match self.block.look(file, offset, live.modified) {
                 Ok(look) => look,
                 Err(error) => return self.fail_read(label, &error),
             };
-            live.modified = look.modified;
-            let (own, other) = find_names(label);
-            let now = self.now();
-            match live.follower.step(now, Some(look.seen), own.or(other)) {
+            (live.modified, live.used) = (look.modified, self.now());
+            if look.is_deleted {
+                live.follower.deleted();
+            }
+            let (before, length) = (live.follower.position(), live.follower.length());
+            match live.follower.step(live.used, Some(look.seen), own.or(other)) {
                 Step::Read(_) => {
                     let bytes = self.block.new_bytes();
                     let Some(last) = bytes.last() else { return Turn::Idle };
                     let (open_line, length) = (*last != b'\n', bytes.len());
                     let fingerprint = self.block.fingerprint_after(offset.saturating_add(length as u64));
-                    live.follower.read(now, length as u64, fingerprint, open_line);
+                    live.follower.read(live.used, length as u64, fingerprint, open_line);
                     let position = live.follower.position().unwrap_or(Position::start(label.identity));
                     self.sink.push_file(live.stream, self.block.new_bytes(), Mark::plain(position));
                     read += length;
@@ -185,7 +261,7 @@ impl Tailer {
                         return Turn::More;
                     }
                 }
-                Step::Rewind { lost } => self.rewind(label, live, lost),
+                Step::Rewind { .. } => self.rewind(label, live, before, length),
                 Step::EndLine => self.sink.end_line(live.stream),
                 Step::Leave => return Turn::Left(self.leave(label)),
                 Step::Wait if own.is_some() && label.names.len() > 1 => return Turn::Left(self.leave(label)),
@@ -196,15 +272,19 @@ impl Tailer {
         Turn::More
     }
 
-    fn rewind(&mut self, label: &Label, live: &mut Live, lost: u64) {
+    fn rewind(&mut self, label: &Label, live: &mut Live, before: Option<Position>, length: u64) {
         self.report(label.source, Health::Rotated(Rotation::Truncate));
-        if lost > 0 {
-            self.report(label.source, Health::Lost(lost));
+        let goes_on = before.is_some_and(|before| {
+            let stream = Opened { id: live.stream, offset: before.offset };
+            self.finish_in_copy(label, before, length, stream)
+        });
+        if !goes_on {
+            self.sink.finish(live.stream);
         }
-        self.sink.finish(live.stream);
         live.modified = i64::MIN;
-        let name = label.names.first().or(label.alias.as_ref()).cloned().unwrap_or_default();
-        if let Ok(metadata) = live.file.metadata() {
+        let name = label.names.first().or(label.alias.as_ref()).or(label.left_at.as_ref()).cloned().unwrap_or_default();
+        let metadata = live.file.as_ref().map(File::metadata);
+        if let Some(Ok(metadata)) = metadata {
             let mark = Mark::plain(Position::start(label.identity));
             live.stream = self.open_stream(label.source, &name, &metadata, mark, false).id;
         }
@@ -229,6 +309,14 @@ impl Tailer {
         left
     }
 
+    fn fail_open(&mut self, label: &Label, error: &io::Error) -> Turn {
+        let (now, path) = (self.now(), label.names.first().cloned().unwrap_or_default());
+        if let Some(source) = self.sources.get(label.source) {
+            self.complaints.say_open(now, &source.name, &path, error);
+        }
+        Turn::Idle
+    }
+
     fn fail_read(&mut self, label: &Label, error: &io::Error) -> Turn {
         let (now, path) = (self.now(), label.names.first().cloned().unwrap_or_default());
         if let Some(source) = self.sources.get(label.source) {
@@ -247,7 +335,7 @@ impl Tailer {
             Body::Live(live) => {
                 self.sink.finish(live.stream);
                 if let Some(position) = live.follower.position() {
-                    self.positions.keep(Mark::plain(position));
+                    self.positions.keep(Mark { done: true, ..Mark::plain(position) });
                 }
             }
             Body::Archive(archive) => {

@@ -1,9 +1,10 @@
 //! One turn of one archive (`.gz`, `.zst`): read whole, once, when it is complete.
 //!
 //! An archive that is still being written is waited for. One that was cut and grows later goes on where it stopped.
-//! Deliberately does not know whether an archive was made from a file that was followed.
+//! One that was made from a file that was followed is recognised by its content, before anything is delivered: what was
+//! read of the file is passed over. Content that no known file had is read from its beginning.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +15,12 @@ use super::Start;
 use super::archive::{Whole, WholeError};
 use super::disk::{self, BLOCK_BYTES};
 use super::follow::{Identity, Position};
+use super::kin;
+use super::known::{Extent, Search};
 use super::tail::{Body, Label, TURN_BYTES, Tailer, Turn};
-use super::turn::find_names;
+use super::turn::{Live, find_names};
 use crate::pipeline::StreamId;
-use crate::source::{Failure, Mark};
+use crate::source::{Failure, Mark, Opened};
 
 /// How long an archive must not have been written to before it is read.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
@@ -35,9 +38,17 @@ pub(super) struct Archive {
 enum State {
     /// Looked at again at the time given: it may still be written to.
     Waiting(Duration),
+    /// Unpacked without delivering anything, to find what was read before.
+    Comparing(Box<Comparing>),
     Reading(Box<Reading>),
     /// Read, as a file of the length and position kept.
     Done(Option<Position>),
+}
+
+struct Comparing {
+    whole: Whole,
+    buffer: Vec<u8>,
+    search: Search,
 }
 
 struct Reading {
@@ -49,6 +60,8 @@ struct Reading {
     buffer: Vec<u8>,
     /// Content still to be passed over, because it was delivered before.
     skip: u64,
+    /// Remembers the content, in case that it comes again.
+    content: Search,
 }
 
 impl Archive {
@@ -59,13 +72,13 @@ impl Archive {
     pub(super) fn due(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting(due) => Some(*due),
-            State::Reading(_) | State::Done(_) => None,
+            State::Comparing(_) | State::Reading(_) | State::Done(_) => None,
         }
     }
 
     pub(super) fn unread(&self) -> u64 {
         match &self.state {
-            State::Waiting(_) => self.length,
+            State::Waiting(_) | State::Comparing(_) => self.length,
             State::Reading(reading) => self.length.saturating_sub(reading.progress.load(Ordering::Relaxed)),
             State::Done(_) => 0,
         }
@@ -75,7 +88,7 @@ impl Archive {
     pub(super) fn stream(&self) -> Option<StreamId> {
         match &self.state {
             State::Reading(reading) => Some(reading.stream),
-            State::Waiting(_) | State::Done(_) => None,
+            State::Waiting(_) | State::Comparing(_) | State::Done(_) => None,
         }
     }
 
@@ -85,7 +98,7 @@ impl Archive {
             State::Done(position) => {
                 position.map(|position| Mark { position, unpacked: Some(self.delivered), done: true })
             }
-            State::Waiting(_) | State::Reading(_) => None,
+            State::Waiting(_) | State::Comparing(_) | State::Reading(_) => None,
         }
     }
 }
@@ -127,6 +140,7 @@ impl Tailer {
                 Turn::Left(self.leave(label))
             }
             State::Waiting(_) => self.begin_archive(label, archive),
+            State::Comparing(_) => self.compare_archive(label, archive),
             State::Reading(_) => self.read_archive(label, archive),
             State::Done(_) if own.is_some_and(|seen| seen.length > archive.length) => {
                 archive.state = State::Waiting(self.now());
@@ -152,20 +166,108 @@ impl Tailer {
             return Turn::Idle;
         }
         archive.length = metadata.len();
-        let Some(end) = end_position(&file, archive.identity, archive.length) else {
-            return self.fail_archive(label, archive, Failure::Read, "it was cut while it was opened");
-        };
+        let extents = if archive.delivered == 0 { self.extents(path, archive.identity) } else { Vec::new() };
         match Whole::of_file(path, file) {
+            Ok(whole) if extents.is_empty() => self.deliver_archive(label, archive, whole, &metadata),
             Ok(whole) => {
-                let opened = self.open_stream(label.source, path, &metadata, mark(end, archive.delivered), true);
-                archive.delivered = opened.offset;
-                let (progress, skip, stream) = (whole.progress(), archive.delivered, opened.id);
-                let buffer = vec![0; BLOCK_BYTES];
-                archive.state = State::Reading(Box::new(Reading { whole, stream, end, progress, buffer, skip }));
-                self.read_archive(label, archive)
+                let (buffer, search) = (vec![0; BLOCK_BYTES], Search::new(extents));
+                archive.state = State::Comparing(Box::new(Comparing { whole, buffer, search }));
+                Turn::More
             }
             Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
         }
+    }
+
+    /// What is known to have been read of files from which the archive may have been made.
+    fn extents(&self, archive: &Path, identity: Identity) -> Vec<Extent> {
+        let before = |read: &Position| identity.born.zip(read.identity.born).is_none_or(|(own, read)| own >= read);
+        let mut extents: Vec<Extent> = self.positions.iter().filter(|read| before(read)).map(Extent::of).collect();
+        extents.extend(self.rotations.extents());
+        for (named, identity, live) in self.originals(archive) {
+            let file = live.file();
+            // Where it was read up to, if it was cut since.
+            let is_cut = |read: &Position| {
+                file.is_some_and(|file| {
+                    disk::fingerprint_at(file, read.offset).is_ok_and(|now| now != Some(read.fingerprint))
+                })
+            };
+            extents.extend(live.position().map(|read| Extent { open: !named || is_cut(&read), ..Extent::of(&read) }));
+            // What is open is read to its end, wherever reading is now.
+            let end = file.and_then(|file| end_position(file, identity, file.metadata().ok()?.len()));
+            extents.extend(end.map(|read| Extent { open: !named, ..Extent::of(&read) }));
+        }
+        extents
+    }
+
+    /// Open files from which an archive may have been made: those without a name, and those whose name it has; and
+    /// whether they still have one.
+    fn originals(&self, archive: &Path) -> impl Iterator<Item = (bool, Identity, &Live)> {
+        self.slots.values().filter_map(move |slot| {
+            let Body::Live(live) = &slot.body else { return None };
+            let names = &slot.label.names;
+            let related = names.is_empty() || names.iter().any(|name| kin::is_packed(archive, name));
+            related.then(|| (find_names(&slot.label).0.is_some(), slot.label.identity, live))
+        })
+    }
+
+    /// Whether all content of an archive is the beginning of an open file.
+    fn is_beginning(&self, archive: &Path, content: &Extent) -> bool {
+        self.originals(archive).any(|(_, _, live)| {
+            let found = live.file().map(|file| disk::fingerprint_at(file, content.offset));
+            found.is_some_and(|found| found.is_ok_and(|found| found == Some(content.fingerprint)))
+        })
+    }
+
+    fn compare_archive(&mut self, label: &Label, archive: &mut Archive) -> Turn {
+        let State::Comparing(comparing) = &mut archive.state else { return Turn::Idle };
+        let (mut read, mut ended) = (0, false);
+        while read < TURN_BYTES && !comparing.search.is_over() && !ended && !self.wake.is_stopped() {
+            // What is damaged is told when it is delivered.
+            let length = comparing.whole.next(&mut comparing.buffer).unwrap_or_default();
+            comparing.search.push(comparing.buffer.get(..length).unwrap_or_default());
+            ended = length == 0;
+            read += length;
+        }
+        if !ended && !comparing.search.is_over() {
+            return Turn::More;
+        }
+        if !ended {
+            // Whether the content ends here, too.
+            ended = matches!(comparing.whole.next(&mut comparing.buffer), Ok(0));
+        }
+        let Some(path) = label.names.first() else { return Turn::Closed };
+        archive.delivered = comparing.search.answer(ended);
+        let content = comparing.search.extent();
+        if ended && (archive.delivered == content.offset || self.is_beginning(path, &content)) {
+            archive.state = State::Done(archive_end(label, archive));
+            if let Some(mark) = archive.mark() {
+                self.read_elsewhere(label.source, path, mark);
+            }
+            return Turn::Idle;
+        }
+        let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+        let (file, metadata) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+        };
+        match Whole::of_file(path, file) {
+            Ok(whole) => self.deliver_archive(label, archive, whole, &metadata),
+            Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+        }
+    }
+
+    fn deliver_archive(&mut self, label: &Label, archive: &mut Archive, whole: Whole, metadata: &Metadata) -> Turn {
+        let Some(path) = label.names.first() else { return Turn::Closed };
+        let Some(end) = archive_end(label, archive) else {
+            return self.fail_archive(label, archive, Failure::Read, "it was cut while it was opened");
+        };
+        let Opened { id: stream, offset } =
+            self.open_stream(label.source, path, metadata, mark(end, archive.delivered), true);
+        archive.delivered = offset;
+        let (progress, skip, buffer) = (whole.progress(), archive.delivered, vec![0; BLOCK_BYTES]);
+        let content = Search::new(Vec::new());
+        archive.state = State::Reading(Box::new(Reading { whole, stream, end, progress, buffer, skip, content }));
+        self.read_archive(label, archive)
     }
 
     fn read_archive(&mut self, label: &Label, archive: &mut Archive) -> Turn {
@@ -183,8 +285,10 @@ impl Tailer {
                     return self.fail_archive(label, archive, kind, &error.to_string());
                 }
             };
+            reading.content.push(reading.buffer.get(..length).unwrap_or_default());
             if length == 0 {
                 self.sink.finish(reading.stream);
+                self.rotations.keep_extent(reading.content.extent());
                 archive.state = State::Done(archive_end(label, archive));
                 return Turn::Idle;
             }
@@ -231,7 +335,7 @@ fn end_position(file: &File, identity: Identity, length: u64) -> Option<Position
 
 /// How long to wait until the file has not been written to for [`SETTLE`]. A time in the future does not count.
 #[expect(clippy::disallowed_methods, reason = "an edge: compared with the file system's times")]
-fn still_written(metadata: &std::fs::Metadata) -> Option<Duration> {
+fn still_written(metadata: &Metadata) -> Option<Duration> {
     let age = SystemTime::now().duration_since(metadata.modified().ok()?).ok()?;
     SETTLE.checked_sub(age).filter(|wait| !wait.is_zero())
 }

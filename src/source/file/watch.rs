@@ -3,8 +3,8 @@
 //! Nothing is concluded from a notification but where to look. An overflow means "look at everything"; if the system
 //! gives no watches, the follower polls.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, ModifyKind};
+use notify::event::{AccessKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::tail::Source;
 
 /// Paths that may wait to be looked at; beyond this everything is looked at.
 const PENDING_MAX: usize = 4096;
@@ -29,10 +31,20 @@ const REST_EVERY: Duration = Duration::from_micros(200);
 pub(super) struct Pending {
     /// Paths, and whether they came, went, or were renamed (not just written to).
     pub(super) paths: BTreeMap<PathBuf, bool>,
+    /// Renames of which the system told both ends (paired by its cookie), in their order.
+    pub(super) moves: Vec<(PathBuf, PathBuf)>,
+    /// Other sources to follow from now on.
+    pub(super) sources: Option<Vec<Source>>,
     /// Look at everything.
     pub(super) all: bool,
     /// Stop.
     pub(super) stopped: bool,
+}
+
+impl Pending {
+    fn is_quiet(&self) -> bool {
+        !self.stopped && !self.all && self.paths.is_empty() && self.moves.is_empty() && self.sources.is_none()
+    }
 }
 
 impl fmt::Debug for Wake {
@@ -65,13 +77,12 @@ impl Wake {
 
     pub(super) fn is_pending(&self) -> bool {
         let pending = self.lock();
-        pending.stopped || pending.all || !pending.paths.is_empty()
+        !pending.is_quiet()
     }
 
     /// Takes what waits; waits for it until `timeout` if there is nothing yet.
     pub(super) fn take(&self, timeout: Duration) -> Pending {
-        let quiet = |pending: &mut Pending| !pending.stopped && !pending.all && pending.paths.is_empty();
-        let waited = self.changed.wait_timeout_while(self.lock(), timeout, quiet);
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, |pending| pending.is_quiet());
         let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let stopped = pending.stopped;
         std::mem::replace(&mut *pending, Pending { stopped, ..Pending::default() })
@@ -84,6 +95,23 @@ impl Wake {
 
     fn look_at_all(&self) {
         self.lock().all = true;
+        self.changed.notify_all();
+    }
+
+    /// Hands over other sources to follow from now on; a later list replaces one that was not taken yet.
+    pub(super) fn replace_sources(&self, sources: Vec<Source>) {
+        self.lock().sources = Some(sources);
+        self.changed.notify_all();
+    }
+
+    fn moved(&self, from: PathBuf, to: PathBuf) {
+        let mut pending = self.lock();
+        if pending.moves.len() >= PENDING_MAX {
+            pending.moves.clear();
+            pending.all = true;
+        }
+        pending.moves.push((from, to));
+        drop(pending);
         self.changed.notify_all();
     }
 
@@ -116,6 +144,8 @@ pub(super) struct Folders {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Watched>,
     polling: bool,
+    /// Folders of which the system does not tell everything, by all their spellings.
+    remote: BTreeSet<PathBuf>,
 }
 
 struct Watched {
@@ -131,19 +161,29 @@ impl Folders {
         let mut listener = Listener { wake: Arc::clone(wake), rested: None };
         let watcher = notify::recommended_watcher(move |event| listener.hear(event));
         match watcher {
-            Ok(watcher) => (Self { watcher: Some(watcher), watched: BTreeMap::new(), polling: false }, None),
+            Ok(watcher) => (Self { watcher: Some(watcher), polling: false, ..Self::polled() }, None),
             Err(error) => (Self::polled(), Some(failure(Path::new("/"), &error))),
         }
     }
 
     /// Folders without any notification.
     pub(super) const fn polled() -> Self {
-        Self { watcher: None, watched: BTreeMap::new(), polling: true }
+        Self { watcher: None, watched: BTreeMap::new(), polling: true, remote: BTreeSet::new() }
     }
 
     /// Whether some folder could not be watched, so that files must be polled.
     pub(super) const fn is_polling(&self) -> bool {
         self.polling
+    }
+
+    /// Whether there are folders of which the system does not tell everything.
+    pub(super) fn has_remote(&self) -> bool {
+        !self.remote.is_empty()
+    }
+
+    /// Whether the system may not tell when a file in the folder of this path changes.
+    pub(super) fn is_remote(&self, path: &Path) -> bool {
+        self.has_remote() && path.parent().is_some_and(|folder| self.remote.contains(folder))
     }
 
     /// Watches a folder, if it is not watched yet. Gives the message for a person if the system refuses.
@@ -155,6 +195,9 @@ impl Folders {
         if let Some(watched) = self.watched.get_mut(&real).filter(|watched| watched.identity == identity) {
             if !watched.spellings.iter().any(|spelling| spelling == folder) {
                 watched.spellings.push(folder.to_owned());
+                if self.remote.contains(&real) {
+                    self.remote.insert(folder.to_owned());
+                }
             }
             return Ok(());
         }
@@ -168,6 +211,9 @@ impl Folders {
             }
             self.polling = true;
             return Err(failure(folder, &error));
+        }
+        if is_remote(&real) {
+            self.remote.extend([folder.to_owned(), real.clone()]);
         }
         self.watched.insert(real, Watched { identity, spellings: vec![folder.to_owned()] });
         Ok(())
@@ -207,6 +253,13 @@ impl Listener {
         if event.need_rescan() {
             return self.wake.look_at_all();
         }
+        if matches!(event.kind, EventKind::Modify(ModifyKind::Name(RenameMode::Both))) {
+            // Both ends were told on their own before.
+            if let [from, to] = event.paths.as_slice() {
+                self.wake.moved(from.clone(), to.clone());
+            }
+            return;
+        }
         let structural = match event.kind {
             // One's own opening and reading.
             EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => return,
@@ -232,6 +285,29 @@ impl Listener {
         }
     }
 }
+
+/// Whether a folder is on a file system that others change without a notification here. An overlay is not among them:
+/// what is written through the same mount is notified, and the patrol finds the rest.
+fn is_remote(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|fs| REMOTE.iter().any(|(_, kind)| u32::try_from(fs.f_type) == Ok(*kind)))
+}
+
+/// File systems that change from elsewhere, by the numbers of `statfs(2)`.
+const REMOTE: &[(&str, u32)] = &[
+    ("nfs", 0x6969),
+    ("smb", 0x517b),
+    ("smb2", 0xfe53_4d42),
+    ("cifs", 0xff53_4d42),
+    ("9p", 0x0102_1997),
+    ("ceph", 0x00c3_6400),
+    ("afs", 0x5346_414f),
+    ("coda", 0x7375_7245),
+    ("fuse", 0x6573_5546),
+    ("gfs2", 0x0116_1970),
+    ("ocfs2", 0x7461_636f),
+    ("lustre", 0x0bd0_0bd0),
+    ("vboxsf", 0x786f_4256),
+];
 
 fn failure(folder: &Path, error: &notify::Error) -> String {
     let folder = folder.display();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::finding::Change;
+use crate::keyring::OTHER_SECRETS_MAX;
 
 #[track_caller]
 fn check_mistake(secret: &[u8], expected: &str) {
@@ -177,4 +178,93 @@ fn tokens_of_the_helper_library_get_sensible_causes() {
         let verdict = Case::of(row["token"].as_str().unwrap()).at(1_795_487_680).product(product).verdict();
         assert_eq!(verdict.findings[0].cause(), expected, "{note}");
     }
+}
+
+#[test]
+fn an_empty_key_ring_proves_nothing() {
+    for secret in [&b""[..], b"undefined", KEY.as_bytes(), ACCOUNT.as_bytes()] {
+        let raw = token(&header(), &payload(), secret);
+        let verdict = Case { ring: KeyRing::default(), ..Case::of(raw) }.check(&[Cause::NoneFound]);
+        assert!(verdict.skipped.contains(&Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }));
+    }
+}
+
+#[test]
+fn sids_in_the_place_of_the_secret_are_proved() {
+    check_mistake(KEY.as_bytes(), "what stands in `iss`");
+    check_mistake(ACCOUNT.as_bytes(), "the SID of the key's account");
+    let sub = "AC00000000000000000000000000000009";
+    let raw = token(&header(), &changed_by(payload(), &json!({"sub": sub})), sub.as_bytes());
+    let verdict = check(raw, &[Cause::AccountMismatch, Cause::WrongSecret]);
+    assert!(verdict.findings[1].to_string().ends_with("but found one made with what stands in `sub`"));
+}
+
+#[test]
+fn more_secrets_than_are_tried_are_said_to_be_untried() {
+    let other = |n: usize| Key {
+        sid: format!("SK{n:032}"),
+        secret: Some(Secret::new(format!("secret-{n}"))),
+        ..key(KeyKind::Main, None)
+    };
+    let ring = |keys: usize| KeyRing::new((0..keys - 1).map(other).chain([key(KeyKind::Main, None)]).collect(), vec![]);
+    let limit = Skipped { check: Check::SecretMistake, reason: SkipReason::Limit };
+    for (keys, is_limited) in [(OTHER_SECRETS_MAX, false), (OTHER_SECRETS_MAX + 1, true)] {
+        let case = Case { ring: ring(keys), ..Case::of(token(&header(), &payload(), b"nobody knows")) };
+        let verdict = case.check(&[Cause::SignatureInvalid]);
+        assert_eq!(verdict.skipped.contains(&limit), is_limited);
+        assert_eq!(verdict.findings[0].to_string().contains("not every known mistake"), is_limited);
+    }
+}
+
+#[test]
+fn what_is_known_of_a_signature_gives_the_same_verdict() {
+    let secrets: [&[u8]; 4] = [SECRET.as_bytes(), b"nobody knows", b"undefined", AUTH_TOKEN.as_bytes()];
+    for secret in secrets {
+        let case = Case::of(token(&header(), &payload(), secret));
+        let sent = Sent { raw: case.raw.as_bytes().to_vec().into(), ending: Ending::Closed };
+        let fresh = case.verdict();
+        let context = Context {
+            refused_at: UnixTime::from_millis(case.at * 1000 + 999),
+            product: case.product,
+            endpoint_region: None,
+            keyring: &case.ring,
+            leeway_seconds: 0,
+            refused_before: None,
+            known_signature: fresh.signature.as_ref(),
+            attempts: None,
+        };
+        assert_eq!(validate(&sent, Found::Given, Fingerprint([7; 8]), &context), fresh);
+    }
+}
+
+#[test]
+fn a_flood_without_proof_is_tried_in_part_and_says_so_until_a_mistake_is_found() {
+    let ring = ring(key(KeyKind::Standard, None));
+    let mut attempts = Attempts::default();
+    let mut judge = |secret: &[u8]| {
+        let sent = Sent { raw: token(&header(), &payload(), secret).into_bytes().into(), ending: Ending::Closed };
+        let context = Context {
+            refused_at: UnixTime::from_seconds(ISSUED + 5),
+            product: Product::Chat,
+            endpoint_region: None,
+            keyring: &ring,
+            leeway_seconds: 0,
+            refused_before: None,
+            known_signature: None,
+            attempts: Some(&attempts),
+        };
+        let verdict = validate(&sent, Found::Given, Fingerprint([7; 8]), &context);
+        attempts.note(KEY, verdict.signature.as_ref().unwrap(), &ring);
+        verdict
+    };
+    let limit = Skipped { check: Check::SecretMistake, reason: SkipReason::Limit };
+    let is_limited = |verdict: &Verdict| verdict.skipped.contains(&limit);
+    assert!((0..IN_VAIN_MAX).all(|_| !is_limited(&judge(b"nobody knows"))));
+    let limited = (0..2 * TRIED_EVERY).filter(|_| is_limited(&judge(b"nobody knows"))).count();
+    assert_eq!(limited, 2 * (TRIED_EVERY as usize - 1));
+    let newline = format!("{SECRET}\n");
+    // One in sixteen is tried in full; from the first proof on, each is again.
+    let proved = (0..2 * TRIED_EVERY).map(|_| judge(newline.as_bytes()).findings[0].cause()).collect::<Vec<_>>();
+    assert!(proved[TRIED_EVERY as usize..].iter().all(|cause| *cause == Cause::WrongSecret), "{proved:?}");
+    assert!(!is_limited(&judge(b"nobody knows")));
 }

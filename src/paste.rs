@@ -5,6 +5,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::percent;
+
 /// Members and parameters that hold a token.
 const NAMES: &[&str] = &[
     "token",
@@ -52,7 +54,9 @@ pub fn token_in(input: &[u8]) -> Pasted {
     if text.contains(char::is_whitespace) {
         let joined: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
         if is_jwt_like(&joined) {
-            notes.push("Line breaks or spaces inside the token were taken out.".to_owned());
+            notes.push("Line breaks or spaces inside the token were taken out. If the SDK was given them too, they are the fault: cause \
+                 `tampered`."
+                    .to_owned());
             text = joined;
         }
     }
@@ -71,7 +75,12 @@ fn quotes(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
     let escaped = text.strip_prefix("\\\"").and_then(|rest| rest.strip_suffix("\\\""));
     let inner = escaped
         .or_else(|| ['"', '\'', '`'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote)))?;
-    Some((Zeroizing::new(inner.to_owned()), Some("Quotes around the token were taken off.")))
+    Some((
+        Zeroizing::new(inner.to_owned()),
+        Some(
+            "Quotes around the token were taken off. If the SDK was given them too, they are the fault: cause `not_a_token`.",
+        ),
+    ))
 }
 
 fn json(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
@@ -110,7 +119,7 @@ fn header(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
     let (scheme, rest) = text.split_once(char::is_whitespace)?;
     scheme
         .eq_ignore_ascii_case("bearer")
-        .then(|| (Zeroizing::new(rest.to_owned()), Some("`Bearer` before the token was taken off.")))
+        .then(|| (Zeroizing::new(rest.to_owned()), Some("`Bearer` before the token was taken off. If the SDK was given it too, it is the fault: cause `not_a_token`.")))
 }
 
 /// `Authorization: …`, `token=…`, `"token": …`.
@@ -137,21 +146,8 @@ fn address(text: &str) -> Option<(Zeroizing<String>, Option<&'static str>)> {
 }
 
 fn percent_decoded(text: &str) -> Zeroizing<String> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let escape = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                digit(*high).zip(digit(*low)).map(|(high, low)| (high * 16 + low, after))
-            }
-            _ => None,
-        };
-        let (byte, after) = escape.unwrap_or((*first, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    Zeroizing::new(String::from_utf8_lossy(&decoded).into_owned())
+    let decoded = percent::decode(text.as_bytes()).map(Zeroizing::new);
+    Zeroizing::new(decoded.map_or_else(|| text.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Parts of base64url with dots between.

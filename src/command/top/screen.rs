@@ -1,0 +1,281 @@
+//! The screen: what is drawn where, and what keys do. Pure: a snapshot and keys in, cells out.
+
+use std::ops::ControlFlow;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::KeyCode;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Clear, List, ListItem, ListState, Paragraph, Row, Table, Wrap};
+
+use super::snapshot::{Rejection, Snapshot};
+
+/// The width of a bar of a share, in columns.
+const BAR: u32 = 10;
+/// Rows of causes at most.
+const CAUSES: usize = 8;
+/// Below this many columns, products and keys are left out.
+const WIDE: u16 = 110;
+
+/// The state of the screen.
+#[derive(Debug)]
+pub(super) struct Screen {
+    daemon: String,
+    snapshot: Snapshot,
+    /// Why there is nothing newer.
+    trouble: Option<String>,
+    /// Only this cause is listed.
+    only: Option<String>,
+    list: ListState,
+    is_open: bool,
+}
+
+impl Screen {
+    pub(super) fn new(daemon: String, snapshot: Snapshot) -> Self {
+        Self { daemon, snapshot, trouble: None, only: None, list: ListState::default(), is_open: false }
+    }
+
+    /// Takes over what the daemon said; the selected rejection stays selected.
+    pub(super) fn update(&mut self, answer: Result<Snapshot, String>) {
+        match answer {
+            Ok(snapshot) => {
+                let selected = self.selected().map(|rejection| rejection.id.clone());
+                self.snapshot = snapshot;
+                self.trouble = None;
+                let place = selected.and_then(|id| self.listed().position(|rejection| rejection.id == id));
+                self.list.select(place);
+                self.is_open &= place.is_some();
+            }
+            Err(why) => self.trouble = Some(why),
+        }
+    }
+
+    /// What a key does; breaks to end.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "keys of a library, of which most mean nothing here")]
+    pub(super) fn press(&mut self, key: KeyCode) -> ControlFlow<()> {
+        match key {
+            KeyCode::Esc if self.is_open => self.is_open = false,
+            KeyCode::Esc if self.only.is_some() => self.filter(None),
+            KeyCode::Esc | KeyCode::Char('q') => return ControlFlow::Break(()),
+            KeyCode::Down | KeyCode::Char('j') => self.move_by(1),
+            KeyCode::Up | KeyCode::Char('k') => self.move_by(-1),
+            KeyCode::PageDown => self.move_by(10),
+            KeyCode::PageUp => self.move_by(-10),
+            KeyCode::Home | KeyCode::Char('g') => self.move_by(isize::MIN),
+            KeyCode::End | KeyCode::Char('G') => self.move_by(isize::MAX),
+            KeyCode::Enter => self.is_open = !self.is_open && self.selected().is_some(),
+            KeyCode::Char('c') => {
+                let cause = self.selected().map(|rejection| rejection.cause.clone());
+                self.filter(if self.only.is_some() { None } else { cause });
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn filter(&mut self, cause: Option<String>) {
+        self.only = cause;
+        self.is_open = false;
+        self.list.select(None);
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &Rejection> {
+        let only = self.only.as_deref();
+        self.snapshot.rejections.iter().filter(move |rejection| only.is_none_or(|cause| rejection.cause == cause))
+    }
+
+    fn selected(&self) -> Option<&Rejection> {
+        self.list.selected().and_then(|at| self.listed().nth(at))
+    }
+
+    fn move_by(&mut self, by: isize) {
+        let Some(last) = self.listed().count().checked_sub(1) else { return };
+        let at = match self.list.selected() {
+            Some(at) => at.saturating_add_signed(by).min(last),
+            None if by > 1 => last,
+            None => 0,
+        };
+        self.list.select(Some(at));
+    }
+
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>) {
+        let alerts = u16::try_from(self.snapshot.alerts.len().min(3)).unwrap_or(3);
+        let causes = u16::try_from(self.snapshot.causes.len().clamp(1, CAUSES)).unwrap_or(1);
+        let height = frame.area().height;
+        let causes = causes.min(height.saturating_sub(12 + alerts).max(1));
+        let rows = [1, 4 + alerts, causes + 2].map(Constraint::Length);
+        let [head, glance, middle, latest, sources, keys] = Layout::vertical(rows.into_iter().chain([
+            Constraint::Min(3),
+            Constraint::Length(1),
+            Constraint::Length(1),
+        ]))
+        .areas(frame.area());
+        self.draw_head(frame, head);
+        self.draw_glance(frame, glance);
+        if middle.width >= WIDE {
+            let [left, right] = Layout::horizontal([Constraint::Min(60), Constraint::Length(40)]).areas(middle);
+            self.draw_causes(frame, left);
+            self.draw_shares(frame, right);
+        } else {
+            self.draw_causes(frame, middle);
+        }
+        self.draw_latest(frame, latest);
+        self.draw_sources(frame, sources);
+        let help = if self.is_open {
+            "esc close  ↑↓ next  q quit"
+        } else {
+            "↑↓ select  ⏎ open  c only this cause  q quit"
+        };
+        frame.render_widget(Line::from(help).dim(), keys);
+        if self.is_open {
+            self.draw_open(frame, latest.union(middle));
+        }
+    }
+
+    fn draw_head(&self, frame: &mut Frame<'_>, area: Rect) {
+        let at = self.snapshot.at.split_once('T').map_or("", |(_, time)| time.split(['.', 'Z']).next().unwrap_or(""));
+        let left = Line::from(vec!["diag51007".bold(), format!("  {}", self.daemon).dim()]);
+        let right = match &self.trouble {
+            Some(_) => Span::styled(format!("not connected, as of {at} UTC"), Style::new().fg(Color::Yellow)),
+            None => format!("{at} UTC").dim(),
+        };
+        frame.render_widget(left, area);
+        frame.render_widget(Line::from(right).right_aligned(), area);
+    }
+
+    fn draw_glance(&self, frame: &mut Frame<'_>, area: Rect) {
+        let Snapshot { minutes, hour, main, alerts, .. } = &self.snapshot;
+        let firing = alerts.iter().filter(|alert| alert.is_firing).count();
+        let (said, colour) = match (firing, minutes) {
+            (0, 0) => ("Quiet".to_owned(), Color::Green),
+            (0, _) => ("Connections are being refused".to_owned(), Color::Red),
+            (1, _) => ("1 alert is firing".to_owned(), Color::Red),
+            (n, _) => (format!("{n} alerts are firing"), Color::Red),
+        };
+        let mut lines = vec![Line::from(vec![
+            Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD)),
+            format!("   {minutes} in 5 min, {hour} in 1 hour").into(),
+        ])];
+        for alert in alerts.iter().take(3) {
+            let mark = if alert.is_firing { "! ".red() } else { "~ ".yellow() };
+            lines.push(Line::from(vec![mark, alert.name.clone().bold(), format!(" {}", alert.summary).into()]));
+        }
+        if let Some(main) = main {
+            lines.push(Line::from(vec![
+                "Mostly  ".dim(),
+                main.title.clone().bold(),
+                format!(", {:.0} %", main.share * 100.0).into(),
+            ]));
+            lines.push(Line::from(vec!["Do      ".dim(), main.remedy.clone().into()]));
+        } else {
+            lines.push(Line::from("No connection was refused in the last hour.").dim());
+        }
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+    }
+
+    fn draw_causes(&self, frame: &mut Frame<'_>, area: Rect) {
+        let rows = self.snapshot.causes.iter().take(CAUSES).map(|cause| {
+            let is_only = self.only.as_ref().is_some_and(|only| *only == cause.id);
+            let row = Row::new([
+                cause.title.clone(),
+                bar(cause.share),
+                format!("{:>6}", cause.recent),
+                format!("{:>6}", cause.count),
+            ]);
+            if is_only { row.bold() } else { row }
+        });
+        let widths = [Constraint::Min(20), Constraint::Length(10), Constraint::Length(6), Constraint::Length(6)];
+        let table =
+            Table::new(rows, widths).header(Row::new(["", "", " 5 min", "1 hour"]).dim()).block(titled("Causes"));
+        frame.render_widget(table, area);
+    }
+
+    fn draw_shares(&self, frame: &mut Frame<'_>, area: Rect) {
+        let row = |(name, count): &(String, u64)| Row::new([name.clone(), format!("{count:>6}")]);
+        let rows = self.snapshot.products.iter().take(4).chain(self.snapshot.keys.iter().take(4)).map(row);
+        let widths = [Constraint::Min(10), Constraint::Length(6)];
+        let table = Table::new(rows, widths).header(Row::new(["", "1 hour"]).dim()).block(titled("Products and keys"));
+        frame.render_widget(table, area);
+    }
+
+    fn draw_latest(&mut self, frame: &mut Frame<'_>, area: Rect) {
+        let title = self.only.as_ref().map_or_else(|| "Latest".to_owned(), |cause| format!("Latest, only {cause}"));
+        let items: Vec<ListItem<'_>> = self.listed().map(|one| ListItem::new(summary_line(one))).collect();
+        if items.is_empty() {
+            let empty = Paragraph::new("None yet. A refusal shows up here as soon as it is logged.").dim();
+            return frame.render_widget(empty.block(titled(&title)), area);
+        }
+        let list =
+            List::new(items).highlight_style(Style::new().add_modifier(Modifier::REVERSED)).block(titled(&title));
+        frame.render_stateful_widget(list, area, &mut self.list);
+    }
+
+    fn draw_sources(&self, frame: &mut Frame<'_>, area: Rect) {
+        if let Some(trouble) = &self.trouble {
+            return frame.render_widget(Line::from(trouble.clone()).yellow(), area);
+        }
+        let mut spans = Vec::new();
+        for source in &self.snapshot.sources {
+            let (colour, state) = match (source.is_up, source.is_caught_up) {
+                (false, _) => (Color::Red, "down"),
+                (true, false) => (Color::Yellow, "catching up"),
+                (true, true) => (Color::Green, "up"),
+            };
+            spans.push(Span::styled("● ", Style::new().fg(colour)));
+            spans.push(format!("{} {state}", source.name).into());
+            if source.unread_bytes > 0 {
+                spans.push(format!(", {} B behind", source.unread_bytes).dim());
+            }
+            if !source.is_up && !source.last_error.is_empty() {
+                spans.push(format!(" ({})", source.last_error).dim());
+            }
+            spans.push("  ".into());
+        }
+        frame.render_widget(Line::from(spans), area);
+    }
+
+    fn draw_open(&self, frame: &mut Frame<'_>, area: Rect) {
+        let Some(one) = self.selected() else { return };
+        let mut lines = vec![Line::from(vec![one.title.clone().bold(), format!("  {}", one.cause).dim()])];
+        let facts = [one.at.as_str(), &one.product, &one.source, &one.place, &one.key];
+        let facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+        lines.push(Line::from(facts.join(" · ")).dim());
+        lines.push(Line::default());
+        lines.extend(one.findings.iter().map(|finding| Line::from(format!("- {finding}"))));
+        lines.push(Line::default());
+        lines.push(Line::from(vec!["Do  ".dim(), one.remedy.clone().into()]));
+        frame.render_widget(Clear, area);
+        let block = Block::new().borders(Borders::ALL).border_style(Style::new().dim());
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
+    }
+}
+
+fn titled(title: &str) -> Block<'static> {
+    Block::new().borders(Borders::TOP).border_style(Style::new().dim()).title(format!(" {title} "))
+}
+
+/// A bar of blocks; what is there is seen.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share lies between 0 and 1")]
+fn bar(share: f64) -> String {
+    let eighths = ((share.clamp(0.0, 1.0) * 8.0 * f64::from(BAR)).round() as usize).max(1);
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied().unwrap_or_default();
+    format!("{}{rest}", "█".repeat(eighths / 8))
+}
+
+fn summary_line(one: &Rejection) -> Line<'static> {
+    let time = one.at.split_once('T').map_or(one.at.as_str(), |(_, time)| time.split(['.', 'Z']).next().unwrap_or(""));
+    let key = match (one.key.get(..4), one.key.len().checked_sub(4).and_then(|at| one.key.get(at..))) {
+        (Some(start), Some(end)) if one.key.len() > 8 => format!("  {start}…{end}"),
+        _ => String::new(),
+    };
+    let product = if one.product == "unknown" { String::new() } else { format!("{} · ", one.product) };
+    Line::from(vec![
+        format!("{time}  ").dim(),
+        one.title.clone().into(),
+        format!("  {product}{}{key}", one.source).dim(),
+    ])
+}
+
+#[cfg(test)]
+mod tests;
