@@ -36,7 +36,7 @@ use alerting::Alerting;
 use bring::Bringing;
 pub use clock::now;
 use hub::Hub;
-pub use keeper::read_refused;
+pub use keeper::{read_refused, read_verified};
 use reload::{Reloader, Running};
 
 /// Threads of the server.

@@ -13,7 +13,7 @@ use crate::diagnosis::{Diagnosis, Fingerprint};
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
 
-use checkpoint::{Checkpoint, MemoryChange, Remembered};
+use checkpoint::{Checkpoint, MemoryChange, Note, Remembered};
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
@@ -157,8 +157,13 @@ impl Pipeline {
     }
 
     /// Takes over the memory of refused tokens, and keeps account of its changes from now on.
-    pub fn recall(&mut self, known: Vec<(Fingerprint, Remembered)>) {
-        self.core.recall(known);
+    pub fn recall(&mut self, known: Vec<(Fingerprint, Remembered)>, notes: Vec<Note>) {
+        self.core.recall(known, notes);
+    }
+
+    /// What else has changed in the memory of tokens and keys since the last call.
+    pub fn take_memory_notes(&mut self) -> Vec<Note> {
+        self.core.take_notes()
     }
 
     /// What has changed in the memory of refused tokens since the last call.

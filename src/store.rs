@@ -52,11 +52,15 @@ pub enum Table {
     Stream,
     /// Refused tokens, by fingerprint.
     Refused,
+    /// Signatures and token ids that verified, by fingerprint.
+    Verified,
+    /// How the tokens of each key fared, by key SID.
+    Fared,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 4] = [Self::Secret, Self::Ledger, Self::Stream, Self::Refused];
+    pub const ALL: [Self; 6] = [Self::Secret, Self::Ledger, Self::Stream, Self::Refused, Self::Verified, Self::Fared];
 
     const fn tag(self) -> u8 {
         match self {
@@ -64,6 +68,8 @@ impl Table {
             Self::Ledger => b'l',
             Self::Stream => b's',
             Self::Refused => b'r',
+            Self::Verified => b'v',
+            Self::Fared => b'f',
         }
     }
 
@@ -74,6 +80,8 @@ impl Table {
             Self::Ledger => "ledger",
             Self::Stream => "stream",
             Self::Refused => "refused",
+            Self::Verified => "verified",
+            Self::Fared => "fared",
         }
     }
 }

@@ -120,12 +120,23 @@ fn export(folder: &std::path::Path) -> Outcome {
         let (first, times) = (remembered.first, remembered.times);
         Some(json!({ "fingerprint": fingerprint, "first": first, "times": times }))
     });
+    let verified = rows_of(&snapshot.rows, Table::Verified).filter_map(|(name, value)| {
+        let (fingerprint, known) = daemon::read_verified(name, value)?;
+        Some(json!({ "fingerprint": fingerprint, "contents": known.contents }))
+    });
+    let mut keys = Map::new();
+    for (name, value) in rows_of(&snapshot.rows, Table::Fared) {
+        let value = serde_json::from_slice(value).unwrap_or(Value::Null);
+        keys.insert(String::from_utf8_lossy(name).into_owned(), value);
+    }
     let document = json!({
         "schema": SCHEMA,
         "commits": snapshot.commits,
         "ledger": ledger,
         "streams": streams(&snapshot).collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
+        "verified": verified.collect::<Vec<_>>(),
+        "keys": keys,
     });
     output::print(&format!("{document:#}\n"))?;
     Ok(Exit::Ok)

@@ -103,7 +103,7 @@ impl Hub {
         now: UnixTime,
     ) -> (Self, store::Base) {
         let store::Opened { store, base, rows, recovered } = opened;
-        let (mut keeper, Recalled { fingerprint_key, refused }) = Keeper::new(store, &rows);
+        let (mut keeper, Recalled { fingerprint_key, refused, notes }) = Keeper::new(store, &rows);
         let fingerprint_key = fingerprint_key.unwrap_or_else(|| {
             keeper.put_key(&new_key);
             new_key
@@ -119,7 +119,7 @@ impl Hub {
             ledger.recovered();
         }
         let mut pipeline = Pipeline::new(core_settings(config, fingerprint_key), config.keyring());
-        pipeline.recall(refused);
+        pipeline.recall(refused, notes);
         let behind: BTreeSet<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         let status = Status {
             ready: behind.is_empty(),
@@ -286,6 +286,7 @@ impl Hub {
     pub(super) fn end(&self) {
         let mut inner = self.lock();
         inner.tick();
+        inner.remember(true);
         self.commit(&mut inner, When::Now);
         if inner.keeper.has_failed() {
             tracing::error!("The last counts can't be committed; what they are of is read again at the next start.");
@@ -318,6 +319,7 @@ impl Hub {
         let mut inner = self.lock();
         let Looked { has_changed, again_millis } = inner.ledger.look(now);
         inner.is_dirty |= has_changed;
+        inner.remember(has_changed);
         self.commit(&mut inner, When::Due);
         if has_changed && inner.keeper.has_failed() {
             // Counts wait until they are committed; that this fails is told at once.
@@ -335,6 +337,10 @@ impl Hub {
 }
 
 impl Inner {
+    fn remember(&mut self, is_urgent: bool) {
+        self.keeper.remember(&self.ledger, is_urgent);
+    }
+
     fn needs_tick(&self) -> bool {
         self.is_dirty || self.keeper.is_dirty() || self.pipeline.is_awake() || !self.arriving.is_empty()
     }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::monotonic;
 use crate::diagnosis::Fingerprint;
-use crate::ledger::View;
-use crate::pipeline::checkpoint::{Checkpoint, MemoryChange, Remembered};
+use crate::ledger::{Ledger, View};
+use crate::pipeline::checkpoint::{Checkpoint, MemoryChange, Note, Remembered, Verified};
 use crate::pipeline::{Pipeline, Stream, StreamId};
 use crate::source::Mark;
 use crate::source::file::follow::Identity;
@@ -32,6 +32,8 @@ const COMMIT_LATEST: Duration = Duration::from_millis(100);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// And after this time at the latest.
 const RETRY_LATEST: Duration = Duration::from_secs(5);
+/// What alerts and incidents rest on is written so often, and whenever an alert changes.
+const REMEMBER_EVERY: Duration = Duration::from_secs(10);
 /// The journal is brought into the database when it has so many bytes, however short ago that was done.
 const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 
@@ -66,6 +68,9 @@ pub(super) struct Keeper {
     pending: Batch,
     /// The view that was committed last.
     last: Option<Arc<View>>,
+    /// The row of alerts and incidents that was written last, and when the next is due.
+    remembered: Vec<u8>,
+    remember_due: Duration,
     due: Duration,
     failed: Option<Failed>,
 }
@@ -96,6 +101,7 @@ pub(super) enum Outcome {
 pub(super) struct Recalled {
     pub(super) fingerprint_key: Option<[u8; 32]>,
     pub(super) refused: Vec<(Fingerprint, Remembered)>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl Keeper {
@@ -112,12 +118,19 @@ impl Keeper {
             changed: BTreeSet::new(),
             pending: Batch::new(),
             last: None,
+            remembered: Vec::new(),
+            remember_due: Duration::ZERO,
             due: Duration::ZERO,
             failed: None,
         };
         let key = rows_of(rows, Table::Secret).next().and_then(|(_, value)| value.try_into().ok());
         let refused = rows_of(rows, Table::Refused).filter_map(|(name, value)| read_refused(name, value)).collect();
-        (keeper, Recalled { fingerprint_key: key, refused })
+        let verified = rows_of(rows, Table::Verified).filter_map(|(name, value)| read_verified(name, value));
+        let fared = rows_of(rows, Table::Fared).filter_map(|(name, value)| {
+            Some(Note::Key(String::from_utf8(name.to_vec()).ok()?, serde_json::from_slice(value).ok()?))
+        });
+        let notes = verified.map(|(mark, known)| Note::Verified(mark, Some(known))).chain(fared).collect();
+        (keeper, Recalled { fingerprint_key: key, refused, notes })
     }
 
     /// Notes a key for the next commit.
@@ -128,6 +141,20 @@ impl Keeper {
     /// Notes that rows of the ledger could not be understood, and are to be removed.
     pub(super) fn remove_ledger_rows(&mut self, names: &[String]) {
         self.pending.extend(names.iter().map(|name| (Key::new(Table::Ledger, name.as_bytes()), None)));
+    }
+
+    /// Notes alerts and incidents for the next commit: at once if `is_urgent`, else once in a while.
+    pub(super) fn remember(&mut self, ledger: &Ledger, is_urgent: bool) {
+        let now = monotonic();
+        if !is_urgent && now < self.remember_due {
+            return;
+        }
+        self.remember_due = now + REMEMBER_EVERY;
+        let (name, value) = ledger.remembered_row();
+        if let Some(value) = value.filter(|value| *value != self.remembered) {
+            self.pending.insert(Key::new(Table::Ledger, name.as_bytes()), Some(value.as_slice().into()));
+            self.remembered = value;
+        }
     }
 
     pub(super) fn marks(&self) -> Vec<Mark> {
@@ -294,6 +321,10 @@ impl Keeper {
             let (key, value) = refused_row(&(fingerprint, remembered));
             pending.insert(key, value);
         }
+        for note in pipeline.take_memory_notes() {
+            let (key, value) = note_row(&note);
+            pending.insert(key, value);
+        }
         for identity in std::mem::take(&mut self.changed) {
             let Some(kept) = self.files.get_mut(&identity) else { continue };
             if let Some(id) = kept.stream {
@@ -332,6 +363,25 @@ fn refused_row((fingerprint, remembered): &MemoryChange) -> (Key, Option<Box<[u8
         [&first[..], &known.times.to_le_bytes(), &known.number.to_le_bytes()].concat().into()
     });
     (Key::new(Table::Refused, &fingerprint.0), value)
+}
+
+fn note_row(note: &Note) -> (Key, Option<Box<[u8]>>) {
+    match note {
+        Note::Verified(mark, known) => {
+            let value = known.map(|known| [known.contents.0, known.number.to_le_bytes()].concat().into());
+            (Key::new(Table::Verified, &mark.0), value)
+        }
+        Note::Key(sid, record) => {
+            (Key::new(Table::Fared, sid.as_bytes()), serde_json::to_vec(record).ok().map(Into::into))
+        }
+    }
+}
+
+/// Reads a row of [`Table::Verified`].
+pub fn read_verified(name: &[u8], value: &[u8]) -> Option<(Fingerprint, Verified)> {
+    let (contents, rest) = value.split_first_chunk::<8>()?;
+    let number = u64::from_le_bytes(*rest.first_chunk::<8>()?);
+    Some((Fingerprint(name.try_into().ok()?), Verified { contents: Fingerprint(*contents), number }))
 }
 
 /// Reads a row of [`Table::Refused`].

@@ -10,9 +10,13 @@
 //! | `source/<place>`, `key/<place>` | counts of a source; a key SID that windows refer to |
 //! | `fine/<slot>`, `coarse/<slot>` | one bucket of a window |
 //! | `rejection/<number>`, `example/<cause>` | a diagnosis |
+//! | `exposed/<fingerprint>`, `early/<fingerprint>` | a token that was exposed, or refused early |
+//! | `exposed-until`, `early-until` | what was forgotten of those |
+//! | `remembered` | alerts, incidents, and what they rest on; written at a look, not with every count |
 //! | `token/<cause>/<fingerprint>`, `tokens/<cause>` | the last refusal of a token; what was forgotten |
 
 mod kept;
+mod recent;
 mod word;
 
 use std::collections::BTreeMap;
@@ -35,6 +39,8 @@ use word::{Counts, Word, add, counts, sparse};
 /// Takes a row's name and its new value; `None` removes it.
 pub type Put<'a> = dyn FnMut(String, Option<Vec<u8>>) + 'a;
 
+/// The name of the row of alerts and incidents.
+const REMEMBERED: &str = "remembered";
 /// The name under which the tokens of all causes together are kept.
 const ALL: &str = "all";
 
@@ -123,6 +129,8 @@ impl View {
         for (cause, now) in &self.tokens_by_cause {
             tokens(cause.id(), now, before.and_then(|before| before.tokens_by_cause.get(cause)), put);
         }
+        recent::changes("exposed", &self.exposed, before.map(|before| &before.exposed), put);
+        recent::changes("early", &self.early, before.map(|before| &before.early), put);
     }
 
     fn changed_diagnoses(&self, before: Option<&Self>, put: &mut Put<'_>) {
@@ -196,7 +204,7 @@ impl Ledger {
         ledger.working.keys.places.clear();
         let mut unknown = Vec::new();
         for (name, value) in rows {
-            if ledger.restore_row(name, value).is_none() {
+            if ledger.restore_row(name, value, now).is_none() {
                 unknown.push(name.to_owned());
             }
         }
@@ -204,7 +212,7 @@ impl Ledger {
         (ledger, unknown)
     }
 
-    fn restore_row(&mut self, name: &str, value: &[u8]) -> Option<()> {
+    fn restore_row(&mut self, name: &str, value: &[u8], now: UnixTime) -> Option<()> {
         let max = self.settings.tokens_max;
         let working = &mut self.working;
         let (kind, rest) = name.split_once('/').unwrap_or((name, ""));
@@ -244,9 +252,19 @@ impl Ledger {
                 let until: Option<i64> = read(value)?;
                 tokens_of(working, rest, max)?.forgotten_until = until.map(UnixTime::from_millis);
             }
+            "exposed" => recent::restore(&mut working.exposed, rest, value)?,
+            "exposed-until" => recent::restore_until(&mut working.exposed, value)?,
+            "early" => recent::restore(&mut working.early, rest, value)?,
+            "early-until" => recent::restore_until(&mut working.early, value)?,
+            REMEMBERED => self.restore(read(value)?, now),
             _ => return None,
         }
         Some(())
+    }
+
+    /// Alerts, incidents and what they rest on as a row: its name and value.
+    pub fn remembered_row(&self) -> (&'static str, Option<Vec<u8>>) {
+        (REMEMBERED, json(&self.remembered()))
     }
 }
 

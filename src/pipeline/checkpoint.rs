@@ -12,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::memory::KeyRecord;
 use crate::diagnosis::Fingerprint;
 use crate::time::UnixTime;
 
@@ -106,3 +107,21 @@ pub struct Remembered {
 
 /// What changed in the memory of refused tokens: `None` when one was forgotten.
 pub type MemoryChange = (Fingerprint, Option<Remembered>);
+
+/// What stood under a signature or token id that verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// A fingerprint of it.
+    pub contents: Fingerprint,
+    /// Its place among all that are remembered, by age.
+    pub number: u64,
+}
+
+/// What else changed in the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A signature or token id that verified; `None` when it was forgotten.
+    Verified(Fingerprint, Option<Verified>),
+    /// How the tokens of a key fared.
+    Key(String, KeyRecord),
+}
