@@ -18,11 +18,13 @@ impl Events {
         let next = kept.last().map_or(0, |(number, _)| number.saturating_add(1));
         let first = next.saturating_sub(kept.len() as u64);
         let seen = Seen::restore(first, kept.iter().map(|(_, entry)| *entry));
-        // Numbers follow each other; after a gap those before it would stay for ever.
-        for (number, _) in kept.iter().take_while(|(number, _)| *number < first) {
-            pending.insert(key(*number), None);
+        // Numbers follow each other. After a gap they are given anew, by which some rows lose their place.
+        let is_whole = kept.first().is_none_or(|(number, _)| *number == first);
+        if !is_whole {
+            pending.extend(kept.iter().map(|(number, _)| (key(*number), None)));
         }
-        (Self { first, next: seen.next().min(next) }, seen)
+        let next = if is_whole { seen.next() } else { first };
+        (Self { first, next }, seen)
     }
 
     /// Adds what has changed since the last call.

@@ -426,15 +426,6 @@ impl Tailer {
         }
     }
 
-    /// Remembers a file whose content, up to where the mark says, was read in another one.
-    pub(super) fn read_elsewhere(&mut self, source: usize, path: &Path, mark: Mark) {
-        let mark = Mark { done: true, ..mark };
-        self.positions.keep(mark);
-        if let Some(source) = self.sources.get(source) {
-            self.sink.read_elsewhere(&source.name, path, mark);
-        }
-    }
-
     /// A file that was cut while nobody looked: goes on in its copy.
     pub(super) fn finish_since(&mut self, source: usize, path: &Path, base: &Path, identity: Identity) {
         let Some(read) = self.positions.get(&identity) else { return };

@@ -142,6 +142,15 @@ impl Live {
 }
 
 impl Tailer {
+    /// Remembers a file whose content, up to where the mark says, was read in another one.
+    pub(super) fn read_elsewhere(&mut self, source: usize, path: &Path, mark: Mark) {
+        let mark = Mark { done: true, ..mark };
+        self.positions.keep(mark);
+        if let Some(source) = self.sources.get(source) {
+            self.sink.read_elsewhere(&source.name, path, mark);
+        }
+    }
+
     /// Opens a file and begins to follow it.
     pub(super) fn open_live(&mut self, source: usize, path: &Path, at_start: bool) -> io::Result<()> {
         self.make_room();
