@@ -42,24 +42,14 @@ pub(crate) struct Browser {
     _profile: tempfile::TempDir,
 }
 
-/// The installed browser, or the one that `tests/run` unpacked with the libraries that it needs.
+/// The installed browser, or the one that `tests/run` fetched.
 fn command() -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join("chromium")).find(|file| file.is_file());
-    let mut command = Command::new("sh");
-    command.args(["-c", SHELL]);
-    if let Some(installed) = installed {
-        command.arg(installed);
-        return command;
-    }
-    let unpacked = tools().join("unpacked");
-    let browser = unpacked.join("usr/lib/chromium/chromium");
+    let browser = installed.unwrap_or_else(|| tools().join("bin/chromium"));
     assert!(browser.is_file(), "`chromium` is missing: run tests/run, which fetches it");
-    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    let folders = [libraries.clone(), format!("{libraries}/pulseaudio"), "usr/lib/chromium".to_owned()];
-    let folders = folders.map(|folder| unpacked.join(folder));
-    command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).expect("folders without a colon"));
-    command.env("FONTCONFIG_PATH", unpacked.join("etc/fonts")).arg(browser);
+    let mut command = Command::new("sh");
+    command.args(["-c", SHELL]).arg(browser);
     command
 }
 

@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::place::Place;
 use super::process::{PATIENCE, ask, text};
 
-/// A program from PATH, or as `tests/run` unpacked it.
+/// A program from PATH, or as `tests/run` fetched it.
 pub(crate) fn program(name: &str) -> PathBuf {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/unpacked/usr/bin");
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain([unpacked])
+        .chain([fetched])
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("`{name}` is missing: run tests/run, which fetches it"))
