@@ -13,6 +13,7 @@ mod man;
 pub mod output;
 mod run;
 pub mod scan;
+mod state;
 mod top;
 
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::config::{Config, Fault, Logging, Problems};
 use crate::log;
+use crate::store::OpenError;
 use arguments::{Cli, ColorChoice, Command, Global};
 
 /// How the process ends. The numbers are those of `sysexits.h` where it has one.
@@ -43,6 +45,8 @@ pub enum Exit {
     Unavailable,
     /// A fault of diag51007.
     Internal,
+    /// A file or folder can't be made.
+    CantCreate,
     /// Reading or writing failed.
     Io,
     /// A permission is missing.
@@ -62,6 +66,7 @@ impl Exit {
             Self::NoInput => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,
+            Self::CantCreate => 73,
             Self::Io => 74,
             Self::NoPermission => 77,
             Self::Config => 78,
@@ -77,6 +82,18 @@ impl Exit {
         } else {
             Self::Io
         }
+    }
+}
+
+/// The code that says best why a state can't be used.
+fn exit_of_state(error: &OpenError) -> Exit {
+    match error {
+        OpenError::Locked { .. } => Exit::Unavailable,
+        OpenError::Folder(_, error) | OpenError::Io(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Exit::NoPermission
+        }
+        OpenError::Folder(..) => Exit::CantCreate,
+        OpenError::Io(..) => Exit::Io,
     }
 }
 
@@ -162,6 +179,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Top(arguments) => top::top(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Config(arguments) => config::config(&arguments),
+        Command::State(arguments) => state::state(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
     }

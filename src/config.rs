@@ -75,6 +75,10 @@ pub const REJECTIONS_REMEMBERED_MOST: u32 = 100_000;
 pub const TOKENS_REMEMBERED: u32 = 100_000;
 /// Most of `limits.tokens_remembered`.
 pub const TOKENS_REMEMBERED_MOST: u32 = 10_000_000;
+/// `store.sync_seconds`: what a loss of power may take back.
+pub const SYNC_SECONDS: u32 = 5;
+/// Most of `store.sync_seconds`.
+pub const SYNC_SECONDS_MAX: u32 = 3600;
 /// Longest name of a source, in characters.
 pub const SOURCE_NAME_CHARS_MAX: usize = 64;
 /// Twilio's regions.
@@ -102,6 +106,8 @@ pub struct Config {
     pub pairing: Pairing,
     /// Bounds of memory.
     pub limits: Limits,
+    /// How the state is kept.
+    pub store: Store,
     /// The daemon's own alerts.
     pub alerts: crate::ledger::alert::Settings,
     /// Who is told of them.
@@ -235,6 +241,19 @@ impl Default for Limits {
             rejections_remembered: REJECTIONS_REMEMBERED,
             tokens_remembered: TOKENS_REMEMBERED,
         }
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The state is forced to the disk so often.
+    pub sync_seconds: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { sync_seconds: SYNC_SECONDS }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The daemon: sources in, core, ledger, server out; start, reload and end.
 //!
-//! Order of start: addresses are bound first, so that a port in use is said before anything is read; then sources
-//! start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
+//! Order of start: addresses are bound first, so that a port in use is said before anything is read; then the state is
+//! opened, and sources start; ready is when what was there at start has been read and committed. Order of end: sources stop and deliver
 //! what they hold, the last counts are committed, then open requests drain.
 
 mod alerting;
+mod bring;
 mod channels;
 mod clock;
 mod hub;
+mod keeper;
 mod reload;
 
 use std::fmt;
@@ -28,13 +30,16 @@ use crate::pipeline::Given;
 use crate::source::Sink;
 use crate::source::file::{self, FileSource, FileSourceError, follow_files};
 use crate::source::stdin::read_stdin;
+use crate::store::{OpenError, Store};
 use crate::token::{Ending, Sent};
 use crate::{validate, version};
 
 use alerting::Alerting;
+use bring::Bringing;
 use channels::Channels;
 pub use clock::now;
 use hub::Hub;
+pub use keeper::{read_event, read_refused, read_verified};
 use reload::{Reloader, Running};
 
 /// Threads of the server.
@@ -68,6 +73,10 @@ pub enum Error {
     Bind(BindError),
     /// A file source can't be followed as it is configured.
     Source(String, FileSourceError),
+    /// No folder for the state is known.
+    NoStateDir,
+    /// The state can't be used.
+    State(OpenError),
     /// The system denies something basic.
     System(&'static str, String),
 }
@@ -77,6 +86,11 @@ impl fmt::Display for Error {
         match self {
             Self::Bind(error) => write!(f, "{error}"),
             Self::Source(name, error) => write!(f, "source `{name}`: {error}"),
+            Self::NoStateDir => f.write_str(
+                "expected a folder for the state, but neither `state_dir` nor $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME \
+                 names one; set `state_dir` in the config, or run it with `HOME=/var/lib/diag51007`",
+            ),
+            Self::State(error) => write!(f, "{error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),
         }
     }
@@ -104,7 +118,14 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let listeners = bind(&config.web.listen).await?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
-    let hub = Arc::new(Hub::new(&config, key, alerting::page(&listeners), now()));
+    let folder = config.state_dir().ok_or(Error::NoStateDir)?;
+    let opened = Store::open(&folder, now().as_seconds()).map_err(Error::State)?;
+    tracing::info!("The state is in {}.", folder.display());
+    let (hub, base) = Hub::new(&config, opened, key, alerting::page(&listeners), now());
+    let hub = Arc::new(hub);
+    let sync = Duration::from_secs(u64::from(config.store.sync_seconds));
+    let bringing =
+        Bringing::start(&hub, &folder, base, sync).map_err(system("the system gives no thread for the state"))?;
     let running = Running::new(start_files(&config, &hub)?);
     for source in config.sources.iter().filter(|source| source.kind == SourceKind::Stdin) {
         let (name, zone) = (source.name.as_str().into(), source.timezone.as_str().into());
@@ -133,6 +154,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     let shutdown = async {
         ended.await;
         _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        hub.release();
         let stopping = Arc::clone(&reloader);
         // A thread of its own, because it waits for the sources.
         _ = tokio::task::spawn_blocking(move || {
@@ -145,6 +167,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     http::serve(listeners, state, shutdown).await;
     alerting.stop();
     ticker.stop();
+    bringing.stop();
     tracing::info!("Everything that was read has been counted; the daemon ends.");
     Ok(())
 }

@@ -62,6 +62,8 @@ pub struct Status {
     pub reload_success_at: UnixTime,
     /// When the daemon started.
     pub started_at: UnixTime,
+    /// Commits that failed so far.
+    pub commit_failures: u64,
 }
 
 /// A token to check.

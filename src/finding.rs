@@ -246,6 +246,13 @@ pub enum Finding {
         /// What the token shows.
         shown: Cause,
     },
+    /// A finding of an earlier run of the process, as it was worded then.
+    Earlier {
+        /// Its row of the taxonomy.
+        cause: Cause,
+        /// Its words.
+        message: String,
+    },
 }
 
 impl Finding {
@@ -283,6 +290,7 @@ impl Finding {
             Self::Encrypted | Self::Masked { .. } | Self::Cut => Cause::Unreadable,
             Self::NoneFound { .. } => Cause::NoneFound,
             Self::Disagreement { named, .. } => *named,
+            Self::Earlier { cause, .. } => *cause,
         }
     }
 
@@ -313,7 +321,7 @@ impl Finding {
             Self::IdentityMissing { .. } | Self::IdentityInvalid { .. } => Some(Field::Identity.path()),
             Self::GrantIncomplete { grant, .. } => Some(grant.path()),
             Self::VideoRegion { of_key: None, .. } | Self::RegionMismatch { .. } => Some(Field::Twr.path()),
-            Self::NoneFound { .. } | Self::Disagreement { .. } => None,
+            Self::NoneFound { .. } | Self::Disagreement { .. } | Self::Earlier { .. } => None,
         }
     }
 }

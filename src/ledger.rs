@@ -12,6 +12,7 @@ pub mod incident;
 pub mod keys;
 mod look;
 pub mod recent;
+pub mod rows;
 pub mod sketch;
 pub mod spike;
 pub mod totals;
@@ -92,6 +93,8 @@ pub struct View {
     pub rejections: VecDeque<Kept>,
     /// The latest rejection of each cause.
     pub examples: BTreeMap<Cause, Arc<Diagnosis>>,
+    /// When this was made durable.
+    pub committed_at: Option<UnixTime>,
     /// What belongs together.
     pub incidents: Incidents,
     /// The daemon's own alerts, as they were at the last look.
@@ -178,6 +181,7 @@ impl Ledger {
             keys: Keys::new(&settings.keys, settings.keys_max),
             rejections: VecDeque::new(),
             examples: BTreeMap::new(),
+            committed_at: None,
             incidents: Incidents::default(),
             alerts: Arc::default(),
             windows: Windows::new(now),
@@ -240,6 +244,22 @@ impl Ledger {
     /// counted, changed ones copied.
     pub fn commit(&mut self) -> Arc<View> {
         Arc::new(self.working.clone())
+    }
+
+    /// The same, with the time at which it was made durable.
+    pub fn commit_at(&mut self, now: UnixTime) -> Arc<View> {
+        self.working.committed_at = Some(now);
+        self.commit()
+    }
+
+    /// Counts that a state could not be used, or not all of it.
+    pub fn recovered(&mut self) {
+        self.working.totals.recoveries += 1;
+    }
+
+    /// Counts that a commit failed.
+    pub fn commit_failed(&mut self) {
+        self.working.totals.commit_failures += 1;
     }
 
     fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {

@@ -96,6 +96,7 @@ pub mod product;
 pub mod report;
 pub mod source;
 pub mod stamp;
+pub mod store;
 pub mod time;
 pub mod token;
 pub mod validate;

@@ -2,6 +2,7 @@
 
 pub mod arrival;
 mod blocks;
+pub mod checkpoint;
 mod feed;
 mod judge;
 mod memory;
@@ -10,11 +11,12 @@ pub mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Fingerprint};
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
 
 use arrival::{Arrival, Outcome};
+use checkpoint::{Checkpoint, MemoryChange, Note, Remembered};
 use feed::Feed;
 use judge::Core;
 pub use judge::Given;
@@ -158,6 +160,46 @@ impl Pipeline {
     /// Takes over the events that a store kept.
     pub fn restore_seen(&mut self, seen: Seen) {
         self.seen = seen;
+    }
+
+    /// Announces a stream that was read before: its bytes come from [`Checkpoint::resume`] on. What was counted is not
+    /// given again.
+    pub fn resume(&mut self, id: StreamId, stream: Stream, checkpoint: Checkpoint) {
+        self.feeds.insert(id, Feed::resumed(stream, checkpoint));
+    }
+
+    /// Where and how to go on with a stream if this is the last that is known of it.
+    pub fn checkpoint(&self, id: StreamId) -> Option<Checkpoint> {
+        self.feeds.get(&id).map(Feed::checkpoint)
+    }
+
+    /// Takes leave of a stream that may go on later from the checkpoint that this gives: what waits to be diagnosed is
+    /// given, but a partial last line stays partial.
+    pub fn suspend(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Option<Checkpoint> {
+        self.awake.remove(&id);
+        let mut feed = self.feeds.remove(&id)?;
+        feed.suspend(now, &mut self.core, emit);
+        Some(feed.checkpoint())
+    }
+
+    /// Takes over the memory of refused tokens, and keeps account of its changes from now on.
+    pub fn recall(&mut self, known: Vec<(Fingerprint, Remembered)>, notes: Vec<Note>) {
+        self.core.recall(known, notes);
+    }
+
+    /// What else has changed in the memory of tokens and keys since the last call.
+    pub fn take_memory_notes(&mut self) -> Vec<Note> {
+        self.core.take_notes()
+    }
+
+    /// What has changed in the memory of refused tokens since the last call.
+    pub fn take_memory_changes(&mut self) -> Vec<MemoryChange> {
+        self.core.take_changes()
+    }
+
+    /// The streams that wait for `tick`.
+    pub fn awake(&self) -> impl Iterator<Item = StreamId> {
+        self.awake.iter().copied()
     }
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.

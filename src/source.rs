@@ -10,26 +10,53 @@ pub mod stdin;
 pub mod twilio;
 pub mod webhook;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::pipeline::{Stream, StreamId};
+use crate::source::file::follow::{Identity, Position};
 use crate::time::UnixTime;
 use twilio::Delivery;
 
 /// Where sources deliver. Called from blocking threads; each call returns when the bytes have been taken in.
 pub trait Sink: Send + Sync {
-    /// Announces a stream and names it.
+    /// Up to where files were read in an earlier run.
+    fn known(&self) -> Vec<Mark> {
+        Vec::new()
+    }
+    /// Says that a known file was found again that has nothing new.
+    fn found(&self, _file: Identity) {}
+    /// Says that a file need not be read up to a mark, because its content was read in another one.
+    fn read_elsewhere(&self, _source: &str, _path: &Path, _mark: Mark) {}
+    /// Says that a stream goes on in another file, which holds what the first one held up to the mark.
+    fn moved(&self, _stream: StreamId, _mark: Mark) {}
+    /// Announces a stream that can't be read again, and names it.
     fn open(&self, stream: Stream) -> StreamId;
+    /// Announces the stream of a file. `mark` is where the file stands: a known mark if reading goes on from there, else
+    /// a new one. Deliver from [`Opened::offset`] on.
+    fn open_file(&self, stream: Stream, _mark: Mark) -> Opened {
+        let offset = stream.offset;
+        Opened { id: self.open(stream), offset }
+    }
     /// Delivers the next bytes of a stream.
     fn push(&self, stream: StreamId, chunk: &[u8]);
+    /// Delivers the next bytes of a file; `mark` is where it stands with them.
+    fn push_file(&self, stream: StreamId, chunk: &[u8], _mark: Mark) {
+        self.push(stream, chunk);
+    }
     /// Says that a partial last line has waited long enough and counts as a line.
     fn end_line(&self, stream: StreamId);
     /// Says that all that was there has been delivered, and that the source now waits.
     fn pause(&self);
-    /// Ends a stream.
+    /// Ends a stream: no more bytes will ever come.
     fn finish(&self, stream: StreamId);
+    /// Takes leave of a stream that may go on in a later run, from where it is.
+    fn leave(&self, stream: StreamId) {
+        self.finish(stream);
+    }
     /// Says what happened to a source.
     fn report(&self, source: &str, health: Health);
     /// Takes deliveries of events in, and returns when they are committed: only then may they be acknowledged.
@@ -53,6 +80,44 @@ pub struct Delivered {
     pub lines: Option<(StreamId, Zeroizing<Vec<u8>>)>,
     /// Their size as they came, in bytes.
     pub bytes: usize,
+}
+
+/// A stream that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Names it.
+    pub id: StreamId,
+    /// Offset of the first byte to deliver: that of the stream, or an earlier one, to see once more what was not yet
+    /// diagnosed when the last run ended.
+    pub offset: u64,
+}
+
+/// Up to where a file was delivered. A plain value, kept beside what the delivery caused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Up to where the file itself was read; for an archive its end.
+    pub position: Position,
+    /// For an archive: bytes of its content that were delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<u64>,
+    /// Everything up to the position was delivered, and the stream was ended.
+    #[serde(default)]
+    pub done: bool,
+}
+
+impl Mark {
+    /// The mark of a file that is read as it is.
+    pub const fn plain(position: Position) -> Self {
+        Self { position, unpacked: None, done: false }
+    }
+
+    /// Offset in the stream.
+    pub const fn offset(&self) -> u64 {
+        match self.unpacked {
+            Some(unpacked) => unpacked,
+            None => self.position.offset,
+        }
+    }
 }
 
 /// What happened to a source; each is counted.

@@ -44,9 +44,23 @@ fn check_help(command: &str) {
 
 #[test]
 fn help_is_as_written_down() {
-    for command in
-        ["", "run", "demo", "scan", "check", "top", "explain", "config", "config check", "completions", "man"]
-    {
+    for command in [
+        "",
+        "run",
+        "demo",
+        "scan",
+        "check",
+        "top",
+        "explain",
+        "config",
+        "config check",
+        "state",
+        "state show",
+        "state export",
+        "state reset",
+        "completions",
+        "man",
+    ] {
         check_help(command);
     }
 }

@@ -23,11 +23,12 @@ Examples:
   diag51007 explain expired                   What a cause means and what to do
 
 Exit codes:
-   0  done                        69  unavailable, such as a port in use
-   1  `check` found faults        70  a fault of diag51007
+   0  done                        70  a fault of diag51007
+   1  `check` found faults        73  a file can't be made
    2  bad command line            74  reading or writing failed
   65  bad input                   77  permission denied
-  66  input not found             78  bad config";
+  66  input not found             78  bad config
+  69  unavailable, such as a port or a state in use";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -156,6 +157,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Check a config, or print the defaults or the schema
     Config(ConfigArgs),
+    /// Show, export or remove what is remembered
+    State(StateArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -316,6 +319,51 @@ pub enum ConfigCommand {
     Default,
     /// Print the JSON Schema of the config file
     Schema,
+}
+
+/// Arguments of `state`.
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// The commands of `state`.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Print what is remembered, in short; also while the daemon runs
+    Show {
+        /// Where it is.
+        #[command(flatten)]
+        place: StatePlace,
+    },
+    /// Print everything that is remembered as JSON; also while the daemon runs
+    Export {
+        /// Where it is.
+        #[command(flatten)]
+        place: StatePlace,
+    },
+    /// Remove what is remembered: counters begin at 0, and files are read anew
+    Reset {
+        /// Where it is.
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Where the state is.
+#[derive(Debug, Args)]
+pub struct StatePlace {
+    /// Config file that names the folder [default: as `run` without a config]
+    #[arg(long, value_name = "FILE", conflicts_with = "state_dir")]
+    pub config: Option<PathBuf>,
+    /// Folder of the state
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

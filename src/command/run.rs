@@ -63,7 +63,8 @@ pub(super) fn demo(arguments: &DemoArgs, global: Global) -> Outcome {
 
 fn serve(plan: Plan) -> Outcome {
     let exit = |error: &daemon::Error| match error {
-        daemon::Error::Source(..) => Exit::Config,
+        daemon::Error::Source(..) | daemon::Error::NoStateDir => Exit::Config,
+        daemon::Error::State(error) => super::exit_of_state(error),
         daemon::Error::Bind(_) | daemon::Error::System(..) => Exit::Unavailable,
     };
     daemon::run(plan).map(|()| Exit::Ok).map_err(|error| Failure::Other(exit(&error), error.to_string()))

@@ -12,12 +12,13 @@ use crate::config::problem::{Fault, SidFault, nearest};
 use crate::config::read::{At, Reader, Section};
 use crate::config::secret::{self, Meaning};
 use crate::config::{
-    Config, Detect, FileSource, Limits, Logging, Pairing, REGIONS, REGIONS_RETIRED, Source, SourceKind, Start,
+    Config, Detect, FileSource, Limits, Logging, Pairing, REGIONS, REGIONS_RETIRED, Source, SourceKind, Start, Store,
     Validator, Web,
 };
 use crate::config::{LEEWAY_SECONDS_MAX, SETTLE_MILLISECONDS_MAX, WINDOW_LINES_MAX, WINDOW_SECONDS_MAX};
 use crate::config::{
-    LINE_BYTES_LEAST, LINE_BYTES_MOST, REJECTIONS_REMEMBERED_MOST, SOURCE_NAME_CHARS_MAX, TOKENS_REMEMBERED_MOST,
+    LINE_BYTES_LEAST, LINE_BYTES_MOST, REJECTIONS_REMEMBERED_MOST, SOURCE_NAME_CHARS_MAX, SYNC_SECONDS_MAX,
+    TOKENS_REMEMBERED_MOST,
 };
 use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
@@ -48,6 +49,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, reader: &mut Reader<'_>) -
         validator: validator(&mut root, reader),
         pairing: pairing(&mut root, reader),
         limits: limits(&mut root, reader),
+        store: store(&mut root, reader),
         alerts: super::alerts::alerts(&mut root, reader),
         alertmanager: super::alerts::alertmanager(&mut root, reader),
         log: logging(&mut root, reader),
@@ -347,6 +349,15 @@ fn limits(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Limits {
     };
     section.finish(reader, &[]);
     limits
+}
+
+fn store(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Store {
+    let default = Store::default();
+    let Some(mut section) = root.child(reader, "store") else { return default };
+    let store =
+        Store { sync_seconds: section.small(reader, "sync_seconds", 1..=SYNC_SECONDS_MAX, default.sync_seconds) };
+    section.finish(reader, &[]);
+    store
 }
 
 fn logging(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Logging {

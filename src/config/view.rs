@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::config::alerts::{AlertView, AlertmanagerView, AlertsView};
 use crate::config::{
     Config, Detect, LEEWAY_SECONDS_MAX, LINE_BYTES_LEAST, LINE_BYTES_MOST, Limits, Logging, Pairing,
-    REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, TOKENS_REMEMBERED_MOST, Validator, WINDOW_LINES_MAX,
-    WINDOW_SECONDS_MAX, Web,
+    REJECTIONS_REMEMBERED_MOST, SETTLE_MILLISECONDS_MAX, SYNC_SECONDS_MAX, Store, TOKENS_REMEMBERED_MOST, Validator,
+    WINDOW_LINES_MAX, WINDOW_SECONDS_MAX, Web,
 };
 use crate::keyring::{Account, Key, KeyKind};
 use source::SourceView;
@@ -36,6 +36,7 @@ pub struct View {
     validator: ValidatorView,
     pairing: PairingView,
     limits: LimitsView,
+    store: StoreView,
     alerts: AlertsView,
     alertmanager: AlertmanagerView,
     log: LogView,
@@ -108,6 +109,17 @@ struct LimitsView {
     /// Tokens that are recognised when they are refused again.
     #[schemars(range(min = 1, max = TOKENS_REMEMBERED_MOST))]
     tokens_remembered: u32,
+}
+
+/// How the state is kept.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "store")]
+struct StoreView {
+    /// The state is forced to the disk so often: what a loss of power may take back. The end of the process in any way
+    /// takes nothing back.
+    #[schemars(range(min = 1, max = SYNC_SECONDS_MAX))]
+    sync_seconds: u32,
 }
 
 /// The daemon's own log, on standard error.
@@ -224,6 +236,7 @@ impl View {
             validator: ValidatorView::from(config.validator),
             pairing: PairingView::from(config.pairing),
             limits: LimitsView::from(config.limits),
+            store: StoreView::from(config.store),
             alerts: AlertsView::from(&config.alerts),
             alertmanager: AlertmanagerView::from(&config.alertmanager),
             log: LogView::from(config.log),
@@ -263,6 +276,7 @@ default_views! {
     ValidatorView of Validator,
     PairingView of Pairing,
     LimitsView of Limits,
+    StoreView of Store,
     LogView of Logging,
 }
 
@@ -299,6 +313,12 @@ impl From<Pairing> for PairingView {
 impl From<Limits> for LimitsView {
     fn from(Limits { line_bytes_max, rejections_remembered, tokens_remembered }: Limits) -> Self {
         Self { line_bytes_max, rejections_remembered, tokens_remembered }
+    }
+}
+
+impl From<Store> for StoreView {
+    fn from(Store { sync_seconds }: Store) -> Self {
+        Self { sync_seconds }
     }
 }
 

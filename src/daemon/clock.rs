@@ -1,6 +1,7 @@
-//! The one place where the daemon reads the wall clock.
+//! The one place where the daemon reads clocks.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::UnixTime;
 
@@ -9,4 +10,11 @@ use crate::time::UnixTime;
 pub fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixTime::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The time since the first call, which no setting of the clock changes.
+#[expect(clippy::disallowed_methods, reason = "an edge: the monotonic clock")]
+pub(super) fn monotonic() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }

@@ -1,5 +1,7 @@
 //! Where the sources deliver: bytes go through the core into the ledger, and committed views come out.
 
+mod intake;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,18 +11,22 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::now;
+use super::keeper::{Keeper, Outcome, Recalled, log_recovery};
 use crate::config::{Alertmanager, Config};
 use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
 use crate::ledger::{self, Ledger, Looked, View};
-use crate::pipeline::arrival::Outcome;
-use crate::pipeline::{self, Event, Given, Pipeline, Stream, StreamId};
-use crate::source::{Delivered, Health, NotCommitted, Sink};
+use crate::pipeline::arrival::Outcome as Taken;
+use crate::pipeline::{self, Event, Given, Pipeline, StreamId};
+use crate::source::{Delivered, Health, Sink};
+use crate::store::{self, Ahead, Rows, Table, rows_of};
 use crate::time::UnixTime;
 
-/// How often what waits is looked at, and how often views are committed under load.
+/// How often what waits is looked at.
 const TICK: Duration = Duration::from_millis(20);
+/// And how often at the most.
+const TICK_LEAST: Duration = Duration::from_millis(1);
 
 /// A source counts as caught up after this time, even if live rejections are always underway, in milliseconds.
 const ARRIVAL_MILLIS_MAX: i64 = 1000;
@@ -34,6 +40,8 @@ pub(super) struct Hub {
     inner: Mutex<Inner>,
     /// Woken when something waits for a tick.
     waits: Condvar,
+    /// Woken when commits work again, or when nothing more is taken in.
+    works: Condvar,
     view: watch::Sender<Arc<View>>,
     status: watch::Sender<Arc<Status>>,
     alertmanager: watch::Sender<Arc<Alertmanager>>,
@@ -46,6 +54,7 @@ pub(super) struct Hub {
 struct Inner {
     pipeline: Pipeline,
     ledger: Ledger,
+    keeper: Keeper,
     streams: u64,
     /// Something was applied that has not been committed.
     is_dirty: bool,
@@ -56,6 +65,8 @@ struct Inner {
     /// When silent streams were last let go to rest.
     rested: UnixTime,
     has_ended: bool,
+    /// Nothing more is taken in if it can't be committed.
+    is_stopping: bool,
 }
 
 /// The thread that lets time pass in the core.
@@ -74,12 +85,43 @@ impl Ticker {
     }
 }
 
+/// When a commit is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Now, unless the last was a moment ago or failed.
+    Due,
+    /// Now in any case.
+    Now,
+}
+
 impl Hub {
-    pub(super) fn new(config: &Config, fingerprint_key: [u8; 32], page: String, now: UnixTime) -> Self {
-        let settings = core_settings(config, fingerprint_key);
-        let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
-        let mut ledger = Ledger::new(ledger_settings(config, &page), sources, now);
-        let view = ledger.commit();
+    /// Goes on from a state, or begins one.
+    pub(super) fn new(
+        config: &Config,
+        opened: store::Opened,
+        new_key: [u8; 32],
+        page: String,
+        now: UnixTime,
+    ) -> (Self, store::Base) {
+        let store::Opened { store, base, rows, recovered } = opened;
+        let (mut keeper, Recalled { fingerprint_key, refused, notes, seen }) = Keeper::new(store, &rows);
+        let fingerprint_key = fingerprint_key.unwrap_or_else(|| {
+            keeper.put_key(&new_key);
+            new_key
+        });
+        let (mut ledger, unknown) = restored(config, &page, &rows, now);
+        keeper.remove_ledger_rows(&unknown);
+        if let Some(recovery) = &recovered {
+            log_recovery(recovery);
+            ledger.recovered();
+        }
+        if !unknown.is_empty() {
+            tracing::error!(rows = unknown.len(), "Rows of the state can't be understood and were left out.");
+            ledger.recovered();
+        }
+        let mut pipeline = Pipeline::new(core_settings(config, fingerprint_key), config.keyring());
+        pipeline.recall(refused, notes);
+        pipeline.restore_seen(seen);
         let behind: BTreeSet<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         let status = Status {
             ready: behind.is_empty(),
@@ -87,25 +129,33 @@ impl Hub {
             reload_successful: true,
             reload_success_at: now,
             started_at: now,
+            commit_failures: ledger.working().totals.commit_failures,
         };
-        Self {
-            inner: Mutex::new(Inner {
-                pipeline: Pipeline::new(settings, config.keyring()),
-                ledger,
-                streams: 0,
-                is_dirty: false,
-                behind,
-                arriving: BTreeMap::new(),
-                rested: now,
-                has_ended: false,
-            }),
+        let view = Arc::new(ledger.working().clone());
+        let inner = Inner {
+            pipeline,
+            ledger,
+            keeper,
+            streams: 0,
+            is_dirty: true,
+            behind,
+            arriving: BTreeMap::new(),
+            rested: now,
+            has_ended: false,
+            is_stopping: false,
+        };
+        let hub = Self {
+            inner: Mutex::new(inner),
             waits: Condvar::new(),
+            works: Condvar::new(),
             view: watch::Sender::new(view),
             status: watch::Sender::new(Arc::new(status)),
             alertmanager: watch::Sender::new(Arc::new(config.alertmanager.clone())),
             fingerprint_key,
             page,
-        }
+        };
+        hub.commit(&mut hub.lock(), When::Now);
+        (hub, base)
     }
 
     pub(super) fn alertmanagers(&self) -> watch::Receiver<Arc<Alertmanager>> {
@@ -129,21 +179,52 @@ impl Hub {
         self.lock().pipeline.check(given)
     }
 
-    /// Runs something of the core and applies what it says.
-    fn work(&self, work: impl FnOnce(&mut Pipeline, UnixTime, &mut dyn FnMut(Event))) {
-        let mut inner = self.lock();
-        inner.work(work);
+    /// Wakes the ticker if there is something for it.
+    fn wake(&self, inner: &Inner) {
         if inner.needs_tick() {
             self.waits.notify_one();
         }
     }
 
-    /// Lets readers see what has been applied.
-    fn commit(&self, inner: &mut Inner) {
+    /// Commits what has been applied, and lets readers see it then.
+    fn commit(&self, inner: &mut Inner, when: When) {
         inner.arrive();
-        if inner.is_dirty {
+        let is_due = when == When::Now || inner.keeper.until_due().is_zero();
+        if !(inner.is_dirty || inner.keeper.is_dirty()) || !is_due {
+            return;
+        }
+        let Inner { ledger, keeper, pipeline, .. } = inner;
+        let view = ledger.commit_at(now());
+        match keeper.commit(&view, pipeline) {
+            Outcome::Committed { works_again } => {
+                if works_again {
+                    tracing::info!("The state can be written again; nothing was lost.");
+                    inner.ledger.stored(true);
+                    self.works.notify_all();
+                }
+                self.show(inner, view);
+            }
+            Outcome::Failed { error, is_first } => self.note_failure(inner, &error, is_first),
+        }
+    }
+
+    fn note_failure(&self, inner: &mut Inner, error: &io::Error, is_first: bool) {
+        if is_first {
+            tracing::error!(
+                "The state can't be written: {error}. What is shown stays as it is and nothing more is read until it can \
+                 be written; see `df` and the permissions of `state_dir`."
+            );
+        }
+        inner.ledger.commit_failed();
+        inner.ledger.stored(false);
+        let failures = inner.ledger.working().totals.commit_failures;
+        self.status.send_modify(|status| Arc::make_mut(status).commit_failures = failures);
+    }
+
+    fn show(&self, inner: &mut Inner, view: Arc<View>) {
+        {
             inner.is_dirty = false;
-            self.view.send_replace(inner.ledger.commit());
+            self.view.send_replace(view);
             let is_ready = inner.behind.is_empty();
             self.status.send_if_modified(|status| {
                 let changes = is_ready && !status.ready;
@@ -155,6 +236,34 @@ impl Hub {
         }
     }
 
+    /// Gives what the database does not have yet.
+    pub(super) fn take_ahead(&self) -> Option<Ahead> {
+        self.lock().keeper.take_ahead()
+    }
+
+    /// Takes back what could not be brought there.
+    pub(super) fn put_back(&self, ahead: Ahead) {
+        self.lock().keeper.put_back(ahead);
+    }
+
+    /// Whether the journal should be brought there soon.
+    pub(super) fn is_journal_long(&self) -> bool {
+        self.lock().keeper.is_journal_long()
+    }
+
+    /// Waits while commits fail, so that what is taken in stays bounded; says whether more may be taken in.
+    fn admit(&self) -> Option<MutexGuard<'_, Inner>> {
+        let blocked = |inner: &mut Inner| inner.keeper.has_failed() && !inner.is_stopping;
+        let inner = self.works.wait_while(self.lock(), blocked).unwrap_or_else(PoisonError::into_inner);
+        (!inner.keeper.has_failed()).then_some(inner)
+    }
+
+    /// Lets go of sources that wait for commits to work again: they are about to be stopped.
+    pub(super) fn release(&self) {
+        self.lock().is_stopping = true;
+        self.works.notify_all();
+    }
+
     pub(super) fn start_ticker(self: &Arc<Self>) -> io::Result<Ticker> {
         let hub = Arc::clone(self);
         let thread = Builder::new().name("ticker".to_owned()).spawn(move || {
@@ -163,11 +272,12 @@ impl Hub {
                 let waited = hub.waits.wait_while(inner, |inner| !inner.needs_tick() && !inner.has_ended);
                 let inner = waited.unwrap_or_else(PoisonError::into_inner);
                 let has_ended = inner.has_ended;
+                let wait = if inner.is_dirty { inner.keeper.until_due().min(TICK) } else { TICK };
                 drop(inner);
                 if has_ended {
                     return;
                 }
-                std::thread::sleep(TICK);
+                std::thread::sleep(wait.max(TICK_LEAST));
                 hub.pause();
             }
         })?;
@@ -176,8 +286,15 @@ impl Hub {
 
     /// Commits the last counts; nothing comes after.
     pub(super) fn end(&self) {
-        self.pause();
-        self.lock().has_ended = true;
+        let mut inner = self.lock();
+        inner.tick();
+        inner.remember(true);
+        self.commit(&mut inner, When::Now);
+        if inner.keeper.has_failed() {
+            tracing::error!("The last counts can't be committed; what they are of is read again at the next start.");
+        }
+        inner.has_ended = true;
+        drop(inner);
         self.waits.notify_all();
     }
 
@@ -188,7 +305,7 @@ impl Hub {
         let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
         inner.ledger.reload(ledger_settings(config, &self.page), sources);
         inner.is_dirty = true;
-        self.commit(&mut inner);
+        self.commit(&mut inner, When::Now);
         drop(inner);
         self.alertmanager.send_replace(Arc::new(config.alertmanager.clone()));
         self.status.send_modify(|status| {
@@ -204,7 +321,14 @@ impl Hub {
         let mut inner = self.lock();
         let Looked { has_changed, again_millis } = inner.ledger.look(now);
         inner.is_dirty |= has_changed;
-        self.commit(&mut inner);
+        inner.remember(has_changed);
+        self.commit(&mut inner, When::Due);
+        if has_changed && inner.keeper.has_failed() {
+            // Counts wait until they are committed; that this fails is told at once.
+            let alerts = Arc::clone(&inner.ledger.working().alerts);
+            self.view.send_modify(|view| Arc::make_mut(view).alerts = alerts);
+        }
+        self.wake(&inner);
         again_millis
     }
 
@@ -215,8 +339,17 @@ impl Hub {
 }
 
 impl Inner {
+    fn remember(&mut self, is_urgent: bool) {
+        self.keeper.remember(&self.ledger, is_urgent);
+    }
+
     fn needs_tick(&self) -> bool {
-        self.is_dirty || self.pipeline.is_awake() || !self.arriving.is_empty()
+        self.is_dirty || self.keeper.is_dirty() || self.pipeline.is_awake() || !self.arriving.is_empty()
+    }
+
+    const fn next_stream(&mut self) -> StreamId {
+        self.streams += 1;
+        StreamId(self.streams)
     }
 
     /// Lets silent streams go to rest, every few seconds.
@@ -231,7 +364,10 @@ impl Inner {
     /// Counts sources as caught up once what they delivered has been diagnosed.
     fn arrive(&mut self) {
         let (now, is_awake) = (now(), self.pipeline.is_awake());
-        let Self { arriving, behind, ledger, is_dirty, .. } = self;
+        if self.arriving.is_empty() {
+            return;
+        }
+        let Self { arriving, behind, ledger, is_dirty, keeper, .. } = self;
         arriving.retain(|source, since| {
             let waits = is_awake && now.millis_since(*since) < ARRIVAL_MILLIS_MAX;
             if !waits {
@@ -241,6 +377,20 @@ impl Inner {
             }
             waits
         });
+        if behind.is_empty() {
+            keeper.forget_absent(now);
+        }
+    }
+
+    /// Lets time pass in the core.
+    fn tick(&mut self) {
+        let awake: Vec<StreamId> = self.pipeline.awake().collect();
+        if !awake.is_empty() {
+            self.work(|pipeline, now, emit| pipeline.tick(now, emit));
+            for id in awake {
+                self.keeper.touch(id, None);
+            }
+        }
     }
 
     /// Takes one delivery of events in.
@@ -258,9 +408,9 @@ impl Inner {
         self.work(|pipeline, now, emit| {
             for arrival in &delivery.arrivals {
                 match pipeline.event(arrival, now, emit) {
-                    Outcome::Counted => counted += 1,
-                    Outcome::Repeated => repeated += 1,
-                    Outcome::Ignored => ignored += 1,
+                    Taken::Counted => counted += 1,
+                    Taken::Repeated => repeated += 1,
+                    Taken::Ignored => ignored += 1,
                 }
             }
             let (lines, bytes) = (counted + repeated + ignored + delivery.unreadable, delivered.bytes as u64);
@@ -295,66 +445,11 @@ fn log(diagnosis: &Diagnosis) {
     );
 }
 
-impl Sink for Hub {
-    fn open(&self, stream: Stream) -> StreamId {
-        let mut inner = self.lock();
-        inner.streams += 1;
-        let id = StreamId(inner.streams);
-        inner.pipeline.open(id, stream);
-        id
-    }
-
-    fn push(&self, stream: StreamId, chunk: &[u8]) {
-        self.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
-    }
-
-    fn end_line(&self, stream: StreamId) {
-        self.work(|pipeline, now, emit| pipeline.end_line(stream, now, emit));
-    }
-
-    fn pause(&self) {
-        let mut inner = self.lock();
-        if inner.pipeline.is_awake() {
-            inner.work(|pipeline, now, emit| pipeline.tick(now, emit));
-        }
-        self.commit(&mut inner);
-        if inner.needs_tick() {
-            self.waits.notify_one();
-        }
-    }
-
-    fn finish(&self, stream: StreamId) {
-        self.work(|pipeline, now, emit| pipeline.finish(stream, now, emit));
-    }
-
-    fn deliver(&self, deliveries: &[Delivered]) -> Result<(), NotCommitted> {
-        let mut inner = self.lock();
-        for delivered in deliveries {
-            inner.take(delivered);
-        }
-        self.commit(&mut inner);
-        Ok(())
-    }
-
-    fn report(&self, source: &str, health: Health) {
-        match &health {
-            Health::Failed { kind, message } => tracing::warn!(source, kind = kind.id(), "{message}"),
-            Health::Lost(bytes) => tracing::error!(source, bytes, "Bytes were written that could not be read."),
-            Health::Rotated(kind) => tracing::info!(source, kind = kind.id(), "A file was rotated."),
-            Health::CaughtUp => tracing::info!(source, "What was there at start has been read."),
-            Health::Up(false) => tracing::warn!(source, "The source does not work."),
-            Health::Up(true) | Health::Progress { .. } | Health::FailedAgain { .. } | Health::Arrived { .. } => {}
-        }
-        let mut inner = self.lock();
-        if health == Health::CaughtUp {
-            inner.arriving.insert(source.to_owned(), now());
-        } else {
-            inner.ledger.health(source, &health, now());
-            inner.is_dirty = true;
-        }
-        inner.rest();
-        self.waits.notify_one();
-    }
+/// The ledger as it was kept, and the names of the rows that can't be understood.
+fn restored(config: &Config, page: &str, rows: &Rows, now: UnixTime) -> (Ledger, Vec<String>) {
+    let sources = config.sources.iter().map(|source| Arc::from(source.name.as_str()));
+    let rows = rows_of(rows, Table::Ledger).filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)));
+    Ledger::restored(ledger_settings(config, page), sources, now, rows)
 }
 
 fn core_settings(config: &Config, fingerprint_key: [u8; 32]) -> pipeline::Settings {

@@ -86,6 +86,7 @@ impl Reloader {
             ("`web.listen`", config.web != current.web),
             ("a source of another kind than `file`", !config.has_fixed_sources_of(&current)),
             ("`state_dir`", config.state_dir != current.state_dir),
+            ("`store`", config.store != current.store),
             ("`log`", config.log != current.log),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, changes)| *changes) {

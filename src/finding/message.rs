@@ -63,6 +63,7 @@ impl fmt::Display for Finding {
             Self::Masked { extent } => masked(f, *extent),
             Self::Cut => f.write_str("expected a whole token, but found that the logger has cut it"),
             Self::NoneFound { signature_checked, product } => none_found(f, *signature_checked, *product),
+            Self::Earlier { message, .. } => f.write_str(message),
             Self::Disagreement { code, named, shown } => disagreement(f, *code, named.id(), shown.id()),
         }
     }

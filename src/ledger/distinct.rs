@@ -21,10 +21,10 @@ pub struct Distinct {
 /// The tokens that were refused lately.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    last: HashMap<Fingerprint, UnixTime>,
+    pub(super) last: HashMap<Fingerprint, UnixTime>,
     max: usize,
     /// Nothing that was refused after this was forgotten.
-    forgotten_until: Option<UnixTime>,
+    pub(super) forgotten_until: Option<UnixTime>,
 }
 
 impl Tokens {

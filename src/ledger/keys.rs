@@ -9,17 +9,17 @@ use crate::time::UnixTime;
 
 use super::window::{KeyLabel, WINDOW_SECONDS_MAX};
 
-#[derive(Clone, Debug)]
-struct Place {
-    sid: Arc<str>,
-    configured: bool,
-    last: UnixTime,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sid: Arc<str>,
+    pub(super) configured: bool,
+    pub(super) last: UnixTime,
 }
 
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
     /// Places for keys that the config does not name.
     max: usize,
 }

@@ -31,10 +31,10 @@ pub struct Early {
 /// The tokens, each with the last time of its refusal and a value.
 #[derive(Clone, Debug)]
 pub struct Recent<V> {
-    tokens: HashMap<Fingerprint, (UnixTime, V)>,
+    pub(super) tokens: HashMap<Fingerprint, (UnixTime, V)>,
     max: usize,
     /// Nothing that was refused after this was forgotten.
-    forgotten_until: Option<UnixTime>,
+    pub(super) forgotten_until: Option<UnixTime>,
 }
 
 impl<V: Copy> Recent<V> {

@@ -137,6 +137,20 @@ impl Source {
         }
     }
 
+    /// Whether everything that is counted for good is as in another state of the source.
+    pub(super) fn counts_as(&self, other: &Self) -> bool {
+        let numbers =
+            |s: &Self| (s.sightings, s.exposed_tokens, s.lines, s.read_bytes, s.lines_truncated, s.lost_bytes);
+        self.name == other.name
+            && numbers(self) == numbers(other)
+            && self.rejections == other.rejections
+            && self.tokens == other.tokens
+            && self.rotations == other.rotations
+            && self.errors == other.errors
+            && self.events == other.events
+            && self.last_event == other.last_event
+    }
+
     /// Rejections of this source.
     pub fn rejections_all(&self) -> u64 {
         self.rejections.values().sum()
@@ -176,7 +190,7 @@ impl Source {
 }
 
 /// The counts of all sources together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
     /// Rejections.
     pub rejections: u64,
@@ -196,6 +210,10 @@ pub struct Totals {
     pub early_by: BTreeMap<Product, Histogram>,
     /// The time of the latest refusal, never later than the time it was read.
     pub last_rejection: Option<UnixTime>,
+    /// Commits that failed, and were tried again.
+    pub commit_failures: u64,
+    /// Times that a state, or a part of it, could not be used.
+    pub recoveries: u64,
 }
 
 impl Totals {
@@ -213,6 +231,8 @@ impl Totals {
             lifetime: by_product(LIFETIME_BOUNDS),
             early_by: by_product(EARLY_BY_BOUNDS),
             last_rejection: None,
+            commit_failures: 0,
+            recoveries: 0,
         }
     }
 

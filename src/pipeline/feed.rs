@@ -4,15 +4,18 @@
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
 mod head;
+mod intake;
+mod replay;
 mod tokens;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr_iter, memrchr};
 
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
+use super::checkpoint::State;
 use super::judge::Core;
 use super::{Event, Stream};
 use crate::envelope;
@@ -22,6 +25,7 @@ use crate::stamp::Completion;
 use crate::time::UnixTime;
 
 use head::Head;
+use replay::Trail;
 use tokens::{TANGLE_MILLIS, Tokens};
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
@@ -41,6 +45,8 @@ pub(super) struct Feed {
     bytes: Vec<u8>,
     /// Offset of the first of `bytes` in the stream.
     base: u64,
+    /// Number of the line there.
+    base_line: u64,
     /// Position of the first line that has not been looked at.
     scanned: usize,
     /// Number of that line.
@@ -61,6 +67,7 @@ pub(super) struct Feed {
     /// When bytes came last.
     last_push: UnixTime,
     counts: Counts,
+    trail: Trail,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +93,7 @@ impl Feed {
             zone: TimeZone::get(&stream.timezone).unwrap_or(TimeZone::UTC),
             bytes: Vec::new(),
             base: stream.offset,
+            base_line: 1,
             scanned: 0,
             line: 1,
             skipping: false,
@@ -97,6 +105,7 @@ impl Feed {
             last_sighting: None,
             last_push: UnixTime::default(),
             counts: Counts::default(),
+            trail: Trail::default(),
             stream,
         }
     }
@@ -109,118 +118,17 @@ impl Feed {
     pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         self.last_push = now;
         // Not longer than a line may be, so that an overlong one never lies within one piece.
-        for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
+        for mut piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
+            while let Some((head, tail)) =
+                self.trail.next_break(self.end_offset(), piece.len()).and_then(|at| piece.split_at_checked(at))
+            {
+                self.take(head, now, core, emit);
+                self.end_line(now, core, emit);
+                piece = tail;
+            }
             self.take(piece, now, core, emit);
         }
         self.report_counts(emit);
-    }
-
-    fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.counts.bytes += piece.len() as u64;
-        if self.skipping {
-            let Some(at) = memchr(b'\n', piece) else {
-                self.base += piece.len() as u64;
-                return;
-            };
-            piece = piece.get(at + 1..).unwrap_or_default();
-            self.base += at as u64 + 1;
-            self.skipping = false;
-        }
-        if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
-            let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
-            self.counts.truncated += u64::from(self.partial_length() + at > core.settings.line_bytes_max);
-            self.bytes.extend_from_slice(head);
-            self.work(self.bytes.len(), now, false, core, emit);
-            piece = rest;
-        }
-        if !self.has_partial() {
-            let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
-            let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
-            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
-                self.pass(lines, now, core, emit);
-            } else {
-                self.bytes.extend_from_slice(lines);
-                self.work(self.bytes.len(), now, false, core, emit);
-                self.trim(core.settings.window_lines);
-            }
-            piece = rest;
-        }
-        self.bytes.extend_from_slice(piece);
-        if self.partial_length() > core.settings.line_bytes_max {
-            self.counts.truncated += 1;
-            self.force(now, core, emit);
-            self.skipping = true;
-        }
-    }
-
-    /// The last line has not ended yet.
-    fn has_partial(&self) -> bool {
-        self.bytes.last().is_some_and(|byte| *byte != b'\n')
-    }
-
-    fn partial_length(&self) -> usize {
-        self.bytes.len() - memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1)
-    }
-
-    /// Nothing is underway that lines without a hit could matter to.
-    fn is_quiet(&self) -> bool {
-        self.waiting.is_none() && !self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled)
-    }
-
-    /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
-    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let count = memchr_iter(b'\n', lines).count();
-        self.line += count as u64;
-        self.counts.lines += count as u64;
-        let keep = kept_lines(core.settings.window_lines);
-        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
-        let near = lines.get(floor..).unwrap_or_default();
-        match memchr::memrchr_iter(b'\n', near).nth(keep) {
-            Some(at) if count > keep => {
-                let cut = floor + at + 1;
-                self.base += (self.bytes.len() + cut) as u64;
-                self.bytes.clear();
-                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
-                self.scanned = self.bytes.len();
-                self.tokens.forget_bytes();
-            }
-            Some(_) | None => {
-                self.bytes.extend_from_slice(lines);
-                self.scanned = self.bytes.len();
-                self.trim(core.settings.window_lines);
-            }
-        }
-        self.close(core, now, emit);
-    }
-
-    /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
-    /// than a token may be away.
-    pub(super) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
-        let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
-        if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
-            let partial = self.bytes.len() - self.partial_length();
-            self.bytes.drain(..partial);
-            self.bytes.shrink_to_fit();
-            self.base += partial as u64;
-            self.scanned = 0;
-            self.tokens = Tokens::default();
-            self.open.clear();
-            self.heads.clear();
-        }
-    }
-
-    /// Takes what is there as complete lines and forgets the bytes.
-    fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let limit = self.bytes.len();
-        self.work(limit, now, true, core, emit);
-        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
-            self.line += 1;
-            self.counts.lines += 1;
-        }
-        self.base += limit as u64;
-        self.bytes.clear();
-        self.scanned = 0;
-        self.tokens.forget_bytes();
     }
 
     /// Looks at all complete lines.
@@ -259,7 +167,8 @@ impl Feed {
         let passed = bytes.get(self.scanned..to).unwrap_or_default();
         let lines = memchr_iter(b'\n', passed).count() as u64;
         self.line += lines;
-        self.counts.lines += lines;
+        let counted = self.trail.counted_lines_end(self.base);
+        self.counts.lines += if counted <= self.scanned { lines } else { replay::uncounted(bytes, counted, to) };
         self.scanned = self.scanned.max(to);
     }
 
@@ -289,12 +198,16 @@ impl Feed {
         }
         let end = body.end.max(hit.end);
         let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
+        if self.trail.was_none(head_offset, self.base + end as u64) {
+            return Some(end);
+        }
         let head_line = self.line.saturating_sub(block.lines_back);
         let limited = blocks::is_limited(hit, &block.record, max);
         let mut ids = block.record.ids;
         tokens::note_ids(&body.text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
         let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core));
+        self.trail.remember_time(self.last_time);
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
@@ -330,7 +243,12 @@ impl Feed {
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
     ) -> String {
-        let window = core.settings.window_seconds;
+        let (window, from) = (core.settings.window_seconds, (self.base, self.base_line));
+        let counted = self.trail.counted(sighting.offset);
+        if let Some(counted) = counted.filter(|counted| counted.of != sighting.offset) {
+            self.trail.note(sighting.offset, counted.of, from);
+            return self.sight_further(counted, &sighting).unwrap_or_default();
+        }
         let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
         let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
         let best = (self.heads.iter().enumerate().rev())
@@ -338,8 +256,10 @@ impl Feed {
             .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
             .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
             .filter_map(|(at, open)| Some((open.evidence(&sighting, window)?, at)))
-            .max_by_key(|(evidence, _)| *evidence);
+            .max_by_key(|(evidence, _)| *evidence)
+            .filter(|_| counted.is_none());
         if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
+            self.trail.note(sighting.offset, rejection.first.offset, from);
             rejection.merge(&sighting);
             if rejection.settled {
                 let source = Arc::clone(&self.stream.source);
@@ -349,12 +269,16 @@ impl Feed {
         }
         let line = head.text(work.bytes, core.settings.line_bytes_max);
         let id = core.id(&self.stream, sighting.offset, line);
+        self.trail.note(sighting.offset, sighting.offset, from);
         self.index_tokens(work, head.start, head_line, core);
         let mut rejection = Rejection::new(id.clone(), sighting, work.now);
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
-        self.open.push_back(rejection);
-        self.heads.push_back(head_of_new);
+        rejection.settled = counted.is_some();
+        if counted.is_none_or(|counted| counted.state == State::Open) {
+            self.open.push_back(rejection);
+            self.heads.push_back(head_of_new);
+        }
         id
     }
 
@@ -450,6 +374,7 @@ impl Feed {
     pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
             self.force(now, core, emit);
+            self.trail.note_break(self.base);
         }
         self.report_counts(emit);
     }
@@ -472,10 +397,12 @@ impl Feed {
 
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
+        self.prune_trail(kept_lines(window_lines));
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
         let cut = floor + memchr::memrchr_iter(b'\n', head).nth(kept_lines(window_lines)).map_or(0, |at| at + 1);
         if cut > 0 {
+            self.base_line += memchr_iter(b'\n', self.bytes.get(..cut).unwrap_or_default()).count() as u64;
             self.bytes.drain(..cut);
             self.base += cut as u64;
             self.scanned -= cut;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
+use super::checkpoint::{MemoryChange, Note, Remembered};
 use super::memory::Memory;
 use super::{Saved, Settings, Stream};
 use crate::cause::Cause;
@@ -72,6 +73,22 @@ impl Core {
 
     pub(super) fn remember(&mut self, saved: Saved) {
         self.memory = Memory::restore(saved);
+    }
+
+    /// Takes over what was remembered before, and keeps account of changes from now on.
+    pub(super) fn recall(&mut self, known: Vec<(Fingerprint, Remembered)>, notes: Vec<Note>) {
+        self.memory.recall(known, self.settings.tokens_remembered);
+        self.memory.recall_notes(notes, self.settings.tokens_remembered);
+    }
+
+    /// What else has changed since the last call.
+    pub(super) fn take_notes(&mut self) -> Vec<Note> {
+        self.memory.take_notes()
+    }
+
+    /// What has changed in the memory since the last call, each token once.
+    pub(super) fn take_changes(&mut self) -> Vec<MemoryChange> {
+        self.memory.take_changes()
     }
 
     /// Tells equal bytes from different ones, and nothing else.

@@ -4,11 +4,12 @@
 //! Bounded, and made of plain values, so that a store can write it down ([`Memory::save`]) and give it back. Tokens are
 //! known by keyed fingerprints only. Deliberately without a clock: all times are those of the refusals.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::{MemoryChange, Note, Remembered, Verified};
 use crate::diagnosis::Fingerprint;
 use crate::finding::KeyHistory;
 use crate::time::UnixTime;
@@ -24,6 +25,8 @@ const MINUTES: i64 = 60;
 #[derive(Clone, Debug)]
 struct Refused {
     before: RefusedBefore,
+    /// Its place among all remembered tokens, by age.
+    number: u64,
     /// With the current key ring; not saved.
     signed: Option<Signed>,
 }
@@ -35,9 +38,18 @@ pub(super) struct Memory {
     /// The refused tokens, oldest first.
     order: VecDeque<Fingerprint>,
     /// A signature or token id that verified, and what stood under it.
-    verified: HashMap<Fingerprint, Fingerprint>,
+    verified: HashMap<Fingerprint, Verified>,
     verified_order: VecDeque<Fingerprint>,
     keys: BTreeMap<String, KeyRecord>,
+    /// Tokens remembered so far, the forgotten ones included.
+    numbered: u64,
+    /// Tokens whose refusals have changed; only where somebody asks for them.
+    changed: Option<Vec<Fingerprint>>,
+    /// Signatures and ids that verified so far, the forgotten ones included.
+    verified_numbered: u64,
+    /// What else has changed, where somebody asks for it.
+    changed_marks: Vec<Fingerprint>,
+    changed_keys: BTreeSet<String>,
 }
 
 impl Memory {
@@ -53,18 +65,58 @@ impl Memory {
 
     /// Notes a refusal; remembers up to `max` tokens and forgets the one that came first.
     pub(super) fn refuse(&mut self, token: Fingerprint, at: UnixTime, signed: Option<Signed>, max: usize) {
+        self.changes(token);
         if let Some(known) = self.refused.get_mut(&token) {
             let before = &mut known.before;
             *before = RefusedBefore { first: before.first.min(at), times: before.times.saturating_add(1) };
             known.signed = signed;
             return;
         }
+        self.make_room(max);
+        self.enter(token, Refused { before: RefusedBefore { first: at, times: 1 }, number: self.numbered, signed });
+    }
+
+    fn make_room(&mut self, max: usize) {
         while self.order.len() >= max.max(1) {
             let Some(oldest) = self.order.pop_front() else { break };
             self.refused.remove(&oldest);
+            self.changes(oldest);
         }
-        self.order.push_back(token);
-        self.refused.insert(token, Refused { before: RefusedBefore { first: at, times: 1 }, signed });
+    }
+
+    fn enter(&mut self, token: Fingerprint, refused: Refused) {
+        self.numbered = refused.number.saturating_add(1);
+        if self.refused.insert(token, refused).is_none() {
+            self.order.push_back(token);
+        }
+    }
+
+    fn changes(&mut self, token: Fingerprint) {
+        if let Some(changed) = &mut self.changed {
+            changed.push(token);
+        }
+    }
+
+    /// Takes over refusals that were remembered before, and keeps account of changes from now on.
+    pub(super) fn recall(&mut self, mut known: Vec<(Fingerprint, Remembered)>, max: usize) {
+        self.changed = Some(Vec::new());
+        known.sort_by_key(|(_, remembered)| remembered.number);
+        for (token, Remembered { first, times, number }) in known {
+            self.make_room(max);
+            self.enter(token, Refused { before: RefusedBefore { first, times }, number, signed: None });
+        }
+    }
+
+    /// What has changed in the refusals since the last call, each token once.
+    pub(super) fn take_changes(&mut self) -> Vec<MemoryChange> {
+        let mut changed = self.changed.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.sort_unstable();
+        changed.dedup();
+        let remembered = |token: &Fingerprint| {
+            let Refused { before: RefusedBefore { first, times }, number, .. } = *self.refused.get(token)?;
+            Some(Remembered { first, times, number })
+        };
+        changed.into_iter().map(|token| (token, remembered(&token))).collect()
     }
 
     /// Forgets what depends on the key ring: there is a new one.
@@ -74,23 +126,72 @@ impl Memory {
 
     /// What stood under a signature or token id that verified.
     pub(super) fn verified(&self, mark: Fingerprint) -> Option<Fingerprint> {
-        self.verified.get(&mark).copied()
+        self.verified.get(&mark).map(|verified| verified.contents)
     }
 
     /// Notes what stood under a signature or token id that verified; remembers up to `max`.
     pub(super) fn verify(&mut self, mark: Fingerprint, contents: Fingerprint, max: usize) {
-        if self.verified.insert(mark, contents).is_some() {
+        if let Some(known) = self.verified.get_mut(&mark) {
+            if known.contents != contents {
+                known.contents = contents;
+                self.changes_mark(mark);
+            }
             return;
         }
+        self.verified.insert(mark, Verified { contents, number: self.verified_numbered });
+        self.verified_numbered = self.verified_numbered.saturating_add(1);
         self.verified_order.push_back(mark);
+        self.changes_mark(mark);
         while self.verified_order.len() > max.max(1) {
             let Some(oldest) = self.verified_order.pop_front() else { break };
             self.verified.remove(&oldest);
+            self.changes_mark(oldest);
         }
+    }
+
+    fn changes_mark(&mut self, mark: Fingerprint) {
+        if self.changed.is_some() {
+            self.changed_marks.push(mark);
+        }
+    }
+
+    /// Takes over what else was remembered before.
+    pub(super) fn recall_notes(&mut self, notes: Vec<Note>, max: usize) {
+        let mut verified = Vec::new();
+        for note in notes {
+            match note {
+                Note::Verified(mark, known) => verified.extend(known.map(|known| (known.number, mark, known.contents))),
+                Note::Key(key_sid, record) if self.keys.len() < KEYS_MAX => {
+                    self.keys.insert(key_sid, record);
+                }
+                Note::Key(..) => {}
+            }
+        }
+        verified.sort_unstable();
+        for (number, mark, contents) in verified {
+            self.verified_numbered = number;
+            self.verify(mark, contents, max);
+        }
+        // Only what had no room is news.
+        self.changed_marks.retain(|mark| !self.verified.contains_key(mark));
+    }
+
+    /// What else has changed since the last call.
+    pub(super) fn take_notes(&mut self) -> Vec<Note> {
+        let mut marks = std::mem::take(&mut self.changed_marks);
+        marks.sort_unstable();
+        marks.dedup();
+        let marks = marks.into_iter().map(|mark| Note::Verified(mark, self.verified.get(&mark).copied()));
+        let keys = std::mem::take(&mut self.changed_keys).into_iter();
+        let keys = keys.filter_map(|key_sid| Some(Note::Key(key_sid.clone(), self.keys.get(&key_sid)?.clone())));
+        marks.chain(keys).collect()
     }
 
     /// Notes how a token of a key fared, once a token.
     pub(super) fn note(&mut self, key_sid: &str, fits: bool, at: UnixTime) {
+        if self.changed.is_some() {
+            self.changed_keys.insert(key_sid.to_owned());
+        }
         if let Some(record) = self.keys.get_mut(key_sid) {
             record.note(fits, at);
         } else if self.keys.len() < KEYS_MAX {
@@ -117,7 +218,8 @@ impl Memory {
             let before = self.refused.get(token)?.before;
             Some(SavedToken { token: token.0, first_millis: before.first.as_millis(), times: before.times })
         });
-        let verified = self.verified_order.iter().filter_map(|mark| Some((mark.0, self.verified.get(mark)?.0)));
+        let verified =
+            self.verified_order.iter().filter_map(|mark| Some((mark.0, self.verified.get(mark)?.contents.0)));
         Saved { refused: refused.collect(), verified: verified.collect(), keys: self.keys.clone() }
     }
 
@@ -126,9 +228,7 @@ impl Memory {
         let mut memory = Self { keys: saved.keys, ..Self::default() };
         for SavedToken { token, first_millis, times } in saved.refused {
             let before = RefusedBefore { first: UnixTime::from_millis(first_millis), times };
-            if memory.refused.insert(Fingerprint(token), Refused { before, signed: None }).is_none() {
-                memory.order.push_back(Fingerprint(token));
-            }
+            memory.enter(Fingerprint(token), Refused { before, number: memory.numbered, signed: None });
         }
         for (mark, contents) in saved.verified {
             memory.verify(Fingerprint(mark), Fingerprint(contents), usize::MAX);
@@ -154,7 +254,7 @@ struct SavedToken {
 
 /// How the tokens of one key fared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct KeyRecord {
+pub struct KeyRecord {
     fitted: Minutes,
     failed: Minutes,
     last_fitted_millis: Option<i64>,

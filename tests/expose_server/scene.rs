@@ -109,6 +109,7 @@ pub(crate) fn lively() -> Ledger {
 
 pub(crate) fn status(ready: bool) -> Status {
     Status {
+        commit_failures: 0,
         ready,
         config: json!({"web": {"listen": ["127.0.0.1:15107"]}}),
         reload_successful: true,
@@ -158,7 +159,7 @@ impl Server {
     }
 
     async fn start_with(ledger: &mut Ledger, reloaded: Result<(), ReloadError>) -> Self {
-        let (view, views) = watch::channel(ledger.commit());
+        let (view, views) = watch::channel(ledger.commit_at(NOW));
         let (status, statuses) = watch::channel(Arc::new(status(true)));
         let state = AppState::new(Handles {
             registry: registry(views.clone(), statuses.clone()),
@@ -182,7 +183,7 @@ impl Server {
     /// Applies and publishes a rejection.
     pub(crate) fn refuse(&mut self, diagnosis: Diagnosis) {
         apply(&mut self.ledger, diagnosis);
-        self.view.send_replace(self.ledger.commit());
+        self.view.send_replace(self.ledger.commit_at(NOW));
     }
 
     pub(crate) fn stop(&mut self) {

@@ -36,7 +36,7 @@ fn golden(name: &str, found: &str) {
 
 fn gathered(mut ledger: Ledger) -> prometheus::Registry {
     // The receivers go on reading the last value when the senders are gone.
-    let (_, view) = watch::channel(ledger.commit());
+    let (_, view) = watch::channel(ledger.commit_at(NOW));
     let (_, status) = watch::channel(Arc::new(status(true)));
     registry(view, status)
 }
@@ -53,10 +53,10 @@ fn the_metrics_are_golden() {
 
 #[test]
 fn the_summary_is_golden() {
-    let view = lively().commit();
+    let view = lively().commit_at(NOW);
     let summary = diag51007::expose::summary(&view, Window::default(), NOW);
     golden("summary.json", &(serde_json::to_string_pretty(&summary).expect("JSON") + "\n"));
-    let view = empty().commit();
+    let view = empty().commit_at(NOW);
     let summary = diag51007::expose::summary(&view, Window::from_seconds(86_400).expect("a window"), NOW);
     golden("summary_empty.json", &(serde_json::to_string_pretty(&summary).expect("JSON") + "\n"));
 }

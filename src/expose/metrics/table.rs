@@ -130,6 +130,26 @@ pub const FAMILIES: &[Family] = &[
         |scene, rows| scene.view.totals.early_by.iter().for_each(|(p, h)| rows.histogram(&[p.id()], h)),
     ),
     gauge(
+        "diag51007_commit_timestamp_seconds",
+        &[],
+        "Time at which what is shown was made durable; it stops when the state can't be written.",
+        |scene, rows| {
+            scene.view.committed_at.iter().for_each(|at| rows.add(&[], at.as_seconds_f64()));
+        },
+    ),
+    counter(
+        "diag51007_commit_failures_total",
+        &[],
+        "Attempts to write the state that failed; nothing is lost, and they are repeated.",
+        |scene, rows| rows.count(&[], scene.status.commit_failures),
+    ),
+    counter(
+        "diag51007_state_recoveries_total",
+        &[],
+        "Times that a state, or a part of it, could not be used at a start and was moved aside.",
+        |scene, rows| rows.count(&[], scene.view.totals.recoveries),
+    ),
+    gauge(
         "diag51007_expiry_spike_score",
         &[],
         "Evidence that expired tokens are refused more often than usual; 1 and more is a spike.",

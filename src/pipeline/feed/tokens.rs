@@ -43,6 +43,16 @@ impl Tokens {
         }
     }
 
+    /// The region of the last endpoint seen.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// Takes over what is known of the endpoint.
+    pub(super) fn set_region(&mut self, region: Option<String>) {
+        self.region = region;
+    }
+
     /// The bytes were forgotten; what was found in them stays.
     pub(super) fn forget_bytes(&mut self) {
         self.indexed = 0;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,6 +118,11 @@ impl Reader {
         let mut before: Option<File> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let read = disk::open(&self.path).and_then(|file| {
+                if !file.metadata()?.file_type().is_fifo() {
+                    // Something else took its place; the next look at the folder finds out what.
+                    self.stop.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
                 // Only now, so that nothing that was written meanwhile is lost with the last reader.
                 drop(before.take());
                 let read = self.read(&file, &mut block);

@@ -19,8 +19,9 @@ use super::follow::{FINGERPRINT_BYTES, Identity, Position, Seen};
 use super::kin;
 use super::known::Extent;
 use super::tail::{Body, Label, Slot, SlotId, Source, Tailer};
+use super::turn::moved_to;
 use crate::pipeline::StreamId;
-use crate::source::Health;
+use crate::source::{Health, Mark, Opened};
 
 /// Names and copies that are remembered at a time.
 const REMEMBERED_MAX: usize = 4096;
@@ -138,15 +139,17 @@ impl Tailer {
             return;
         }
         let Candidate { file, metadata, seen, .. } = candidate;
-        let position = self.positions.of(seen.identity, &file, seen.length).ok().flatten();
-        if position.is_some_and(|position| position.offset == seen.length) {
+        let known = self.positions.of(seen.identity, &file, seen.length).ok().flatten();
+        if known.is_some_and(|known| known.done && known.position.offset == seen.length) {
+            self.sink.found(seen.identity);
             return;
         }
-        if position.is_none() {
+        if known.is_none() {
             self.finish_since(source, path, base, seen.identity);
         }
-        let position = position.unwrap_or(Position::start(seen.identity));
-        let stream = self.open_stream(source, path, &metadata, position.offset, false);
+        let position = known.map_or(Position::start(seen.identity), |known| known.position);
+        let Opened { id: stream, offset } = self.open_stream(source, path, &metadata, Mark::plain(position), false);
+        let position = moved_to(&file, position, offset);
         self.follow_left(source, path, file, position, stream);
     }
 
@@ -243,8 +246,10 @@ impl Tailer {
         let Some((id, held)) = held else {
             // Its original went away: what was the same then was read there.
             let gone = before.filter(|before| original.is_none_or(|(_, now)| now != before.original));
-            if let Some(held) = gone.filter(|held| held.position.offset > 0) {
-                self.positions.keep(held.position);
+            if let Some((held, source)) =
+                gone.filter(|held| held.position.offset > 0).zip(source_of(&self.sources, path))
+            {
+                self.read_elsewhere(source, path, Mark::plain(held.position));
             }
             return false;
         };
@@ -331,7 +336,7 @@ impl Tailer {
 
     /// Goes on in the copy that was made before a cut; says whether the stream goes on there, too. `length` is how long
     /// the file was when it was seen last.
-    pub(super) fn finish_in_copy(&mut self, label: &Label, read: Position, length: u64, stream: StreamId) -> bool {
+    pub(super) fn finish_in_copy(&mut self, label: &Label, read: Position, length: u64, stream: Opened) -> bool {
         self.rotations.copying = None;
         if read.offset > 0 {
             self.rotations.keep_extent(Extent::of(&read));
@@ -350,11 +355,13 @@ impl Tailer {
                 self.rotations.held.remove(&left.path);
                 self.lose(label.source, length.saturating_sub(left.seen.length));
                 let position = Position { identity: left.seen.identity, ..read };
-                if left.seen.length > read.offset {
-                    self.follow_left(label.source, &left.path, left.file, position, stream);
+                if left.seen.length > stream.offset {
+                    let position = moved_to(&left.file, position, stream.offset);
+                    self.sink.moved(stream.id, Mark::plain(position));
+                    self.follow_left(label.source, &left.path, left.file, position, stream.id);
                     goes_on = true;
                 } else {
-                    self.positions.keep(position);
+                    self.read_elsewhere(label.source, &left.path, Mark::plain(position));
                 }
             } else if born.is_some_and(|born| left.seen.identity.born >= born)
                 && source_of(&self.sources, &left.path).is_none()
@@ -403,25 +410,19 @@ impl Tailer {
     /// Copies of a file that was cut: what they had in common with it was read there, unless they were made after the
     /// cut. `copy` was made just before it.
     fn release_held(&mut self, original: Identity, read: &Position, copy: Option<&File>) {
-        let Self { positions, rotations, .. } = self;
-        let mut later = Vec::new();
-        rotations.held.retain(|path, held| {
-            let released = held.original == original;
-            if released && held.position.offset > 0 {
-                let before = match (copy, disk::open(path)) {
-                    (Some(copy), Ok(file)) => is_beginning(&file, held.position.offset, copy),
-                    (Some(_), Err(_)) | (None, _) => held.position.offset <= read.offset,
-                };
-                if before {
-                    positions.keep(held.position);
-                } else {
-                    later.push(path.clone());
-                }
+        let all = std::mem::take(&mut self.rotations.held);
+        let (released, held): (BTreeMap<_, _>, _) = all.into_iter().partition(|(_, held)| held.original == original);
+        self.rotations.held = held;
+        for (path, held) in released.into_iter().filter(|(_, held)| held.position.offset > 0) {
+            let before = match (copy, disk::open(&path)) {
+                (Some(copy), Ok(file)) => is_beginning(&file, held.position.offset, copy),
+                (Some(_), Err(_)) | (None, _) => held.position.offset <= read.offset,
+            };
+            if !before {
+                self.rotations.keep_unproven(&path);
+            } else if let Some(source) = source_of(&self.sources, &path) {
+                self.read_elsewhere(source, &path, Mark::plain(held.position));
             }
-            !released
-        });
-        for path in &later {
-            rotations.keep_unproven(path);
         }
     }
 
@@ -445,9 +446,9 @@ impl Tailer {
             return;
         }
         let Ok(metadata) = std::fs::metadata(path) else { return };
-        let stream = self.open_stream(source, path, &metadata, read.offset, false);
+        let stream = self.open_stream(source, path, &metadata, Mark::plain(read), false);
         if !self.finish_in_copy(&label, read, read.offset, stream) {
-            self.sink.finish(stream);
+            self.sink.finish(stream.id);
         }
     }
 }

@@ -137,6 +137,7 @@ impl Tailer {
     #[expect(clippy::disallowed_methods, reason = "an edge: the monotonic clock of the followers")]
     pub(super) fn new(sources: Vec<Source>, sink: Arc<dyn Sink>, wake: Arc<Wake>) -> Self {
         let (folders, failed) = Folders::new(&wake);
+        let sink_known = sink.known();
         let complaints = Complaints::new(Arc::clone(&sink));
         if let Some(message) = failed {
             for source in &sources {
@@ -156,7 +157,7 @@ impl Tailer {
             by_path: BTreeMap::new(),
             ready: VecDeque::new(),
             timed: BTreeMap::new(),
-            positions: Positions::default(),
+            positions: Positions::known(sink_known),
             started: Instant::now(),
             patrolled_to: 0,
             patrol_due: Duration::ZERO,
@@ -387,11 +388,17 @@ impl Tailer {
         }
     }
 
-    /// Ends all streams: what stands on a last line counts.
+    /// Takes leave of all streams: they go on in the next run, from where they are.
     fn finish(mut self) {
         self.end_pipes();
-        while let Some((id, slot)) = self.slots.pop_first() {
-            self.close(id, &slot);
+        while let Some((_, slot)) = self.slots.pop_first() {
+            let stream = match &slot.body {
+                Body::Live(live) => Some(live.stream()),
+                Body::Archive(archive) => archive.stream(),
+            };
+            if let Some(stream) = stream {
+                self.sink.leave(stream);
+            }
         }
         let now = self.now();
         self.report_progress(now);

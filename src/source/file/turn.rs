@@ -14,7 +14,7 @@ use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::kin;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
-use crate::source::{Failure, Health, Rotation};
+use crate::source::{Failure, Health, Mark, Opened, Rotation};
 
 /// Positions of closed files that are remembered, so that a file that comes back goes on where it was.
 const POSITIONS_MAX: usize = 10_000;
@@ -34,16 +34,26 @@ pub(super) struct Live {
 /// Where closed files were read up to; the oldest are forgotten first.
 #[derive(Default)]
 pub(super) struct Positions {
-    by_identity: BTreeMap<Identity, Position>,
+    by_identity: BTreeMap<Identity, Mark>,
     order: VecDeque<Identity>,
+    /// How many an earlier run knew.
+    known: usize,
 }
 
 impl Positions {
-    pub(super) fn keep(&mut self, position: Position) {
-        if self.by_identity.insert(position.identity, position).is_none() {
-            self.order.push_back(position.identity);
+    /// Positions of an earlier run. All of them: the store has bounds of its own.
+    pub(super) fn known(marks: Vec<Mark>) -> Self {
+        let order: VecDeque<_> = marks.iter().map(|mark| mark.position.identity).collect();
+        let known = order.len();
+        Self { by_identity: marks.into_iter().map(|mark| (mark.position.identity, mark)).collect(), order, known }
+    }
+
+    pub(super) fn keep(&mut self, mark: Mark) {
+        let identity = mark.position.identity;
+        if self.by_identity.insert(identity, mark).is_none() {
+            self.order.push_back(identity);
         }
-        while self.order.len() > POSITIONS_MAX {
+        while self.order.len() > POSITIONS_MAX.max(self.known) {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_identity.remove(&oldest);
             }
@@ -54,27 +64,43 @@ impl Positions {
         self.by_identity.is_empty()
     }
 
+    /// Whether something was read of a file of this identity, be it this one or one that was cut since.
     pub(super) fn knows(&self, identity: &Identity) -> bool {
         self.by_identity.contains_key(identity)
     }
 
     pub(super) fn get(&self, identity: &Identity) -> Option<Position> {
-        self.by_identity.get(identity).copied()
+        self.by_identity.get(identity).map(|mark| mark.position)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
+    #[cfg(test)]
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.by_identity.values()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
+        self.by_identity.values().map(|mark| &mark.position)
+    }
+
     /// The position of a file, if the open file is still the one that was read.
-    pub(super) fn of(&self, identity: Identity, file: &File, length: u64) -> io::Result<Option<Position>> {
-        let Some(position) = self.by_identity.get(&identity) else { return Ok(None) };
-        let before = disk::fingerprint_at(file, position.offset)?;
-        Ok(position.fits(&Seen { identity, length, before }).then_some(*position))
+    pub(super) fn of(&self, identity: Identity, file: &File, length: u64) -> io::Result<Option<Mark>> {
+        let Some(mark) = self.by_identity.get(&identity) else { return Ok(None) };
+        let before = disk::fingerprint_at(file, mark.position.offset)?;
+        Ok(mark.position.fits(&Seen { identity, length, before }).then_some(*mark))
     }
 }
 
+/// The position of a file at another offset: what the last run had not settled is read again.
+pub(super) fn moved_to(file: &File, position: Position, offset: u64) -> Position {
+    let fingerprint = disk::fingerprint_at(file, offset).ok().flatten().filter(|_| offset != position.offset);
+    fingerprint.map_or(position, |fingerprint| Position { offset, fingerprint, ..position })
+}
+
 impl Live {
+    pub(super) const fn stream(&self) -> StreamId {
+        self.stream
+    }
+
     pub(super) fn offset(&self) -> u64 {
         self.follower.position().map_or(0, |position| position.offset)
     }
@@ -116,6 +142,15 @@ impl Live {
 }
 
 impl Tailer {
+    /// Remembers a file whose content, up to where the mark says, was read in another one.
+    pub(super) fn read_elsewhere(&mut self, source: usize, path: &Path, mark: Mark) {
+        let mark = Mark { done: true, ..mark };
+        self.positions.keep(mark);
+        if let Some(source) = self.sources.get(source) {
+            self.sink.read_elsewhere(&source.name, path, mark);
+        }
+    }
+
     /// Opens a file and begins to follow it.
     pub(super) fn open_live(&mut self, source: usize, path: &Path, at_start: bool) -> io::Result<()> {
         self.make_room();
@@ -127,7 +162,8 @@ impl Tailer {
             return Ok(());
         }
         let from_end = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
-        let known = self.positions.of(seen.identity, &file, seen.length)?;
+        let from_end = from_end && !self.positions.knows(&seen.identity);
+        let known = self.positions.of(seen.identity, &file, seen.length)?.map(|mark| mark.position);
         if known.is_none_or(|known| known.offset == 0) {
             let base = kin::bases(path).into_iter().find(|base| base.exists());
             self.finish_since(source, path, base.as_deref().unwrap_or(path), seen.identity);
@@ -139,7 +175,8 @@ impl Tailer {
                 None => Position::start(seen.identity),
             },
         };
-        let stream = self.open_stream(source, path, &metadata, position.offset, false);
+        let Opened { id: stream, offset } = self.open_stream(source, path, &metadata, Mark::plain(position), false);
+        let position = moved_to(&file, position, offset);
         let backlog = at_start.then_some(seen.length);
         let body = Body::Live(self.live(file, position, stream));
         self.add(source, path, seen.identity, backlog, body);
@@ -157,15 +194,16 @@ impl Tailer {
         source: usize,
         path: &Path,
         metadata: &Metadata,
-        offset: u64,
+        mark: Mark,
         whole: bool,
-    ) -> StreamId {
+    ) -> Opened {
         let (name, timezone) = self
             .sources
             .get(source)
             .map_or_else(|| (Arc::from(""), Arc::from("UTC")), |s| (Arc::clone(&s.name), Arc::clone(&s.timezone)));
         let path = Some(Arc::from(path.to_string_lossy()));
-        self.sink.open(Stream { source: name, path, modified: Some(disk::modified(metadata)), timezone, offset, whole })
+        let (offset, modified) = (mark.offset(), Some(disk::modified(metadata)));
+        self.sink.open_file(Stream { source: name, path, modified, timezone, offset, whole }, mark)
     }
 
     /// Enters a file under its name and queues it.
@@ -223,9 +261,10 @@ impl Tailer {
                     let bytes = self.block.new_bytes();
                     let Some(last) = bytes.last() else { return Turn::Idle };
                     let (open_line, length) = (*last != b'\n', bytes.len());
-                    self.sink.push(live.stream, bytes);
                     let fingerprint = self.block.fingerprint_after(offset.saturating_add(length as u64));
                     live.follower.read(live.used, length as u64, fingerprint, open_line);
+                    let position = live.follower.position().unwrap_or(Position::start(label.identity));
+                    self.sink.push_file(live.stream, self.block.new_bytes(), Mark::plain(position));
                     read += length;
                     if self.wake.is_stopped() {
                         return Turn::More;
@@ -244,14 +283,19 @@ impl Tailer {
 
     fn rewind(&mut self, label: &Label, live: &mut Live, before: Option<Position>, length: u64) {
         self.report(label.source, Health::Rotated(Rotation::Truncate));
-        if !before.is_some_and(|before| self.finish_in_copy(label, before, length, live.stream)) {
+        let goes_on = before.is_some_and(|before| {
+            let stream = Opened { id: live.stream, offset: before.offset };
+            self.finish_in_copy(label, before, length, stream)
+        });
+        if !goes_on {
             self.sink.finish(live.stream);
         }
         live.modified = i64::MIN;
         let name = label.names.first().or(label.alias.as_ref()).or(label.left_at.as_ref()).cloned().unwrap_or_default();
         let metadata = live.file.as_ref().map(File::metadata);
         if let Some(Ok(metadata)) = metadata {
-            live.stream = self.open_stream(label.source, &name, &metadata, 0, false);
+            let mark = Mark::plain(Position::start(label.identity));
+            live.stream = self.open_stream(label.source, &name, &metadata, mark, false).id;
         }
     }
 
@@ -300,15 +344,15 @@ impl Tailer {
             Body::Live(live) => {
                 self.sink.finish(live.stream);
                 if let Some(position) = live.follower.position() {
-                    self.positions.keep(position);
+                    self.positions.keep(Mark { done: true, ..Mark::plain(position) });
                 }
             }
             Body::Archive(archive) => {
                 if let Some(stream) = archive.stream() {
                     self.sink.finish(stream);
                 }
-                if let Some(position) = archive.position() {
-                    self.positions.keep(position);
+                if let Some(mark) = archive.mark() {
+                    self.positions.keep(mark);
                 }
             }
         }

@@ -20,7 +20,7 @@ use super::known::{Extent, Search};
 use super::tail::{Body, Label, TURN_BYTES, Tailer, Turn};
 use super::turn::{Live, find_names};
 use crate::pipeline::StreamId;
-use crate::source::Failure;
+use crate::source::{Failure, Mark, Opened};
 
 /// How long an archive must not have been written to before it is read.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
@@ -54,6 +54,8 @@ struct Comparing {
 struct Reading {
     whole: Whole,
     stream: StreamId,
+    /// The end of the packed file that is read.
+    end: Position,
     progress: Arc<AtomicU64>,
     buffer: Vec<u8>,
     /// Content still to be passed over, because it was delivered before.
@@ -90,10 +92,12 @@ impl Archive {
         }
     }
 
-    /// The position at the end of the packed file, once it is read.
-    pub(super) const fn position(&self) -> Option<Position> {
+    /// The mark at the end of the packed file, once it is read.
+    pub(super) fn mark(&self) -> Option<Mark> {
         match &self.state {
-            State::Done(position) => *position,
+            State::Done(position) => {
+                position.map(|position| Mark { position, unpacked: Some(self.delivered), done: true })
+            }
             State::Waiting(_) | State::Comparing(_) | State::Reading(_) => None,
         }
     }
@@ -109,14 +113,19 @@ impl Tailer {
             return Ok(());
         }
         let left_out = at_start && self.sources.get(source).is_some_and(|source| source.start == Start::End);
-        let known = self.positions.of(seen.identity, &file, seen.length)?.filter(|known| known.offset == seen.length);
+        let known = self.positions.of(seen.identity, &file, seen.length)?;
+        let delivered = known.map_or(0, |known| known.offset());
         let state = match known {
-            Some(position) => State::Done(Some(position)),
+            Some(known) if known.done && known.position.offset == seen.length => {
+                self.sink.found(seen.identity);
+                State::Done(Some(known.position))
+            }
             None if left_out => State::Done(end_position(&file, seen.identity, seen.length)),
-            None => State::Waiting(self.now()),
+            // A known one was being read by the last run, or has grown since.
+            Some(_) | None => State::Waiting(self.now()),
         };
         let backlog = (at_start && matches!(state, State::Waiting(_))).then_some(seen.length);
-        let archive = Archive { state, identity: seen.identity, length: seen.length, delivered: 0 };
+        let archive = Archive { state, identity: seen.identity, length: seen.length, delivered };
         self.add(source, path, seen.identity, backlog, Body::Archive(archive));
         Ok(())
     }
@@ -231,6 +240,9 @@ impl Tailer {
         let content = comparing.search.extent();
         if ended && (archive.delivered == content.offset || self.is_beginning(path, &content)) {
             archive.state = State::Done(archive_end(label, archive));
+            if let Some(mark) = archive.mark() {
+                self.read_elsewhere(label.source, path, mark);
+            }
             return Turn::Idle;
         }
         let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
@@ -246,10 +258,15 @@ impl Tailer {
 
     fn deliver_archive(&mut self, label: &Label, archive: &mut Archive, whole: Whole, metadata: &Metadata) -> Turn {
         let Some(path) = label.names.first() else { return Turn::Closed };
-        let stream = self.open_stream(label.source, path, metadata, archive.delivered, true);
+        let Some(end) = archive_end(label, archive) else {
+            return self.fail_archive(label, archive, Failure::Read, "it was cut while it was opened");
+        };
+        let Opened { id: stream, offset } =
+            self.open_stream(label.source, path, metadata, mark(end, archive.delivered), true);
+        archive.delivered = offset;
         let (progress, skip, buffer) = (whole.progress(), archive.delivered, vec![0; BLOCK_BYTES]);
         let content = Search::new(Vec::new());
-        archive.state = State::Reading(Box::new(Reading { whole, stream, progress, buffer, skip, content }));
+        archive.state = State::Reading(Box::new(Reading { whole, stream, end, progress, buffer, skip, content }));
         self.read_archive(label, archive)
     }
 
@@ -278,8 +295,8 @@ impl Tailer {
             let passed = usize::try_from(reading.skip).unwrap_or(usize::MAX).min(length);
             reading.skip = reading.skip.saturating_sub(passed as u64);
             if let Some(bytes) = reading.buffer.get(passed..length).filter(|bytes| !bytes.is_empty()) {
-                self.sink.push(reading.stream, bytes);
                 archive.delivered = archive.delivered.saturating_add(bytes.len() as u64);
+                self.sink.push_file(reading.stream, bytes, mark(reading.end, archive.delivered));
             }
             read += length;
             if self.wake.is_stopped() {
@@ -299,6 +316,10 @@ impl Tailer {
         }
         Turn::Idle
     }
+}
+
+const fn mark(end: Position, delivered: u64) -> Mark {
+    Mark { position: end, unpacked: Some(delivered), done: false }
 }
 
 fn archive_end(label: &Label, archive: &Archive) -> Option<Position> {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::pipeline::{Stream, StreamId};
-use crate::source::file::follow::Position;
+use crate::source::Mark;
 
 const CASES: u32 = 150;
 
@@ -87,7 +87,7 @@ struct World {
     late: bool,
     written: u32,
     dates: u32,
-    saved: (Vec<Vec<u8>>, Vec<Position>),
+    saved: (Vec<Vec<u8>>, Vec<Mark>),
 }
 
 impl World {
@@ -112,7 +112,7 @@ impl World {
         world
     }
 
-    fn start(folder: &TempDir, wide: bool, heard: &Arc<Heard>, positions: &[Position]) -> Tailer {
+    fn start(folder: &TempDir, wide: bool, heard: &Arc<Heard>, positions: &[Mark]) -> Tailer {
         let include = folder.path().join(if wide { "app.log*" } else { "app.log" }).to_str().unwrap().to_owned();
         let patterns = Arc::new(Patterns::new(&[include], &[]).unwrap());
         let (name, timezone) = (Arc::from("app"), Arc::from("UTC"));
@@ -120,8 +120,8 @@ impl World {
         let source = Source { name, timezone, start, patterns, backlog: 0, caught_up: false, up: None, fresh: true };
         let mut tailer = Tailer::new(vec![source], Arc::clone(heard) as _, Arc::new(Wake::default()));
         tailer.folders = Folders::polled();
-        for position in positions {
-            tailer.positions.keep(*position);
+        for mark in positions {
+            tailer.positions.keep(*mark);
         }
         tailer
     }
@@ -276,16 +276,16 @@ impl World {
     }
 
     fn save(&mut self) {
-        let mut positions: BTreeMap<Identity, Position> =
-            self.tailer.positions.iter().map(|position| (position.identity, *position)).collect();
+        let mut marks: BTreeMap<Identity, Mark> =
+            self.tailer.positions.marks().map(|mark| (mark.position.identity, *mark)).collect();
         for slot in self.tailer.slots.values() {
-            let position = match &slot.body {
-                Body::Live(live) => live.position(),
-                Body::Archive(archive) => archive.position(),
+            let mark = match &slot.body {
+                Body::Live(live) => live.position().map(Mark::plain),
+                Body::Archive(archive) => archive.mark(),
             };
-            positions.extend(position.map(|position| (position.identity, position)));
+            marks.extend(mark.map(|mark| (mark.position.identity, mark)));
         }
-        self.saved = (self.heard.0.lock().unwrap().clone(), positions.into_values().collect());
+        self.saved = (self.heard.0.lock().unwrap().clone(), marks.into_values().collect());
     }
 
     /// The numbers of the lines heard, sorted.

@@ -1,0 +1,133 @@
+//! Bytes as they come, cut anyhow: into whole lines, and only as many kept as can be looked back at.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::tokens::Tokens;
+use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, kept_lines, replay};
+use crate::pipeline::Event;
+use crate::pipeline::judge::Core;
+use crate::time::UnixTime;
+
+impl Feed {
+    pub(super) fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.counts.bytes += self.trail.uncounted_bytes(self.end_offset(), piece.len());
+        if self.skipping {
+            let Some(at) = memchr(b'\n', piece) else {
+                self.base += piece.len() as u64;
+                return;
+            };
+            piece = piece.get(at + 1..).unwrap_or_default();
+            self.base += at as u64 + 1;
+            self.skipping = false;
+        }
+        if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
+            let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
+            self.count_truncated(self.partial_length() + at, core);
+            self.bytes.extend_from_slice(head);
+            self.work(self.bytes.len(), now, false, core, emit);
+            piece = rest;
+        }
+        if !self.has_partial() {
+            let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
+            let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
+            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
+                self.pass(lines, now, core, emit);
+            } else {
+                self.bytes.extend_from_slice(lines);
+                self.work(self.bytes.len(), now, false, core, emit);
+                self.trim(core.settings.window_lines);
+            }
+            piece = rest;
+        }
+        self.bytes.extend_from_slice(piece);
+        if self.partial_length() > core.settings.line_bytes_max {
+            self.count_truncated(self.partial_length(), core);
+            self.force(now, core, emit);
+            self.skipping = true;
+        }
+    }
+
+    /// The last line has not ended yet.
+    fn has_partial(&self) -> bool {
+        self.bytes.last().is_some_and(|byte| *byte != b'\n')
+    }
+
+    fn partial_length(&self) -> usize {
+        self.bytes.len() - memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1)
+    }
+
+    /// Counts the unfinished line as cut, if it comes to more bytes than a line may have.
+    fn count_truncated(&mut self, length: usize, core: &Core) {
+        let start = self.base + (self.bytes.len() - self.partial_length()) as u64;
+        let is_cut = length > core.settings.line_bytes_max;
+        self.counts.truncated += u64::from(is_cut && self.trail.is_uncounted_line(start));
+    }
+
+    /// Nothing is underway that lines without a hit could matter to.
+    fn is_quiet(&self) -> bool {
+        self.waiting.is_none() && !self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled)
+    }
+
+    /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
+    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let count = memchr_iter(b'\n', lines).count();
+        self.line += count as u64;
+        let counted = self.trail.counted_lines_end(self.end_offset());
+        self.counts.lines += if counted == 0 { count as u64 } else { replay::uncounted(lines, counted, lines.len()) };
+        let keep = kept_lines(core.settings.window_lines);
+        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
+        let near = lines.get(floor..).unwrap_or_default();
+        match memchr::memrchr_iter(b'\n', near).nth(keep) {
+            Some(at) if count > keep => {
+                let cut = floor + at + 1;
+                self.prune_trail(keep);
+                self.base += (self.bytes.len() + cut) as u64;
+                self.base_line = self.line - keep as u64;
+                self.bytes.clear();
+                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
+                self.scanned = self.bytes.len();
+                self.tokens.forget_bytes();
+            }
+            Some(_) | None => {
+                self.bytes.extend_from_slice(lines);
+                self.scanned = self.bytes.len();
+                self.trim(core.settings.window_lines);
+            }
+        }
+        self.close(core, now, emit);
+    }
+
+    /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
+    /// than a token may be away.
+    pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
+        let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
+        if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
+            let partial = self.bytes.len() - self.partial_length();
+            self.bytes.drain(..partial);
+            self.bytes.shrink_to_fit();
+            self.base += partial as u64;
+            self.base_line = self.line;
+            self.scanned = 0;
+            self.tokens = Tokens::default();
+            self.open.clear();
+            self.heads.clear();
+            self.prune_trail(0);
+        }
+    }
+
+    /// Takes what is there as complete lines and forgets the bytes.
+    pub(super) fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let limit = self.bytes.len();
+        self.work(limit, now, true, core, emit);
+        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            let start = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+            self.line += 1;
+            self.counts.lines += u64::from(self.trail.is_uncounted_line(self.base + start as u64));
+        }
+        self.base += limit as u64;
+        self.base_line = self.line;
+        self.bytes.clear();
+        self.scanned = 0;
+        self.tokens.forget_bytes();
+    }
+}

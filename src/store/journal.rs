@@ -1,0 +1,175 @@
+//! The journal: what was committed since the database was last brought up to date, one record a commit.
+//!
+//! A record is appended with one write, so that a process that is killed leaves it whole, torn at the end, or not at
+//! all; a torn one was never shown and is passed over. Records are numbered without a gap across files: reading stops
+//! where the next number does not follow.
+//!
+//! ```text
+//! record  = length u32 │ check 8 bytes │ payload
+//! payload = number u64 │ { key length u32 │ key │ value length u32, or all ones: removed │ value }*
+//! ```
+//! Numbers are little-endian; the check is the beginning of the payload's SHA-256.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{Batch, Key, Rows};
+
+/// Bytes of a record before its payload.
+const HEAD_BYTES: usize = 12;
+
+/// In the place of the length of a value: there is none.
+const REMOVED: u32 = u32::MAX;
+
+/// Where records are appended; a file, but for tests of its faults.
+pub trait Log: fmt::Debug + Send {
+    /// Writes all bytes at the end. On an error, some may have been written.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts what is behind this length.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Log for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// A journal that is being written.
+#[derive(Debug)]
+pub struct Journal {
+    log: Box<dyn Log>,
+    /// Length of the whole records.
+    length: u64,
+    /// A torn record could not be cut: nothing may be appended behind it.
+    is_torn: bool,
+    buffer: Vec<u8>,
+}
+
+impl Journal {
+    /// A journal that begins with an empty log.
+    pub fn new(log: Box<dyn Log>) -> Self {
+        Self { log, length: 0, is_torn: false, buffer: Vec::new() }
+    }
+
+    /// Whether another journal has to be begun, because nothing can be appended to this one.
+    pub const fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// Bytes in it.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends one record. After an error the journal is as before.
+    pub fn append(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
+        self.buffer.clear();
+        encode(number, batch, &mut self.buffer)?;
+        match self.log.append(&self.buffer) {
+            Ok(()) => {
+                self.length += self.buffer.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.is_torn = self.log.cut(self.length).is_err();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn encode(number: u64, batch: &Batch, into: &mut Vec<u8>) -> io::Result<()> {
+    let length = |length: usize| {
+        let fits = u32::try_from(length).ok().filter(|length| *length < REMOVED);
+        fits.map(u32::to_le_bytes).ok_or_else(|| io::Error::other("a row is longer than 4 GiB"))
+    };
+    into.extend_from_slice(&[0; HEAD_BYTES]);
+    into.extend_from_slice(&number.to_le_bytes());
+    for (Key(key), value) in batch {
+        into.extend_from_slice(&length(key.len())?);
+        into.extend_from_slice(key);
+        match value {
+            Some(value) => {
+                into.extend_from_slice(&length(value.len())?);
+                into.extend_from_slice(value);
+            }
+            None => into.extend_from_slice(&REMOVED.to_le_bytes()),
+        }
+    }
+    let payload = into.get(HEAD_BYTES..).unwrap_or_default();
+    let head = [&length(payload.len())?[..], &check(payload)].concat();
+    if let Some(place) = into.get_mut(..HEAD_BYTES) {
+        place.copy_from_slice(&head);
+    }
+    Ok(())
+}
+
+fn check(payload: &[u8]) -> [u8; 8] {
+    digest(&SHA256, payload).as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+/// How reading a journal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With its last record, or with one that was being written when the process ended.
+    Clean,
+    /// With a record that is not what was written, or that does not follow the one before.
+    Damaged,
+}
+
+/// Puts the records of a journal that follow `number` over the rows; moves `number` on.
+pub fn replay(mut bytes: &[u8], number: &mut u64, rows: &mut Rows) -> End {
+    while !bytes.is_empty() {
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD_BYTES>() else { return End::Clean };
+        let Some((length, expected)) = head.split_first_chunk::<4>() else { return End::Damaged };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((payload, rest)) = rest.split_at_checked(length) else { return End::Clean };
+        let Some((found, mut operations)) = payload.split_first_chunk::<8>() else { return End::Damaged };
+        let found = u64::from_le_bytes(*found);
+        if check(payload) != expected {
+            return End::Damaged;
+        }
+        bytes = rest;
+        // The database may have been brought up to date, and the process killed before the journal was removed.
+        if found <= *number {
+            continue;
+        }
+        if found != number.saturating_add(1) {
+            return End::Damaged;
+        }
+        while let Some((key, value, rest)) = operation(operations) {
+            operations = rest;
+            match value {
+                Some(value) => rows.insert(Key(key.into()), value.into()),
+                None => rows.remove(key),
+            };
+        }
+        *number = found;
+    }
+    End::Clean
+}
+
+type Operation<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
+fn operation(bytes: &[u8]) -> Option<Operation<'_>> {
+    let (key, bytes) = field(bytes)?;
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*length) == REMOVED {
+        return Some((key, None, rest));
+    }
+    let (value, rest) = field(bytes)?;
+    Some((key, Some(value), rest))
+}
+
+fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
