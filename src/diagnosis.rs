@@ -282,6 +282,9 @@ pub struct TokenReport {
     /// `twr`, when it is the name of a Twilio region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<&'static str>,
+    /// Tells the identities of an account from each other. Never shown: an identity can be guessed at.
+    #[serde(skip)]
+    pub identity: Option<Fingerprint>,
     /// It stood in the log while still valid and not known to be badly signed.
     #[serde(skip)]
     pub exposed: bool,

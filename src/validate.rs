@@ -73,6 +73,8 @@ pub struct Verdict {
     pub signature: Option<Signed>,
     /// `jti`, where it is not of the helper libraries' form, which all tokens of a key in one second share.
     pub unique_id: Option<Zeroizing<String>>,
+    /// The identity, where it can be read and is one. Only to be hashed.
+    pub identity: Option<Zeroizing<String>>,
 }
 
 /// One check.
@@ -185,6 +187,7 @@ fn changed(
             judge(&token.form, None, found, fingerprint, context, outcome)
         };
         report::describe(&mut verdict.report, &subject, None, context);
+        verdict.identity = report::identity(&subject);
         return verdict;
     }
     form::check(token, &mut outcome);
@@ -220,8 +223,9 @@ fn judge(
     outcome.findings.sort_by_key(Finding::cause);
     outcome.skipped.sort_unstable();
     let unique_id = subject.filter(|_| outcome.signature.is_some()).and_then(report::unique_id);
+    let identity = subject.and_then(report::identity);
     let Outcome { findings, skipped, signature } = outcome;
-    Verdict { findings, skipped, report, signature, unique_id }
+    Verdict { findings, skipped, report, signature, unique_id, identity }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use chromium::{Browser, tools};
 use mint::Draft;
-use place::{Place, expired_at, no_identity_at, now, until_rejections};
+use place::{Place, burst, expired_at, no_identity_at, now, until_rejections};
 use process::Daemon;
 
 fn url(daemon: &Daemon, query: &str) -> String {
@@ -181,6 +181,54 @@ fn no_script_but_the_own_one_can_run() {
     assert!(!browser.errors.is_empty(), "the policy says what it refused");
 }
 
+/// Widths and colours in which the page is looked at.
+const LOOKS: [(u32, &str); 4] = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")];
+
+#[test]
+fn a_burst_shows_as_an_alert_and_an_incident_that_say_what_happened_and_what_to_do() {
+    let place = Place::new();
+    let daemon = place.start();
+    let mut browser = Browser::start();
+    browser.open(&url(&daemon, ""));
+    assert_eq!(browser.value("document.querySelector('#glance h2').textContent"), "Quiet");
+    assert_eq!(browser.value("document.querySelectorAll('#alerts h2, #incidents h2').length"), 0);
+    browser.wait("the stream", "document.querySelector('#live').textContent === 'Live'");
+    place.append(&burst(120, 40));
+    browser.wait("the incident", "document.querySelector('#incidents')?.textContent.includes('goes on')");
+    browser.wait("the alert", "document.querySelector('#alerts')?.textContent.includes('ExpirySpike')");
+    let headline = "Expired tokens are refused far more often than usual";
+    browser.wait("the headline", &format!("document.querySelector('#glance h2').textContent === '{headline}'"));
+    browser.wait("all of it", "document.querySelector('#glance')?.textContent.includes('120 different tokens')");
+    let glance = browser.value("document.querySelector('#glance').textContent");
+    let glance = glance.as_str().expect("a text");
+    for said in [
+        "1 alert fires",
+        "What happened",
+        "120 different tokens of 40 identities came 2 h after their end",
+        "clients keep a token",
+        "What to do",
+        "Fetch a new token",
+    ] {
+        assert!(glance.contains(said), "no `{said}` in {glance}");
+    }
+    for (width, scheme) in LOOKS {
+        browser.resize(width, 900, scheme);
+        browser.open(&url(&daemon, ""));
+        browser.picture(&format!("burst-{width}-{scheme}"));
+        let lowest = "document.querySelector('#glance .main').getBoundingClientRect().bottom <= innerHeight";
+        assert_eq!(browser.value(lowest), true, "{width} px: what is wrong and what to do are on the first screen");
+        let found = axe(&mut browser);
+        assert!(found.is_empty(), "{width} px, {scheme}:\n{}", found.join("\n"));
+        assert_eq!(browser.value("document.documentElement.scrollWidth > innerWidth"), false, "{width} px");
+    }
+    let page = daemon.get("/").body + &daemon.get("/api/v1/incidents").body + &daemon.get("/api/v1/alerts").body;
+    assert!(
+        !page.contains("user-") && page.contains("\"distinct_identities\":40"),
+        "identities are counted, not shown"
+    );
+    assert!(browser.errors.is_empty(), "{:?}", browser.errors);
+}
+
 /// Runs axe-core on the page and gives what it finds serious or critical.
 fn axe(browser: &mut Browser) -> Vec<String> {
     let path = tools().join("axe/package/axe.min.js");
@@ -204,8 +252,10 @@ fn axe_finds_nothing_serious_with_none_three_and_three_thousand_rejections() {
         place.append(&log(count - before, 0));
         before = count;
         until_rejections(&daemon, None, count as u64);
-        for (width, scheme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
+        for (width, scheme) in LOOKS {
             browser.resize(width, 900, scheme);
+            browser.open(&url(&daemon, ""));
+            browser.picture(&format!("{count}-{width}-{scheme}"));
             browser.open(&url(&daemon, "?list=more"));
             browser
                 .value("document.querySelectorAll('details').forEach((one, at) => { if (at < 3) one.open = true; })");

@@ -28,6 +28,9 @@ pub(super) struct Shown<'a> {
     distinct_tokens: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     distinct_tokens_estimated: bool,
+    distinct_identities: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    distinct_identities_estimated: bool,
     sources: Vec<BySource<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     other_sources: u64,
@@ -90,6 +93,8 @@ fn shown(incident: &Incident, now: UnixTime) -> Shown<'_> {
         count: incident.count,
         distinct_tokens: incident.tokens.count(),
         distinct_tokens_estimated: !incident.tokens.is_exact(),
+        distinct_identities: incident.identities.count(),
+        distinct_identities_estimated: !incident.identities.is_exact(),
         sources,
         other_sources: incident.other_sources,
         what_happened: incident.story(),

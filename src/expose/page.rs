@@ -6,13 +6,14 @@
 //! forbids everything else.
 
 mod aside;
-pub(super) mod cards;
+mod cards;
 mod chart;
 pub(super) mod filter;
 pub(super) mod form;
 mod glance;
 mod html;
 mod latest;
+pub(super) mod trouble;
 
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
@@ -28,10 +29,10 @@ use crate::time::UnixTime;
 
 use super::{BuildInfo, Status};
 
-use self::cards::Card;
 use self::filter::Filter;
 use self::form::Answer;
 use self::html::{Clock, Escaped};
+use self::trouble::Trouble;
 
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
@@ -46,10 +47,8 @@ pub(super) struct Scene<'a> {
     pub(super) status: &'a Status,
     pub(super) build: &'a BuildInfo,
     pub(super) filter: Filter,
-    /// The daemon's own alerts that are not inactive.
-    pub(super) alerts: &'a [Card],
-    /// The latest incidents, open ones first.
-    pub(super) incidents: &'a [Card],
+    /// The daemon's own alerts that are not inactive, and the incidents.
+    pub(super) trouble: &'a Trouble,
     /// What a token that was sent turned out to be.
     pub(super) answer: Option<&'a Answer>,
     pub(super) now: UnixTime,
@@ -102,8 +101,9 @@ fn write_page(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
         scene.now
     )?;
     glance::write(page, scene)?;
-    cards::write(page, "alerts", "Alerts", scene.alerts, scene.now)?;
-    cards::write(page, "incidents", "Incidents", scene.incidents, scene.now)?;
+    let (trouble, lead) = (scene.trouble, glance::lead(scene));
+    cards::write(page, ("alerts", "Alerts"), &trouble.alerts, (lead, 0), scene.now)?;
+    cards::write(page, ("incidents", "Incidents"), &trouble.incidents, (lead, trouble.further), scene.now)?;
     chart::write(page, scene)?;
     page.write_str("<div class=\"columns\">\n<div>\n")?;
     latest::write(page, scene)?;

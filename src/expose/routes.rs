@@ -160,17 +160,15 @@ async fn show_page_with_answer(
 }
 
 fn draw(state: &AppState, uri: &Uri, answer: Option<&page::form::Answer>) -> Response {
-    let (view, status) = (state.view(), state.status());
+    let (view, status, now) = (state.view(), state.status(), state.now());
     page::respond(&page::Scene {
         view: &view,
         status: &status,
         build: &state.handles.build,
         filter: page::filter::Filter::read(uri),
-        // Cards of the alerts and incidents that the view knows.
-        alerts: &[],
-        incidents: &[],
+        trouble: &page::trouble::of(&view, now),
         answer,
-        now: state.now(),
+        now,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Live rejections as server-sent events.
+//! Live rejections as server-sent events, and that an alert has changed.
 //!
 //! A stream reads committed views, so its lag is bounded by what the ledger keeps: a reader that is too slow is told how
 //! many rejections it missed, and costs no memory. A client that comes back with `Last-Event-ID` goes on from there.
@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::ledger::View;
+use crate::ledger::alert::{Name, State};
 
 use super::answer::Refusal;
 use super::{AppState, STREAMS_MAX, drained};
@@ -32,15 +33,22 @@ pub(super) fn open(state: &AppState, headers: &HeaderMap) -> Result<Response, Re
     let Ok(place) = Arc::clone(&state.streams).try_acquire_owned() else {
         return Err(Refusal::unavailable(format!("all {STREAMS_MAX} live streams are taken: try again later")));
     };
-    let seen = state.view().totals.rejections;
+    let view = state.view();
+    let seen = view.totals.rejections;
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     // Numbers of a life before this one are too high, and begin anew.
     let next = resumed.map_or(seen, |last| last.saturating_add(1).min(seen));
     // Waiting for a tick reads tokio's clock, which tests can stop.
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let live =
-        Live { view: state.handles.view.clone(), draining: state.draining.subscribe(), heartbeat, next, _place: place };
+    let live = Live {
+        view: state.handles.view.clone(),
+        draining: state.draining.subscribe(),
+        heartbeat,
+        next,
+        alerts: states(&view),
+        _place: place,
+    };
     let events = Events(Some(Box::pin(async move { Some((Bytes::from_static(b"retry: 3000\n\n"), live)) })));
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // A proxy that collects answers would hold a live stream back.
@@ -55,6 +63,8 @@ struct Live {
     heartbeat: Interval,
     /// The number of the first rejection that was not sent yet.
     next: u64,
+    /// How far each alert was when the reader last heard of one.
+    alerts: Vec<(Name, State)>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -63,8 +73,15 @@ impl Live {
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             let view = Arc::clone(&self.view.borrow_and_update());
-            let (text, next) = events(&view, self.next);
+            let (mut text, next) = events(&view, self.next);
             self.next = next;
+            let alerts = states(&view);
+            if alerts != self.alerts {
+                let firing = alerts.iter().filter(|(_, state)| *state == State::Firing).count();
+                // Writing to a string can't fail.
+                _ = write!(text, "event: alerts\ndata: {{\"firing\":{firing}}}\n\n");
+                self.alerts = alerts;
+            }
             if !text.is_empty() {
                 return Some((text.into(), self));
             }
@@ -75,6 +92,11 @@ impl Live {
             }
         }
     }
+}
+
+/// How far each active alert is.
+fn states(view: &View) -> Vec<(Name, State)> {
+    view.alerts.active().map(|alert| (alert.name, alert.state)).collect()
 }
 
 /// The events from a number on, and the number after them.

@@ -1,6 +1,6 @@
 //! Incidents: rejections of the same cause, key and product that belong to one stretch of time.
 //!
-//! Pure, and bounded in everything. Different tokens are estimated from their keyed fingerprints and never stored.
+//! Pure, and bounded in everything. Different tokens and identities are estimated from keyed hashes and never stored.
 //! What probably happened is told by [`story`]; whether somebody has to know is decided by [`super::alert`].
 
 pub mod story;
@@ -49,6 +49,9 @@ pub struct Incident {
     pub count: u64,
     /// Different tokens.
     pub tokens: Sketch,
+    /// Different identities, of the tokens that can be read.
+    #[serde(default)]
+    pub identities: Sketch,
     /// By source, in the order in which they came.
     pub sources: Vec<(String, u64)>,
     /// Refusals of further sources.
@@ -166,6 +169,7 @@ impl Incident {
             peak: Peak::default(),
             count: 0,
             tokens: Sketch::default(),
+            identities: Sketch::default(),
             sources: Vec::new(),
             other_sources: 0,
             example: Example {
@@ -224,6 +228,7 @@ impl Incident {
         }
         if let Some(token) = &diagnosis.token {
             self.tokens.add(u64::from_be_bytes(token.fingerprint.0));
+            token.identity.into_iter().for_each(|identity| self.identities.add(u64::from_be_bytes(identity.0)));
             token.expired_for_seconds.into_iter().for_each(|seconds| self.expired_for.add(seconds));
             token.early_by_seconds.into_iter().for_each(|seconds| self.early_by.add(seconds));
         }

@@ -42,6 +42,7 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
             lifetime_seconds: Some(3600),
             grants: Vec::new(),
             region: None,
+            identity: None,
             exposed: true,
             expired_for_seconds: Some(90),
             early_by_seconds: None,

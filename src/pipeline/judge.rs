@@ -149,6 +149,7 @@ impl Core {
             let mut verdict = validate(sent, *found, fingerprint, &context);
             self.learn(sent, fingerprint, at, &verdict);
             self.explain(sent, fingerprint, at, &mut verdict);
+            verdict.report.identity = self.identity(&verdict);
             verdict
         });
         let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
@@ -201,6 +202,12 @@ impl Core {
             skipped: judgement.skipped,
             token: judgement.report,
         }
+    }
+
+    /// Identities are told apart within an account: another one's users have nothing to do with them.
+    fn identity(&self, verdict: &Verdict) -> Option<Fingerprint> {
+        let account = verdict.report.account_sid.as_deref().unwrap_or_default().as_bytes();
+        verdict.identity.as_ref().map(|identity| self.mark(Mark::Identity, [account, identity.as_bytes()]))
     }
 
     /// Takes from a verdict what may explain later ones.
@@ -268,6 +275,7 @@ enum Mark {
     Signature = 1,
     TokenId = 2,
     Payload = 3,
+    Identity = 4,
 }
 
 /// What verdict, codes and text come to.

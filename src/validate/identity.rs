@@ -18,7 +18,7 @@ pub(super) fn check(subject: &Subject<'_>, _context: &Context<'_>, outcome: &mut
     }
 }
 
-fn fault(identity: &Claim<'_>) -> Option<IdentityFault> {
+pub(super) fn fault(identity: &Claim<'_>) -> Option<IdentityFault> {
     match identity {
         Claim::Text(text) => {
             let count = text.chars().count();

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::signature::Signed;
-use super::{Context, Subject, grants, region, time};
+use super::{Context, Subject, grants, identity, region, time};
 use crate::diagnosis::{Fingerprint, Found, TokenReport, TokenState};
 use crate::token::{Field, Form, is_sid};
 
@@ -22,6 +22,7 @@ pub(super) fn empty(form: &Form, found: Found, fingerprint: Fingerprint) -> Toke
         lifetime_seconds: None,
         grants: Vec::new(),
         region: None,
+        identity: None,
         exposed: false,
         expired_for_seconds: None,
         early_by_seconds: None,
@@ -59,6 +60,13 @@ pub(super) fn describe(
 pub(super) fn unique_id(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
     let jti = subject.claims.value(Field::Jti).text()?;
     (!jti.is_empty() && time::jti_seconds(jti).is_none()).then(|| Zeroizing::new(jti.to_owned()))
+}
+
+/// The identity, if there is one that Twilio would take.
+pub(super) fn identity(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
+    let identity = subject.claims.value(Field::Identity);
+    let text = identity.text().filter(|text| !text.is_empty() && identity::fault(identity).is_none())?;
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 const fn state(form: &Form) -> TokenState {

@@ -53,6 +53,7 @@ pub(crate) fn expired(number: u64, seconds_ago: i64) -> Diagnosis {
             lifetime_seconds: Some(3600),
             grants: vec!["chat"],
             region: Some("us1"),
+            identity: None,
             exposed: false,
             expired_for_seconds: Some(90),
             early_by_seconds: None,

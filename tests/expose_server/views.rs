@@ -150,7 +150,7 @@ async fn the_page_escapes_what_is_hostile() {
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"));
     let page = answer.text();
     assert!(!page.contains("<script>alert") && !page.contains("alert(\""), "{page}");
-    assert_eq!(page.matches("&lt;/td&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;").count(), 5);
+    assert_eq!(page.matches("&lt;/td&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;").count(), 7);
     let policy = answer.header("content-security-policy");
     assert!(
         policy.contains("default-src 'none'; style-src 'sha256-")

@@ -10,6 +10,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::process::{PATIENCE, text, until};
@@ -146,6 +148,14 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", &size);
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.call("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// Keeps a picture of the whole page in the folder that `SCREENSHOTS` names, for a person to look at.
+    pub(crate) fn picture(&mut self, name: &str) {
+        let Some(folder) = std::env::var_os("SCREENSHOTS") else { return };
+        let picture = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let bytes = STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64");
+        std::fs::write(Path::new(&folder).join(format!("{name}.png")), bytes).expect("a writable folder");
     }
 
     /// Presses a key.

@@ -110,6 +110,18 @@ pub(crate) fn expired_at(at: UnixTime) -> String {
     line(at, &draft)
 }
 
+/// Refusals now, of so many tokens that expired two hours and more ago, each of another client, of so many users.
+pub(crate) fn burst(clients: i64, users: i64) -> String {
+    let now = now();
+    let refused = |client: i64| {
+        let mut draft = Draft::valid_at(now.as_seconds() - 10_800 - client);
+        let identity = ["grants".to_owned(), "identity".to_owned()];
+        super::mint::set(&mut draft.payload, &identity, Some(format!("user-{}@example.com", client % users).into()));
+        line(now, &draft)
+    };
+    (0..clients).map(refused).collect()
+}
+
 /// A refusal at this time, of a token without identity, as one line.
 pub(crate) fn no_identity_at(at: UnixTime) -> String {
     let mut draft = Draft::valid_at(at.as_seconds());

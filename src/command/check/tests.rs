@@ -34,6 +34,7 @@ fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
         lifetime_seconds: None,
         grants: Vec::new(),
         region: None,
+        identity: None,
         exposed: false,
         expired_for_seconds: None,
         early_by_seconds: None,

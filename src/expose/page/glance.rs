@@ -8,7 +8,7 @@ use crate::ledger::totals::Source;
 use crate::ledger::window::{KeyLabel, Tally, Window};
 
 use super::Scene;
-use super::cards::Standing;
+use super::cards::{Card, Standing};
 use super::html::{Ago, Counted, Escaped, Grouped, Prose, Share, ShortSid};
 
 /// The windows of the counts, in seconds, with their names.
@@ -29,14 +29,21 @@ fn tally(scene: &Scene<'_>, seconds: i64) -> Tally {
 pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
     let tallies = WINDOWS.map(|(seconds, _)| tally(scene, seconds));
     let [minutes, hour, _] = &tallies;
-    let firing = scene.alerts.iter().filter(|alert| alert.standing == Standing::Firing).count();
-    let (class, said) = match (firing, minutes.rejections) {
-        (0, 0) => ("good", "Quiet".to_owned()),
-        (0, _) => ("bad", "Connections are being refused".to_owned()),
-        (1, _) => ("bad", "1 alert is firing".to_owned()),
-        (n, _) => ("bad", format!("{n} alerts are firing")),
+    // The worst comes first. One that is only for information is no headline while connections are refused.
+    let firing = scene.trouble.alerts.iter().filter(|alert| alert.standing == Standing::Firing);
+    let (class, said) = match (firing.clone().next(), minutes.rejections) {
+        (Some(alert), _) if alert.severity > 0 => ("bad", alert.title.as_str()),
+        (_, 1..) => ("bad", "Connections are being refused"),
+        (Some(alert), 0) => ("wait", alert.title.as_str()),
+        (None, 0) => ("good", "Quiet"),
     };
+    let said = Escaped(said);
     write!(page, "<section id=\"glance\" data-part class=\"glance {class}\">\n<h2>{said}</h2>\n<p class=\"lead\">")?;
+    match firing.count() {
+        0 => {}
+        1 => page.write_str("<a href=\"#alerts\">1 alert fires</a>. ")?,
+        n => write!(page, "<a href=\"#alerts\">{n} alerts fire</a>. ")?,
+    }
     match minutes.rejections {
         0 => page.write_str("No connection was refused in the last 5 minutes")?,
         1 => page.write_str("1 connection was refused in the last 5 minutes")?,
@@ -50,7 +57,9 @@ pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
         writeln!(page, "; none has been seen yet. {sources} followed, {lines} read.</p>")?;
     }
     write_notes(page, scene)?;
-    if minutes.rejections > 0 {
+    if let Some(lead) = lead(scene) {
+        write_lead(page, scene, lead)?;
+    } else if minutes.rejections > 0 {
         write_main_cause(page, scene, minutes, "the last 5 minutes")?;
     } else if hour.rejections > 0 {
         write_main_cause(page, scene, hour, "the last hour")?;
@@ -75,6 +84,25 @@ fn write_notes(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
         page.write_str("<p class=\"note\">The last reload failed: the config before it is still in force.</p>\n")?;
     }
     Ok(())
+}
+
+/// The incident that explains what is wrong now, if one goes on.
+pub(super) fn lead<'a>(scene: &Scene<'a>) -> Option<&'a Card> {
+    scene.trouble.incidents.first().filter(|card| card.standing == Standing::Open)
+}
+
+/// What probably happened, and what to do.
+fn write_lead(page: &mut String, scene: &Scene<'_>, card: &Card) -> fmt::Result {
+    write!(page, "<div class=\"main\">\n<div><h3>What happened</h3><p>")?;
+    if let Some(cause) = card.cause {
+        let link = scene.filter.cause(Some(cause));
+        write!(page, "<a id=\"main-cause\" data-filter href=\"{link}\">{}</a>. ", Escaped(cause.title()))?;
+    }
+    write!(page, "{}</p></div>\n<div><h3>What to do</h3><p>{}", Prose(&card.what), Prose(&card.remedy))?;
+    if let Some(cause) = card.cause {
+        write!(page, " <a href=\"{}\" rel=\"noreferrer\">Twilio on this</a>", Escaped(Cause::docs(cause)))?;
+    }
+    page.write_str("</p></div>\n</div>\n")
 }
 
 /// The most frequent cause, where it comes from, and what to do.

@@ -74,6 +74,7 @@
     stream.onopen = () => { say("Live"); soon(); };
     stream.addEventListener("rejection", soon);
     stream.addEventListener("missed", soon);
+    stream.addEventListener("alerts", soon);
     stream.onerror = () => {
       say("Not connected");
       // The browser tries again by itself, unless it was turned away.

@@ -111,6 +111,7 @@ mod tests {
             lifetime_seconds: None,
             grants: Vec::new(),
             region: None,
+            identity: None,
             exposed: false,
             expired_for_seconds: None,
             early_by_seconds: None,

@@ -179,9 +179,20 @@ impl Incident {
         }
     }
 
+    /// `213 different tokens of 40 identities`
     fn different(&self, tokens: u64) -> String {
-        let about = if self.tokens.is_exact() { "" } else { "about " };
-        format!("{about}{}", Counted(tokens, "token", "different tokens"))
+        let about = |is_exact: bool| if is_exact { "" } else { "about " };
+        let tokens = Counted(tokens, "token", "different tokens");
+        let said = format!("{}{tokens}", about(self.tokens.is_exact()));
+        match self.identities.count() {
+            // One token has one identity, which says nothing more.
+            0 => said,
+            1 if tokens.0 == 1 => said,
+            identities => {
+                let identities = Counted(identities, "identity", "identities");
+                format!("{said} of {}{identities}", about(self.identities.is_exact()))
+            }
+        }
     }
 
     fn expired(&self) -> String {

@@ -121,6 +121,39 @@ fn cached_tokens_are_told_with_their_age_and_where_they_come_from() {
 }
 
 #[test]
+fn tokens_of_few_identities_are_told_as_that_and_many_are_estimated_in_bounded_space() {
+    let mut scene = Scene::default();
+    for n in 0..20_000 {
+        scene.saw(n / 20, Cause::Expired, |diagnosis| {
+            let number = u64::try_from(n).unwrap();
+            let hash = |number: u64| Fingerprint(number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+            expired_for(7200)(diagnosis);
+            if let Some(token) = &mut diagnosis.token {
+                (token.fingerprint, token.identity) = (hash(number + 1), Some(hash(number % 40 + 1)));
+            }
+        });
+        if n == 99 {
+            assert!(scene.stories()[0].starts_with("100 different tokens of 40 identities came 2 h"));
+        }
+    }
+    let story = scene.stories().remove(0);
+    assert!(story.starts_with("About ") && story.contains(" different tokens of 40 identities came"), "{story}");
+    let incident = scene.incidents.newest_first()[0];
+    assert!(serde_json::to_string(incident).unwrap().len() < 8 << 10);
+    let read: Incident = serde_json::from_str(&serde_json::to_string(incident).unwrap()).unwrap();
+    assert_eq!(&read, incident);
+}
+
+#[test]
+fn one_token_has_one_identity_which_need_not_be_said() {
+    let mut scene = Scene::default();
+    scene.saw(0, Cause::Expired, |diagnosis| {
+        diagnosis.token.iter_mut().for_each(|token| token.identity = Some(Fingerprint([3; 8])));
+    });
+    assert!(!scene.stories()[0].contains("identit"), "{:?}", scene.stories());
+}
+
+#[test]
 fn tokens_that_run_out_on_the_way_are_told_as_renewed_too_late() {
     let mut scene = Scene::default();
     (0..10).for_each(|n| scene.saw(n, Cause::Expired, expired_for(3 + n)));

@@ -42,6 +42,7 @@ pub(crate) fn refusal(path: &str, number: u8) -> Diagnosis {
             lifetime_seconds: Some(3600),
             grants: vec!["chat"],
             region: None,
+            identity: None,
             exposed: false,
             expired_for_seconds: Some(3604),
             early_by_seconds: None,
