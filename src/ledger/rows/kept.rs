@@ -142,6 +142,8 @@ impl Token {
             found: read_found(&self.found)?,
             fingerprint: Fingerprint(u64::from_str_radix(&self.fingerprint, 16).ok()?.to_be_bytes()),
             jti: self.jti,
+            // Counted when it came, and not kept.
+            identity: None,
             key_sid: self.key,
             account_sid: self.account,
             issued_at: time(self.issued),

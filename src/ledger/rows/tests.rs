@@ -66,6 +66,7 @@ fn diagnosis(id: u64, seconds: i64) -> Diagnosis {
             found: found[pick % 5],
             fingerprint: Fingerprint((id % 20).to_be_bytes()),
             jti: None,
+            identity: None,
             key_sid: Some(format!("SK{}", id % 6)),
             account_sid: Some("AC00000000000000000000000000000001".to_owned()),
             issued_at: Some(NOW),
