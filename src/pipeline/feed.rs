@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod chunks;
 mod head;
 mod tokens;
 
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr_iter, memrchr};
 
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::judge::Core;
@@ -21,11 +22,10 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
+use chunks::Fresh;
 use head::Head;
 use tokens::{TANGLE_MILLIS, Tokens};
 
-/// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
-const PIECE_BYTES: usize = 256 << 10;
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 /// Lines are kept for at least so long after a stream fell silent, in seconds.
@@ -78,6 +78,8 @@ struct Work<'a> {
     now: UnixTime,
     /// Nothing more will come for what is incomplete.
     is_final: bool,
+    /// What is known of the lines that have not been looked at; none if they must be searched.
+    fresh: Option<Fresh<'a>>,
 }
 
 impl Feed {
@@ -106,53 +108,6 @@ impl Feed {
         !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled))
     }
 
-    pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.last_push = now;
-        // Not longer than a line may be, so that an overlong one never lies within one piece.
-        for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
-            self.take(piece, now, core, emit);
-        }
-        self.report_counts(emit);
-    }
-
-    fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.counts.bytes += piece.len() as u64;
-        if self.skipping {
-            let Some(at) = memchr(b'\n', piece) else {
-                self.base += piece.len() as u64;
-                return;
-            };
-            piece = piece.get(at + 1..).unwrap_or_default();
-            self.base += at as u64 + 1;
-            self.skipping = false;
-        }
-        if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
-            let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
-            self.counts.truncated += u64::from(self.partial_length() + at > core.settings.line_bytes_max);
-            self.bytes.extend_from_slice(head);
-            self.work(self.bytes.len(), now, false, core, emit);
-            piece = rest;
-        }
-        if !self.has_partial() {
-            let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
-            let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
-            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
-                self.pass(lines, now, core, emit);
-            } else {
-                self.bytes.extend_from_slice(lines);
-                self.work(self.bytes.len(), now, false, core, emit);
-                self.trim(core.settings.window_lines);
-            }
-            piece = rest;
-        }
-        self.bytes.extend_from_slice(piece);
-        if self.partial_length() > core.settings.line_bytes_max {
-            self.counts.truncated += 1;
-            self.force(now, core, emit);
-            self.skipping = true;
-        }
-    }
-
     /// The last line has not ended yet.
     fn has_partial(&self) -> bool {
         self.bytes.last().is_some_and(|byte| *byte != b'\n')
@@ -165,32 +120,6 @@ impl Feed {
     /// Nothing is underway that lines without a hit could matter to.
     fn is_quiet(&self) -> bool {
         self.waiting.is_none() && !self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled)
-    }
-
-    /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
-    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let count = memchr_iter(b'\n', lines).count();
-        self.line += count as u64;
-        self.counts.lines += count as u64;
-        let keep = kept_lines(core.settings.window_lines);
-        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
-        let near = lines.get(floor..).unwrap_or_default();
-        match memchr::memrchr_iter(b'\n', near).nth(keep) {
-            Some(at) if count > keep => {
-                let cut = floor + at + 1;
-                self.base += (self.bytes.len() + cut) as u64;
-                self.bytes.clear();
-                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
-                self.scanned = self.bytes.len();
-                self.tokens.forget_bytes();
-            }
-            Some(_) | None => {
-                self.bytes.extend_from_slice(lines);
-                self.scanned = self.bytes.len();
-                self.trim(core.settings.window_lines);
-            }
-        }
-        self.close(core, now, emit);
     }
 
     /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
@@ -212,7 +141,7 @@ impl Feed {
     /// Takes what is there as complete lines and forgets the bytes.
     fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let limit = self.bytes.len();
-        self.work(limit, now, true, core, emit);
+        self.work(limit, now, true, None, core, emit);
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
             self.line += 1;
             self.counts.lines += 1;
@@ -224,9 +153,17 @@ impl Feed {
     }
 
     /// Looks at all complete lines.
-    fn work(&mut self, limit: usize, now: UnixTime, is_final: bool, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+    fn work(
+        &mut self,
+        limit: usize,
+        now: UnixTime,
+        is_final: bool,
+        fresh: Option<Fresh<'_>>,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
         let bytes = std::mem::take(&mut self.bytes);
-        let work = Work { bytes: &bytes, limit, now, is_final };
+        let work = Work { bytes: &bytes, limit, now, is_final, fresh };
         self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
         if self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled) {
             self.look_after(&work, core);
@@ -239,7 +176,8 @@ impl Feed {
     fn scan(&mut self, work: &Work<'_>, core: &mut Core, emit: &mut dyn FnMut(Event)) -> bool {
         let searched = work.bytes.get(..work.limit).unwrap_or_default();
         let mut from = self.scanned;
-        while let Some(at) = core.detector.find(searched, from) {
+        let lines_before = self.counts.lines;
+        while let Some(at) = work.next(from, core) {
             let line = Line::around(work.bytes, at, work.limit);
             let in_reach = at - line.start < core.settings.line_bytes_max;
             if !in_reach || !core.detector.is_promising(searched, at) {
@@ -250,7 +188,16 @@ impl Feed {
             let Some(end) = self.look(work, line, core, emit) else { return true };
             from = end.max(line.end);
         }
-        self.advance(work.bytes, work.limit);
+        match &work.fresh {
+            // What was counted with the search is not counted again.
+            Some(fresh) => {
+                let rest = fresh.hits.lines.saturating_sub(self.counts.lines - lines_before);
+                self.line += rest;
+                self.counts.lines += rest;
+                self.scanned = self.scanned.max(work.limit);
+            }
+            None => self.advance(work.bytes, work.limit),
+        }
         false
     }
 
@@ -433,7 +380,7 @@ impl Feed {
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-            self.work(limit, now, true, core, emit);
+            self.work(limit, now, true, None, core, emit);
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {
