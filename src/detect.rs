@@ -12,7 +12,10 @@
 
 mod number;
 mod sdk;
+pub mod search;
 mod shape;
+
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
@@ -23,6 +26,7 @@ use crate::product::Product;
 use crate::words::Words;
 
 pub use sdk::Print;
+use search::{Hits, Search};
 
 /// Codes remembered of one sighting.
 const CODES_MAX: usize = 6;
@@ -52,6 +56,7 @@ pub struct Detector {
     companion_codes: bool,
     needles: Vec<Needle>,
     words: Words,
+    search: Arc<Search>,
     twilio: Option<AhoCorasick>,
     vendors: Option<AhoCorasick>,
 }
@@ -99,8 +104,10 @@ impl Detector {
         }
         let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
         let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
-        let words = Words::new(words.iter().map(String::as_bytes));
-        Self { companion_codes, needles, words, twilio, vendors }
+        let bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let search = Arc::new(Search::new(&bytes));
+        let words = Words::new(bytes);
+        Self { companion_codes, needles, words, search, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -111,6 +118,16 @@ impl Detector {
     /// The position of the next candidate at or after `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         self.words.next(text, from).map(|(at, _, _)| at)
+    }
+
+    /// The search for candidates in whole blocks, fit to be used by several threads.
+    pub fn search(&self) -> Arc<Search> {
+        Arc::clone(&self.search)
+    }
+
+    /// Keeps those candidates of complete lines that can be refusals.
+    pub fn keep_promising(&self, text: &[u8], hits: &mut Hits) {
+        hits.starts.retain(|at| self.is_promising(text, *at));
     }
 
     fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {

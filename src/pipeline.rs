@@ -11,6 +11,7 @@ pub mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use crate::detect::search::{Hits, Search};
 use crate::diagnosis::{Diagnosis, Fingerprint};
 use crate::keyring::KeyRing;
 use crate::time::UnixTime;
@@ -206,6 +207,27 @@ impl Pipeline {
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         feed.push(chunk, now, &mut self.core, emit);
+        if feed.is_awake() {
+            self.awake.insert(id);
+        }
+    }
+
+    /// The search that [`push_searched`](Self::push_searched) asks for; it may be made on another thread.
+    pub fn search(&self) -> Arc<Search> {
+        self.core.detector.search()
+    }
+
+    /// As [`push`](Self::push), of bytes that have been searched already.
+    pub fn push_searched(
+        &mut self,
+        id: StreamId,
+        chunk: &[u8],
+        hits: &Hits,
+        now: UnixTime,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        feed.push_searched(chunk, hits, now, &mut self.core, emit);
         if feed.is_awake() {
             self.awake.insert(id);
         }

@@ -7,8 +7,10 @@ pub mod input;
 pub mod progress;
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::command::scan::input::Input;
 use crate::command::scan::progress::Progress;
@@ -18,13 +20,11 @@ use crate::pipeline::{Event, Pipeline, Settings, Stream, StreamId};
 use crate::report::page::Colour;
 use crate::report::tally::{FileTally, Tally, Unread};
 use crate::report::{exposition, scan as text};
+use crate::source::file::WholeError;
 use crate::time::UnixTime;
 
 /// Name of the source in diagnoses and metrics.
 pub const SOURCE: &str = "scan";
-
-/// Files are read in blocks of so many bytes: large enough for the search, small enough for the cache.
-const BLOCK_BYTES: usize = 256 * 1024;
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +98,9 @@ pub fn scan(
         timezone: job.timezone,
         now,
     };
-    let mut block = vec![0; BLOCK_BYTES];
     run.report.start()?;
     for (number, input) in (0..).zip(inputs) {
-        run.file(StreamId(number), input, &mut block, progress)?;
+        run.file(StreamId(number), input, progress)?;
     }
     progress.end();
     run.report.tally.elapsed = progress.elapsed();
@@ -116,16 +115,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn file(&mut self, id: StreamId, input: Input, block: &mut [u8], progress: &Progress) -> Result<(), Error> {
+    fn file(&mut self, id: StreamId, input: Input, progress: &Progress) -> Result<(), Error> {
         let name: Arc<str> = input.name().into();
-        let mut opened = match input.open(progress) {
-            Ok(opened) => opened,
+        let whole = match input.open() {
+            Ok(whole) => whole,
             Err(error) => {
                 self.report.tally.failures.push(unread(&name, &error));
                 return Ok(());
             }
         };
-        let modified = opened.modified;
+        let modified = whole.modified();
         self.report.tally.files.push(FileTally { name: name.to_string(), modified, ..FileTally::default() });
         self.pipeline.open(
             id,
@@ -138,19 +137,18 @@ impl Run<'_> {
                 whole: true,
             },
         );
-        let ended = loop {
-            match opened.reader.read(block) {
-                Ok(0) => break Ok(()),
-                Ok(read) => {
-                    let chunk = block.get(..read).unwrap_or_default();
-                    self.pipeline.push(id, chunk, self.now, &mut |event| self.report.take(event));
-                    self.report.check()?;
-                    progress.found(self.report.tally.rejections);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
+        let (search, taken, mut shown) = (self.pipeline.search(), whole.progress(), 0);
+        let mut result = Ok(());
+        let ended = whole.read_searched(&search, |chunk, hits| {
+            self.pipeline.push_searched(id, chunk, hits, self.now, &mut |event| self.report.take(event));
+            result = self.report.check();
+            let read = taken.load(Ordering::Relaxed);
+            progress.read(read.saturating_sub(shown));
+            shown = read;
+            progress.found(self.report.tally.rejections);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        result?;
         self.pipeline.finish(id, self.now, &mut |event| self.report.take(event));
         self.report.check()?;
         progress.found(self.report.tally.rejections);
@@ -162,16 +160,19 @@ impl Run<'_> {
 }
 
 /// What became of a file that was not read, or not to its end.
-fn unread(name: &str, error: &io::Error) -> Unread {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
-    let (message, exit_code) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file".to_owned(), 66),
-        io::ErrorKind::IsADirectory => ("a folder; name the files in it, as in `scan FOLDER/*.log`".to_owned(), 66),
-        io::ErrorKind::PermissionDenied => ("permission denied; run as a user who may read it".to_owned(), 77),
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+fn unread(name: &str, error: &WholeError) -> Unread {
+    let (message, exit_code) = match error {
+        WholeError::Kind(..) => ("a folder; name the files in it, as in `scan FOLDER/*.log`".to_owned(), 66),
+        WholeError::Damaged(..) => {
             ("a damaged or incomplete archive; what could be unpacked was scanned".to_owned(), 74)
         }
-        _ => (format!("reading failed: {error}"), 74),
+        WholeError::Open(_, error) if error.kind() == io::ErrorKind::NotFound => {
+            ("there is no such file".to_owned(), 66)
+        }
+        WholeError::Open(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            ("permission denied; run as a user who may read it".to_owned(), 77)
+        }
+        WholeError::Open(_, error) | WholeError::Read(_, error) => (format!("reading failed: {error}"), 74),
     };
     Unread { name: name.to_owned(), message, exit_code }
 }

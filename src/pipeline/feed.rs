@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod chunks;
 mod head;
 mod intake;
 mod replay;
@@ -24,12 +25,11 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
+use chunks::Fresh;
 use head::Head;
 use replay::Trail;
 use tokens::{TANGLE_MILLIS, Tokens};
 
-/// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
-const PIECE_BYTES: usize = 256 << 10;
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 /// Lines are kept for at least so long after a stream fell silent, in seconds.
@@ -85,6 +85,8 @@ struct Work<'a> {
     now: UnixTime,
     /// Nothing more will come for what is incomplete.
     is_final: bool,
+    /// What is known of the lines that have not been looked at; none if they must be searched.
+    fresh: Option<Fresh<'a>>,
 }
 
 impl Feed {
@@ -115,26 +117,18 @@ impl Feed {
         !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled))
     }
 
-    pub(super) fn push(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.last_push = now;
-        // Not longer than a line may be, so that an overlong one never lies within one piece.
-        for mut piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
-            while let Some((head, tail)) =
-                self.trail.next_break(self.end_offset(), piece.len()).and_then(|at| piece.split_at_checked(at))
-            {
-                self.take(head, now, core, emit);
-                self.end_line(now, core, emit);
-                piece = tail;
-            }
-            self.take(piece, now, core, emit);
-        }
-        self.report_counts(emit);
-    }
-
     /// Looks at all complete lines.
-    fn work(&mut self, limit: usize, now: UnixTime, is_final: bool, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+    fn work(
+        &mut self,
+        limit: usize,
+        now: UnixTime,
+        is_final: bool,
+        fresh: Option<Fresh<'_>>,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
         let bytes = std::mem::take(&mut self.bytes);
-        let work = Work { bytes: &bytes, limit, now, is_final };
+        let work = Work { bytes: &bytes, limit, now, is_final, fresh };
         self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
         if self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled) {
             self.look_after(&work, core);
@@ -147,7 +141,8 @@ impl Feed {
     fn scan(&mut self, work: &Work<'_>, core: &mut Core, emit: &mut dyn FnMut(Event)) -> bool {
         let searched = work.bytes.get(..work.limit).unwrap_or_default();
         let mut from = self.scanned;
-        while let Some(at) = core.detector.find(searched, from) {
+        let line_before = self.line;
+        while let Some(at) = work.next(from, core) {
             let line = Line::around(work.bytes, at, work.limit);
             let in_reach = at - line.start < core.settings.line_bytes_max;
             if !in_reach || !core.detector.is_promising(searched, at) {
@@ -158,7 +153,16 @@ impl Feed {
             let Some(end) = self.look(work, line, core, emit) else { return true };
             from = end.max(line.end);
         }
-        self.advance(work.bytes, work.limit);
+        match &work.fresh {
+            // What was counted with the search is not counted again.
+            Some(fresh) => {
+                let rest = fresh.hits.lines.saturating_sub(self.line - line_before);
+                self.line += rest;
+                self.counts.lines += rest;
+                self.scanned = self.scanned.max(work.limit);
+            }
+            None => self.advance(work.bytes, work.limit),
+        }
         false
     }
 
@@ -357,7 +361,7 @@ impl Feed {
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-            self.work(limit, now, true, core, emit);
+            self.work(limit, now, true, None, core, emit);
         }
         let mut open = std::mem::take(&mut self.open);
         for rejection in &mut open {

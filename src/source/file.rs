@@ -9,6 +9,7 @@
 //! found by `rotate`. Named pipes have a thread each. Nothing here knows what a line means.
 
 pub mod archive;
+mod blocks;
 mod complain;
 mod discover;
 mod disk;

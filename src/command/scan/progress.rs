@@ -1,6 +1,5 @@
 //! The progress bar of `scan`: on a terminal's standard error only, else nothing.
 
-use std::io::Read;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -36,9 +35,11 @@ impl Progress {
         Self { bar: ProgressBar::hidden(), timed: false }
     }
 
-    /// Counts what is read through it.
-    pub fn reader<R: Read>(&self, inner: R) -> impl Read + use<R> {
-        self.bar.wrap_read(inner)
+    /// Shows that so many more bytes have been taken from the disk.
+    pub fn read(&self, bytes: u64) {
+        if !self.bar.is_hidden() {
+            self.bar.inc(bytes);
+        }
     }
 
     /// Shows how many refusals have been found.

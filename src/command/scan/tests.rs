@@ -84,11 +84,14 @@ fn unreadable_files_are_reported_and_the_others_scanned() {
 
 #[test]
 fn each_kind_of_failure_has_its_exit_code() {
-    let code = |kind: io::ErrorKind| unread("x", &kind.into()).exit_code;
-    assert_eq!(code(io::ErrorKind::NotFound), 66);
-    assert_eq!(code(io::ErrorKind::PermissionDenied), 77);
-    assert_eq!(code(io::ErrorKind::InvalidData), 74);
-    assert_eq!(code(io::ErrorKind::Other), 74);
+    let code = |error: WholeError| unread("x", &error).exit_code;
+    let open = |kind: io::ErrorKind| code(WholeError::Open("x".into(), kind.into()));
+    assert_eq!(open(io::ErrorKind::NotFound), 66);
+    assert_eq!(open(io::ErrorKind::PermissionDenied), 77);
+    assert_eq!(open(io::ErrorKind::Other), 74);
+    assert_eq!(code(WholeError::Read("x".into(), io::ErrorKind::NotFound.into())), 74);
+    assert_eq!(code(WholeError::Damaged("x".into(), io::ErrorKind::InvalidData.into())), 74);
+    assert_eq!(code(WholeError::Kind("x".into(), "a folder")), 66);
 }
 
 #[test]
@@ -96,29 +99,6 @@ fn hostile_file_names_are_shown_as_escapes() {
     let (_, text) = run(vec![stream("a\u{1b}[2J\n.log", b""), stream("b", b"")], Format::Text);
     assert!(text.contains("a\\u{1b}[2J\\n.log"), "{text}");
     assert!(!text.contains('\u{1b}'));
-}
-
-#[track_caller]
-fn unpacks(packed: &[u8], expected: &[u8]) {
-    let mut opened = stream("x", packed).open(&Progress::silent()).unwrap();
-    let mut bytes = Vec::new();
-    opened.reader.read_to_end(&mut bytes).unwrap();
-    assert_eq!(bytes, expected);
-}
-
-#[test]
-fn archives_are_recognised_by_their_content() {
-    let gzip = |bytes: &[u8]| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    };
-    unpacks(b"", b"");
-    unpacks(b"abc", b"abc");
-    unpacks(b"plain text\n", b"plain text\n");
-    unpacks(&gzip(b"one\n"), b"one\n");
-    unpacks(&[gzip(b"one\n"), gzip(b"two\n")].concat(), b"one\ntwo\n");
-    unpacks(&zstd::encode_all(&b"three\n"[..], 1).unwrap(), b"three\n");
 }
 
 #[test]
@@ -143,4 +123,36 @@ fn a_closed_pipe_ends_the_scan_without_a_fault() {
     let mut report = report(&mut out, Format::Ndjson);
     report.take(diagnosed(1));
     assert_eq!(report.check().unwrap_err().exit_code(), 0);
+}
+
+#[test]
+fn files_searched_ahead_give_what_one_stream_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (number, lines) in [9000_u32, 3, 30_000, 0, 12_345].into_iter().enumerate() {
+        let mut log = String::new();
+        for line in 0..lines {
+            let at = format!("2026-03-01T{:02}:{:02}:{:02}Z", line / 3600 % 24, line / 60 % 60, line % 60);
+            let text = match line.wrapping_mul(2_654_435_761) % 97 {
+                0 => format!("{at} error Twilio errorCode=51007 client={line}\n"),
+                1 => format!("{at} error TwilioError 20104: request refused order={line}\n"),
+                2 => format!("{at} info token={} for {line}\n", "eyJhbGciOiJIUzI1NiJ9.e30.x"),
+                3 => "connectionError {\n  code: 51007,\n  message: 'x'\n}\n".to_owned(),
+                _ => format!("{at} info order={line} bytes=51007 trace={:032x}\n", line.wrapping_mul(0x9e37_79b9)),
+            };
+            log.push_str(&text);
+        }
+        let path = folder.path().join(format!("{number}.log"));
+        fs::write(&path, &log).unwrap();
+        files.push((path, log));
+    }
+    let streams = files.iter().map(|(path, log)| stream(&path.to_string_lossy(), log.as_bytes())).collect();
+    let (one, expected) = run(streams, Format::Ndjson);
+    let (ahead, found) = run(Input::of_arguments(files.iter().map(|(path, _)| path.clone()).collect()), Format::Ndjson);
+    assert!(one.rejections > 1000, "{}", one.rejections);
+    assert_eq!(found, expected);
+    let counts = |tally: &Tally| tally.files.iter().map(|file| (file.lines, file.bytes)).collect::<Vec<_>>();
+    assert_eq!(counts(&ahead), counts(&one));
+    let lines: Vec<u64> = files.iter().map(|(_, log)| log.lines().count() as u64).collect();
+    assert_eq!(ahead.files.iter().map(|file| file.lines).collect::<Vec<_>>(), lines);
 }

@@ -1,15 +1,25 @@
 //! Bytes as they come, cut anyhow: into whole lines, and only as many kept as can be looked back at.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
+use super::chunks::Fresh;
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, kept_lines, replay};
+use crate::detect::search::Hits;
 use crate::pipeline::Event;
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
 
 impl Feed {
-    pub(super) fn take(&mut self, mut piece: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+    pub(super) fn take(
+        &mut self,
+        chunk: &[u8],
+        hits: &Hits,
+        now: UnixTime,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let (mut piece, mut lines_before) = (chunk, 0);
         self.counts.bytes += self.trail.uncounted_bytes(self.end_offset(), piece.len());
         if self.skipping {
             let Some(at) = memchr(b'\n', piece) else {
@@ -17,6 +27,7 @@ impl Feed {
                 return;
             };
             piece = piece.get(at + 1..).unwrap_or_default();
+            lines_before += 1;
             self.base += at as u64 + 1;
             self.skipping = false;
         }
@@ -24,17 +35,25 @@ impl Feed {
             let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
             self.count_truncated(self.partial_length() + at, core);
             self.bytes.extend_from_slice(head);
-            self.work(self.bytes.len(), now, false, core, emit);
+            self.work(self.bytes.len(), now, false, None, core, emit);
             piece = rest;
+            lines_before += 1;
         }
         if !self.has_partial() {
             let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
             let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
-            if self.is_quiet() && core.detector.find(lines, 0).is_none() {
-                self.pass(lines, now, core, emit);
+            let mut hits = hits.within(chunk.len() - piece.len(), lines.len());
+            hits.lines = hits.lines.saturating_sub(lines_before);
+            core.detector.keep_promising(lines, &mut hits);
+            if self.is_quiet() && hits.starts.is_empty() {
+                self.pass(lines, hits.lines, now, core, emit);
             } else {
+                // Lines that were counted in an earlier run are told from others by going through them.
+                let is_new = self.trail.counted_lines_end(self.end_offset()) == 0;
+                let fresh =
+                    (is_new && self.scanned == self.bytes.len()).then_some(Fresh { hits: &hits, from: self.scanned });
                 self.bytes.extend_from_slice(lines);
-                self.work(self.bytes.len(), now, false, core, emit);
+                self.work(self.bytes.len(), now, false, fresh, core, emit);
                 self.trim(core.settings.window_lines);
             }
             piece = rest;
@@ -69,16 +88,15 @@ impl Feed {
     }
 
     /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
-    fn pass(&mut self, lines: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let count = memchr_iter(b'\n', lines).count();
-        self.line += count as u64;
+    fn pass(&mut self, lines: &[u8], count: u64, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.line += count;
         let counted = self.trail.counted_lines_end(self.end_offset());
-        self.counts.lines += if counted == 0 { count as u64 } else { replay::uncounted(lines, counted, lines.len()) };
+        self.counts.lines += if counted == 0 { count } else { replay::uncounted(lines, counted, lines.len()) };
         let keep = kept_lines(core.settings.window_lines);
         let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
         let near = lines.get(floor..).unwrap_or_default();
         match memchr::memrchr_iter(b'\n', near).nth(keep) {
-            Some(at) if count > keep => {
+            Some(at) if count > keep as u64 => {
                 let cut = floor + at + 1;
                 self.prune_trail(keep);
                 self.base += (self.bytes.len() + cut) as u64;
@@ -118,7 +136,7 @@ impl Feed {
     /// Takes what is there as complete lines and forgets the bytes.
     pub(super) fn force(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         let limit = self.bytes.len();
-        self.work(limit, now, true, core, emit);
+        self.work(limit, now, true, None, core, emit);
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
             let start = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
             self.line += 1;

@@ -215,7 +215,7 @@ impl Feed {
         if !self.stream.whole {
             if self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled) {
                 let limit = memchr::memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-                self.work(limit, now, true, core, emit);
+                self.work(limit, now, true, None, core, emit);
             }
             let mut open = std::mem::take(&mut self.open);
             for rejection in &mut open {

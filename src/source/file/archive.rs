@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::disk;
+use super::{blocks, disk};
+use crate::pipeline::{Hits, Search};
 use crate::time::UnixTime;
 
 /// Bytes handed out at a time.
@@ -87,6 +88,9 @@ pub struct Whole {
 }
 
 enum Content {
+    /// A regular file.
+    File(File),
+    /// What only a stream can give.
     Plain(Head),
     Packed(Box<dyn Read + Send>),
 }
@@ -127,6 +131,16 @@ impl Whole {
         }
         let size = metadata.is_file().then_some(metadata.len());
         let modified = metadata.is_file().then(|| disk::modified(&metadata));
+        let mut magic = [0; 4];
+        if size.is_some() {
+            let failed = |error| WholeError::Read(path.to_owned(), error);
+            let length = disk::read_at(&file, &mut magic, 0).map_err(failed)?;
+            let head = magic.get(..length).unwrap_or_default();
+            if !head.starts_with(GZIP_MAGIC) && !head.starts_with(ZSTD_MAGIC) {
+                let (read, content) = (Arc::new(AtomicU64::new(0)), Content::File(file));
+                return Ok(Self { path: path.to_owned(), size, modified, read, content });
+            }
+        }
         Self::of_reader(path, Box::new(file), size, modified)
     }
 
@@ -196,10 +210,40 @@ impl Whole {
         }
     }
 
+    /// Hands the content to `block` with what a search found in it, until it ends or `block` breaks. A file that is no
+    /// archive is searched ahead by as many threads as the machine has processors; what is handed out is the same.
+    pub fn read_searched(
+        mut self,
+        search: &Search,
+        mut block: impl FnMut(&[u8], &Hits) -> ControlFlow<()>,
+    ) -> Result<(), WholeError> {
+        if let Content::File(file) = &self.content {
+            let read = blocks::read(file, search, blocks::threads(), |bytes, hits| {
+                self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                block(bytes, hits)
+            });
+            return read.map_err(|error| WholeError::Read(self.path.clone(), error));
+        }
+        let (mut buffer, mut hits) = (blocks::Buffer::new(blocks::BLOCK_BYTES), Hits::default());
+        loop {
+            let length = self.next(buffer.bytes())?;
+            let bytes = buffer.filled(length);
+            search.search(bytes, &mut hits);
+            if bytes.is_empty() || block(bytes, &hits).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads the next bytes into `buffer`; 0 at the end.
     pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize, WholeError> {
         loop {
             let result = match &mut self.content {
+                Content::File(file) => {
+                    let read = file.read(buffer);
+                    self.read.fetch_add(read.as_ref().map_or(0, |read| *read as u64), Ordering::Relaxed);
+                    read
+                }
                 Content::Plain(reader) => reader.read(buffer),
                 Content::Packed(reader) => reader.read(buffer),
             };
