@@ -198,3 +198,88 @@ fn one_reload_changes_files_and_secrets_but_no_channel() {
     assert_eq!(daemon.post("/-/reload", "text/plain", b"").status, 200);
     assert_eq!(send(&daemon, &all()[0]), 204);
 }
+
+/// How often the daemon is killed while deliveries come in.
+const KILLS: usize = 12;
+/// Who delivers at the same time.
+const SENDERS: usize = 8;
+
+/// A delivery of a new event, signed.
+fn event(number: u64) -> Signed {
+    let first = all().swap_remove(0);
+    let body = String::from_utf8(first.body).expect("ASCII");
+    let body = body.replace("NO00000000000000000000000000000001", &format!("NO{number:032x}"));
+    let mut headers = first.headers;
+    headers.retain(|(name, _)| name != "X-Twilio-Signature");
+    headers.push(("X-Twilio-Signature".to_owned(), sign(&body)));
+    Signed { body: body.into_bytes(), headers, ..first }
+}
+
+/// Whether a delivery was acknowledged; not if nobody answered to the end.
+fn is_acknowledged(address: &str, delivery: &Signed) -> bool {
+    let answered = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(&delivery.request(address))?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = answered().unwrap_or_default();
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    assert!(["", "204", "429", "503"].contains(&status), "{answer}");
+    status == "204"
+}
+
+#[test]
+fn killed_again_and_again_while_deliveries_come_in_it_counts_each_once() {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    let place = place();
+    let (address, done) = (Mutex::new(String::new()), AtomicBool::new(false));
+    let (sent, acknowledged, again) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SENDERS {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let delivery = event(sent.fetch_add(1, Ordering::Relaxed));
+                    // As Twilio does: again, until it is acknowledged.
+                    loop {
+                        let address = address.lock().expect("no panic").clone();
+                        if !address.is_empty() && is_acknowledged(&address, &delivery) {
+                            break;
+                        }
+                        again.fetch_add(1, Ordering::Relaxed);
+                        std::thread::park_timeout(std::time::Duration::from_millis(3));
+                    }
+                    acknowledged.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 1..=KILLS {
+            let daemon = place.start();
+            daemon.address.clone_into(&mut address.lock().expect("no panic"));
+            let before = acknowledged.load(Ordering::Relaxed);
+            // What was acknowledged is shown, and stays.
+            assert!(rejections(&daemon, None) >= before.saturating_sub(SENDERS as u64));
+            until("deliveries", || (acknowledged.load(Ordering::Relaxed) > before + 20 * round as u64).then_some(()));
+            daemon.signal("KILL");
+            address.lock().expect("no panic").clear();
+        }
+        let daemon = place.start();
+        daemon.address.clone_into(&mut address.lock().expect("no panic"));
+        done.store(true, Ordering::Relaxed);
+        let all_sent = || sent.load(Ordering::Relaxed) == acknowledged.load(Ordering::Relaxed);
+        until("the last deliveries", || all_sent().then_some(()));
+        let sent = sent.load(Ordering::Relaxed);
+        assert_eq!(rejections(&daemon, None), sent);
+        check(&daemon, "diag51007_events_total{outcome=\"counted\",source=\"debugger\"}", sent);
+        assert!(again.load(Ordering::Relaxed) > 0, "no delivery met a daemon that was down");
+        // Known events stay known.
+        daemon.signal("TERM");
+        assert_eq!(daemon.wait().0, Some(0));
+        let daemon = place.start();
+        assert!((0..50).all(|number| is_acknowledged(&daemon.address, &event(number))));
+        assert_eq!(rejections(&daemon, None), sent);
+    });
+}
