@@ -53,8 +53,9 @@
 //! 7. Labels come from closed lists and configured names only.
 //! 8. No token, secret, identity or phone number leaves the process. What may be shown: the key SID, account SID, `jti`,
 //!    times, known words, and a keyed fingerprint of the token. `tests/secrets.rs` searches every output.
-//! 9. Readers see committed views only, so that a store can make them durable first. Today the state is in memory: it
-//!    ends with the process.
+//! 9. Readers see committed views only. A commit of the [`store`] holds the counters and everything that they rest on:
+//!    how far each file was read and what was underway there, windows, seen tokens and events, alerts. So a crash at any
+//!    moment loses nothing, repeats nothing, and takes back nothing that was shown.
 //!
 //! # Decisions
 //!
@@ -64,6 +65,13 @@
 //!   `pairing.settle_milliseconds`. A further print that comes later is counted as a sighting and changes nothing else,
 //!   because a counter that was shown never goes back. A whole file (`scan`, an archive) settles when no further line can
 //!   belong to the rejection.
+//! * **A stream is resumed a little before the end that was committed** ([`pipeline::checkpoint`]): bytes that later
+//!   lines may look back at are read again and not counted again.
+//! * **Commits go to a journal, and from there to a database** ([`store`]): the first makes a commit cost microseconds,
+//!   the second bounds the journal and survives a loss of power.
+//! * **While commits fail, nothing more is taken in**: files wait on the disk, deliveries are not acknowledged.
+//! * **The search for needles does not decide**: it passes whole blocks without one in a few instructions for 32 bytes,
+//!   and may stop too often, never too seldom; a property test holds it against every needle alone.
 //! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
