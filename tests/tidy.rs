@@ -25,7 +25,7 @@ fn root() -> &'static Path {
 }
 
 /// Folders whose content is built or grown, not written.
-const GROWN: [&str; 4] = ["target", ".git", "fuzz/corpus", "fuzz/artifacts"];
+const GROWN: [&str; 5] = ["target", ".git", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
 
 /// Every text file of the project as (path from the root, content), in order.
 fn files() -> Vec<(String, String)> {
