@@ -111,6 +111,11 @@ pub enum Evidence {
 }
 
 impl Rejection {
+    /// Its token may still come.
+    pub const fn wants_token(&self) -> bool {
+        self.token.is_none() && !self.settled
+    }
+
     /// A rejection with its first sighting.
     pub fn new(id: String, first: Sighting, arrived: UnixTime) -> Self {
         Self {

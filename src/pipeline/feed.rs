@@ -130,7 +130,7 @@ impl Feed {
         let bytes = std::mem::take(&mut self.bytes);
         let work = Work { bytes: &bytes, limit, now, is_final, fresh };
         self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
-        if self.open.iter().any(|rejection| rejection.token.is_none() && !rejection.settled) {
+        if self.open.iter().any(Rejection::wants_token) {
             self.look_after(&work, core);
         }
         self.close(core, now, emit);
@@ -253,6 +253,8 @@ impl Feed {
             self.trail.note(sighting.offset, counted.of, from);
             return self.sight_further(counted, &sighting).unwrap_or_default();
         }
+        // With what is known before this sighting, so that it does not matter whether the lines came at once.
+        self.choose_after(work, head.start, head_line, core);
         let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
         let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
         let best = (self.heads.iter().enumerate().rev())
@@ -325,8 +327,16 @@ impl Feed {
             upto = block.head.start;
             upto_line = self.line.saturating_sub(block.lines_back + 1);
         }
+        self.choose_after(work, upto, upto_line, core);
+    }
+
+    /// Looks for the tokens of rejections on the lines after them, up to a position.
+    fn choose_after(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {
+        if !self.open.iter().any(Rejection::wants_token) {
+            return;
+        }
         self.index_tokens(work, upto, upto_line, core);
-        for rejection in self.open.iter_mut().filter(|rejection| rejection.token.is_none() && !rejection.settled) {
+        for rejection in self.open.iter_mut().filter(|rejection| rejection.wants_token()) {
             self.tokens.choose_after(rejection, &core.settings);
         }
     }

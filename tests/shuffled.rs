@@ -1,0 +1,73 @@
+//! Lines of real logs in any order and number: the diagnoses do not depend on how the bytes come.
+#![cfg(test)]
+
+use std::path::Path;
+
+use diag51007::diagnosis::Diagnosis;
+use diag51007::keyring::KeyRing;
+use diag51007::pipeline::{Event, Pipeline, Settings, Stream, StreamId};
+use diag51007::time::UnixTime;
+use proptest::prelude::*;
+
+fn diagnose<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Diagnosis> {
+    let (id, now) = (StreamId(1), UnixTime::from_seconds(1_772_366_400));
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let stream = Stream {
+        source: "app".into(),
+        path: None,
+        modified: Some(UnixTime::from_seconds(1_772_359_200)),
+        timezone: "UTC".into(),
+        offset: 0,
+        whole: true,
+    };
+    pipeline.open(id, stream);
+    let mut found = Vec::new();
+    let mut emit = |event| {
+        if let Event::Diagnosed(diagnosis) = event {
+            found.push(*diagnosis);
+        }
+    };
+    for piece in pieces {
+        pipeline.push(id, piece, now, &mut emit);
+    }
+    pipeline.finish(id, now, &mut emit);
+    found.sort_by_key(|diagnosis| diagnosis.offset);
+    found
+}
+
+/// The lines of the captured logs that are not too long to be many.
+fn pool() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let texts = files.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    let mut lines: Vec<String> = lines.filter(|line| line.len() < 2000).collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+#[test]
+fn lines_in_any_order_give_the_same_at_once_and_byte_by_byte() {
+    let pool = pool();
+    assert!(pool.len() > 300, "the captured logs are there: {} lines", pool.len());
+    let telling: Vec<&String> = pool.iter().filter(|line| line.contains("51007") || line.contains("eyJ")).collect();
+    assert!(telling.len() > 50, "lines with refusals and tokens: {}", telling.len());
+    let line = (any::<prop::sample::Index>(), any::<bool>())
+        .prop_map(|(at, tells)| if tells { (*at.get(&telling)).clone() } else { at.get(&pool).clone() });
+    let mut runner =
+        proptest::test_runner::TestRunner::new(ProptestConfig { cases: CASES, ..ProptestConfig::default() });
+    let outcome = runner.run(&prop::collection::vec(line, 1..60), |lines| {
+        let log = lines.join("\n") + "\n";
+        let whole = diagnose([log.as_bytes()]);
+        prop_assert_eq!(&diagnose(log.as_bytes().chunks(1)), &whole, "byte by byte");
+        prop_assert_eq!(&diagnose(log.split_inclusive('\n').map(str::as_bytes)), &whole, "line by line");
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// Logs that are tried.
+const CASES: u32 = 200;
