@@ -96,12 +96,13 @@ fn every_alert_has_its_runbook() {
     let rules = read("diag51007.rules.yml");
     let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() >= 9, "{alerts:?}");
-    for alert in alerts {
+    for alert in &alerts {
         assert!(runbooks.contains(&format!("\n## {alert}\n")), "no runbook of {alert}");
         let link = format!("runbook_url: runbooks.md#{}\n", alert.to_lowercase());
         assert!(rules.contains(&link), "{alert} does not link its runbook");
     }
     for (name, chapter) in runbooks.split("\n## ").skip(1).filter_map(|chapter| chapter.split_once('\n')) {
+        assert!(alerts.contains(&name), "no rule raises {name}");
         for part in ["**Meaning**", "**Impact**", "**Check**", "**Do**"] {
             assert!(chapter.contains(part), "{name}: no {part}");
         }

@@ -17,13 +17,19 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use place::{Place, expired_at, now, until_rejections};
+use serde_json::Value;
+
+use place::{Place, burst, expired_at, now, until_rejections};
 use process::{BINARY, run, until};
 
 /// What leaves the second screen of a terminal.
 const LEAVE: &str = "\u{1b}[?1049l";
 
-/// `top` on 24 lines of 80 columns; killed when dropped.
+/// The size of the terminal.
+const ROWS: usize = 24;
+const COLUMNS: usize = 80;
+
+/// `top` on a terminal; killed when dropped.
 struct Top {
     child: Child,
     keys: ChildStdin,
@@ -32,7 +38,7 @@ struct Top {
 
 impl Top {
     fn start(address: &str) -> Self {
-        let command = format!("stty rows 24 cols 80; exec '{BINARY}' top --url http://{address}");
+        let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{BINARY}' top --url http://{address}");
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("TERM", "xterm-256color")
@@ -62,11 +68,41 @@ impl Top {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("a terminal");
     }
 
-    /// Waits until these words were drawn. Words that are on the screen already are not drawn again, and blanks may be
-    /// jumped over.
+    /// Waits until all these words are on the screen.
     fn wait(&self, words: &str) {
-        until(words, || words.split(' ').all(|word| self.drawn().contains(word)).then_some(()));
+        let is_there = || {
+            let screen = screen(&self.drawn());
+            words.split(' ').all(|word| screen.contains(word)).then_some(())
+        };
+        until(words, is_there);
     }
+}
+
+/// What is on the screen after all that was drawn. Only cells that change are drawn, so a word may come in pieces.
+fn screen(drawn: &str) -> String {
+    let mut cells = vec![[' '; COLUMNS]; ROWS];
+    let (mut row, mut column) = (0, 0);
+    let mut rest = drawn.chars();
+    while let Some(c) = rest.next() {
+        if c != '\u{1b}' {
+            if let Some(cell) = cells.get_mut(row).and_then(|cells| cells.get_mut(column)) {
+                *cell = c;
+            }
+            column += 1;
+        } else if rest.next() == Some('[') {
+            let mut numbers = String::new();
+            let end = rest.by_ref().find(|c| {
+                numbers.push(*c);
+                c.is_ascii_alphabetic()
+            });
+            if end == Some('H') {
+                let place = numbers.trim_end_matches('H').split_once(';').unwrap_or(("1", "1"));
+                let at = |number: &str| number.parse::<usize>().map_or(0, |number| number.saturating_sub(1));
+                (row, column) = (at(place.0), at(place.1));
+            }
+        }
+    }
+    cells.into_iter().map(|line| line.into_iter().collect::<String>() + "\n").collect()
 }
 
 impl Drop for Top {
@@ -85,6 +121,7 @@ fn a_refusal_is_drawn_opened_and_the_terminal_given_back() {
     top.wait("Quiet");
     place.append(&expired_at(now()));
     top.wait("Access Token expired");
+    top.wait("Incidents 1 refusal since");
     top.press("j\r");
     top.wait("expected refused,");
     top.press("\u{3}");
@@ -103,10 +140,27 @@ fn hostile_log_content_does_nothing_to_the_terminal() {
     until_rejections(&daemon, None, 1);
     let mut top = Top::start(&daemon.address);
     top.wait("expired");
+    top.wait("Incidents since");
     top.press("j\r");
     top.wait("\\u{1b}]0;pwned");
     let drawn = top.drawn();
     assert!(!drawn.contains("\u{1b}]0") && !drawn.contains('\u{7}') && !drawn.contains('\u{202e}'), "{drawn:?}");
+}
+
+#[test]
+fn an_open_incident_says_what_happened_and_what_to_do() {
+    let place = Place::new();
+    place.append(&burst(12, 12));
+    let daemon = place.start();
+    until_rejections(&daemon, None, 12);
+    let answer = daemon.get("/api/v1/incidents");
+    let incidents: Value = serde_json::from_str(&answer.body).expect("JSON");
+    let incident = &incidents["incidents"][0];
+    let said = |name: &str| incident[name].as_str().expect("text").replace('`', "");
+    let top = Top::start(&daemon.address);
+    top.wait("12 refusals since incident open");
+    top.wait(&said("what_happened"));
+    top.wait(&said("remedy"));
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// Lines of `text`, broken between words; a word that is too long is broken anywhere.
-fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
+pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     let (mut lines, mut line, mut room) = (Vec::new(), String::new(), first.max(1));
     for word in text.split_whitespace() {
         let space = usize::from(!line.is_empty());

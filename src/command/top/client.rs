@@ -19,6 +19,8 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// The rejections that are asked for.
 const REJECTIONS: usize = 200;
+/// The incidents that are asked for: more than a daemon keeps, so that all open ones are among them.
+const INCIDENTS: usize = 1000;
 
 /// A daemon.
 #[derive(Debug)]
@@ -61,13 +63,14 @@ impl Client {
             "/api/v1/status/sources".to_owned(),
             format!("/api/v1/rejections?limit={REJECTIONS}"),
             "/api/v1/alerts".to_owned(),
+            format!("/api/v1/incidents?limit={INCIDENTS}"),
         ] {
             answers.push(self.get(&path).await?);
         }
-        let [minutes, hour, sources, rejections, alerts] = answers.as_slice() else {
+        let [minutes, hour, sources, rejections, alerts, incidents] = answers.as_slice() else {
             return Err("an answer is missing".to_owned());
         };
-        Ok(Snapshot::read(minutes, hour, sources, rejections, alerts))
+        Ok(Snapshot::read(minutes, hour, sources, rejections, alerts, incidents))
     }
 
     async fn get(&self, path: &str) -> Result<Value, String> {

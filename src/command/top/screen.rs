@@ -1,5 +1,7 @@
 //! The screen: what is drawn where, and what keys do. Pure: a snapshot and keys in, cells out.
 
+mod incidents;
+
 use std::ops::ControlFlow;
 
 use ratatui::Frame;
@@ -9,7 +11,10 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, List, ListItem, ListState, Paragraph, Row, Table, Wrap};
 
+use crate::report::page::counted;
+
 use super::snapshot::{Rejection, Snapshot};
+use incidents::Told;
 
 /// The width of a bar of a share, in columns.
 const BAR: u32 = 10;
@@ -17,6 +22,11 @@ const BAR: u32 = 10;
 const CAUSES: usize = 8;
 /// Below this many columns, products and keys are left out.
 const WIDE: u16 = 110;
+
+/// Below this many columns, what is said at a glance is broken into more lines.
+const NARROW: u16 = 72;
+/// Rows that incidents leave to the others besides alerts: head, glance, a cause, the latest, sources and keys.
+const OTHERS: u16 = 13;
 
 /// The state of the screen.
 #[derive(Debug)]
@@ -100,19 +110,35 @@ impl Screen {
     }
 
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>) {
+        let area = frame.area();
+        let height = area.height;
         let alerts = u16::try_from(self.snapshot.alerts.len().min(3)).unwrap_or(3);
+        let room = (height / 3).min(height.saturating_sub(OTHERS + alerts)).saturating_sub(1);
+        let told = incidents::told(&self.snapshot.incidents, &self.snapshot.at, area.width, usize::from(room));
+        let is_told = self.snapshot.main.as_ref().is_some_and(|main| told.has_remedy_of(&main.id));
+        // What is said at a glance needs two more lines where it is broken.
+        let glance = alerts + if is_told { 2 } else { 4 } + if area.width < NARROW { 2 } else { 0 };
+        let trouble = u16::try_from(told.lines.len()).unwrap_or(room);
+        let trouble = trouble + u16::from(trouble > 0);
         let causes = u16::try_from(self.snapshot.causes.len().clamp(1, CAUSES)).unwrap_or(1);
-        let height = frame.area().height;
-        let causes = causes.min(height.saturating_sub(12 + alerts).max(1));
-        let rows = [1, 4 + alerts, causes + 2].map(Constraint::Length);
-        let [head, glance, middle, latest, sources, keys] = Layout::vertical(rows.into_iter().chain([
+        let causes = causes.min(height.saturating_sub(8 + glance + trouble).max(1));
+        let rows = [1, glance, trouble, causes + 2].map(Constraint::Length);
+        let [head, glance, trouble, middle, latest, sources, keys] = Layout::vertical(rows.into_iter().chain([
             Constraint::Min(3),
             Constraint::Length(1),
             Constraint::Length(1),
         ]))
-        .areas(frame.area());
+        .areas(area);
         self.draw_head(frame, head);
-        self.draw_glance(frame, glance);
+        self.draw_glance(frame, glance, is_told);
+        let Told { lines, incidents } = told;
+        let title = match self.snapshot.incidents.len() {
+            all if all > incidents.len() => format!("Incidents, {} of {all}", incidents.len()),
+            _ => "Incidents".to_owned(),
+        };
+        if !lines.is_empty() {
+            frame.render_widget(Paragraph::new(lines).block(titled(&title)), trouble);
+        }
         if middle.width >= WIDE {
             let [left, right] = Layout::horizontal([Constraint::Min(60), Constraint::Length(40)]).areas(middle);
             self.draw_causes(frame, left);
@@ -129,7 +155,7 @@ impl Screen {
         };
         frame.render_widget(Line::from(help).dim(), keys);
         if self.is_open {
-            self.draw_open(frame, latest.union(middle));
+            self.draw_open(frame, latest.union(middle).union(trouble));
         }
     }
 
@@ -144,8 +170,9 @@ impl Screen {
         frame.render_widget(Line::from(right).right_aligned(), area);
     }
 
-    fn draw_glance(&self, frame: &mut Frame<'_>, area: Rect) {
-        let Snapshot { minutes, hour, main, alerts, .. } = &self.snapshot;
+    /// What is wrong and, unless an incident `is_told` that says it, what to do.
+    fn draw_glance(&self, frame: &mut Frame<'_>, area: Rect, is_told: bool) {
+        let Snapshot { minutes, hour, main, alerts, incidents, .. } = &self.snapshot;
         let firing = alerts.iter().filter(|alert| alert.is_firing).count();
         let (said, colour) = match (firing, minutes) {
             (0, 0) => ("Quiet".to_owned(), Color::Green),
@@ -153,9 +180,13 @@ impl Screen {
             (1, _) => ("1 alert is firing".to_owned(), Color::Red),
             (n, _) => (format!("{n} alerts are firing"), Color::Red),
         };
+        let open = match incidents.len() as u64 {
+            0 => String::new(),
+            n => format!(", {} open", counted(n, "incident", "incidents")),
+        };
         let mut lines = vec![Line::from(vec![
             Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD)),
-            format!("   {minutes} in 5 min, {hour} in 1 hour").into(),
+            format!("   {minutes} in 5 min, {hour} in 1 hour{open}").into(),
         ])];
         for alert in alerts.iter().take(3) {
             let mark = if alert.is_firing { "! ".red() } else { "~ ".yellow() };
@@ -167,7 +198,9 @@ impl Screen {
                 main.title.clone().bold(),
                 format!(", {:.0} %", main.share * 100.0).into(),
             ]));
-            lines.push(Line::from(vec!["Do      ".dim(), main.remedy.clone().into()]));
+            if !is_told {
+                lines.push(Line::from(vec!["Do      ".dim(), main.remedy.clone().into()]));
+            }
         } else {
             lines.push(Line::from("No connection was refused in the last hour.").dim());
         }

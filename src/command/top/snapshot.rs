@@ -1,6 +1,8 @@
 //! What the daemon said, as it is drawn. The one place where text from outside comes in: control characters and
 //! characters that turn or hide text become visible escapes here, so that nothing on the screen can act.
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use crate::report::page::shown;
@@ -21,6 +23,8 @@ pub(super) struct Snapshot {
     pub(super) sources: Vec<SourceRow>,
     pub(super) rejections: Vec<Rejection>,
     pub(super) alerts: Vec<Alert>,
+    /// Those that are open, the greatest first.
+    pub(super) incidents: Vec<Incident>,
 }
 
 /// A cause in a window.
@@ -68,6 +72,19 @@ pub(super) struct Alert {
     pub(super) summary: String,
 }
 
+/// An incident that is not over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Incident {
+    pub(super) cause: String,
+    pub(super) title: String,
+    pub(super) product: String,
+    pub(super) start: String,
+    pub(super) count: u64,
+    /// What probably happened.
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
 fn text(value: &Value) -> String {
     shown(value.as_str().unwrap_or_default())
 }
@@ -82,7 +99,14 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 impl Snapshot {
     /// Reads the answers; what is missing in them is empty.
-    pub(super) fn read(minutes: &Value, hour: &Value, sources: &Value, rejections: &Value, alerts: &Value) -> Self {
+    pub(super) fn read(
+        minutes: &Value,
+        hour: &Value,
+        sources: &Value,
+        rejections: &Value,
+        alerts: &Value,
+        incidents: &Value,
+    ) -> Self {
         let field = |value: &Value, name: &str| value.get(name).cloned().unwrap_or_default();
         let causes = |summary: &Value| -> Vec<CauseRow> {
             list(&field(summary, "by_cause")).map(|row| cause_row(row, minutes)).collect()
@@ -103,6 +127,7 @@ impl Snapshot {
             sources: list(&field(sources, "sources")).map(source_row).collect(),
             rejections: list(&field(rejections, "rejections")).map(rejection).collect(),
             alerts: list(alerts.pointer("/data/alerts").unwrap_or(&Value::Null)).map(alert).collect(),
+            incidents: open_incidents(incidents),
         }
     }
 }
@@ -158,6 +183,27 @@ fn alert(row: &Value) -> Alert {
     }
 }
 
+fn open_incidents(answer: &Value) -> Vec<Incident> {
+    let rows = list(answer.get("incidents").unwrap_or(&Value::Null));
+    let is_open = |row: &&Value| row.get("open").and_then(Value::as_bool).unwrap_or_default();
+    let mut open: Vec<Incident> = rows.filter(is_open).map(incident).collect();
+    open.sort_by_key(|one| Reverse(one.count));
+    open
+}
+
+fn incident(row: &Value) -> Incident {
+    let at = |name: &str| row.get(name).unwrap_or(&Value::Null);
+    Incident {
+        cause: text(at("cause")),
+        title: text(at("title")),
+        product: text(at("product")),
+        start: text(at("start")),
+        count: number(at("count")),
+        what: plain(&text(at("what_happened"))),
+        remedy: plain(&text(at("remedy"))),
+    }
+}
+
 /// A sentence without the marks of code.
 fn plain(text: &str) -> String {
     text.replace('`', "")
@@ -172,7 +218,7 @@ mod tests {
     #[test]
     fn text_from_outside_can_neither_move_the_cursor_nor_turn_the_line() {
         let rejections = json!({"rejections": [{"source": "a\u{1b}[2Jb", "path": "x\u{202e}\r\ny", "line": 3}]});
-        let read = Snapshot::read(&json!({}), &json!({}), &json!({}), &rejections, &json!({}));
+        let read = Snapshot::read(&json!({}), &json!({}), &json!({}), &rejections, &json!({}), &json!({}));
         let [one] = read.rejections.as_slice() else { panic!("{read:?}") };
         assert_eq!((one.source.as_str(), one.place.as_str()), ("a\\u{1b}[2Jb", "x\\u{202e}\\r\\ny:3"));
     }
@@ -180,6 +226,26 @@ mod tests {
     #[test]
     fn what_is_missing_is_empty() {
         let nothing = Value::Null;
-        assert_eq!(Snapshot::read(&nothing, &nothing, &nothing, &nothing, &nothing), Snapshot::default());
+        assert_eq!(Snapshot::read(&nothing, &nothing, &nothing, &nothing, &nothing, &nothing), Snapshot::default());
+    }
+    #[test]
+    fn open_incidents_are_shown_the_greatest_first_and_none_can_act() {
+        let one = |open: bool, count: u64, title: &str| {
+            json!({"open": open, "count": count, "title": title, "what_happened": "a\u{1b}[2J\u{202e}`b`",
+                "remedy": "c\u{7}", "product": "d\n", "start": "e\r", "cause": "f\u{9b}"})
+        };
+        let incidents = json!({"incidents": [one(true, 3, "small"), one(false, 99, "over"), one(true, 40, "great")]});
+        let nothing = Value::Null;
+        let read = Snapshot::read(&nothing, &nothing, &nothing, &nothing, &nothing, &incidents);
+        let shown = |title: &str, count| Incident {
+            cause: "f\\u{9b}".to_owned(),
+            title: title.to_owned(),
+            product: "d\\n".to_owned(),
+            start: "e\\r".to_owned(),
+            count,
+            what: "a\\u{1b}[2J\\u{202e}b".to_owned(),
+            remedy: "c\\u{7}".to_owned(),
+        };
+        assert_eq!(read.incidents, [shown("great", 40), shown("small", 3)]);
     }
 }

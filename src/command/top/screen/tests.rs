@@ -3,7 +3,7 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::super::snapshot::{Alert, CauseRow, SourceRow};
+use super::super::snapshot::{Alert, CauseRow, Incident, SourceRow};
 use super::*;
 
 fn cause(id: &str, title: &str, count: u64, recent: u64, share: f64) -> CauseRow {
@@ -59,6 +59,25 @@ fn busy() -> Snapshot {
             is_firing: true,
             summary: "Clients send expired Access Tokens in a burst".to_owned(),
         }],
+        incidents: vec![
+            incident("expired", "Access Token expired", "2026-11-24T01:58:02Z", 2600),
+            incident("wrong_secret", "Signed with the wrong secret", "2026-11-23T22:10:41Z", 390),
+        ],
+    }
+}
+
+fn incident(cause: &str, title: &str, start: &str, count: u64) -> Incident {
+    Incident {
+        cause: cause.to_owned(),
+        title: title.to_owned(),
+        product: "chat".to_owned(),
+        start: start.to_owned(),
+        count,
+        what: "310 different tokens of 298 identities came 3 min to 2 h after they had expired, all of key \
+               SK00000000000000000000000000000001: clients keep their tokens for too long."
+            .to_owned(),
+        remedy: "Fetch a new token and call updateToken when the SDK says that the old one is about to expire."
+            .to_owned(),
     }
 }
 
@@ -80,6 +99,23 @@ fn a_busy_daemon_on_a_small_terminal() {
 #[test]
 fn a_busy_daemon_on_a_large_terminal() {
     insta::assert_snapshot!(drawn(&mut screen(busy()), 130, 36));
+}
+
+#[test]
+fn open_incidents_on_a_narrow_terminal() {
+    let calm = Snapshot { alerts: Vec::new(), main: busy().causes.get(2).cloned(), ..busy() };
+    insta::assert_snapshot!(drawn(&mut screen(calm), 44, 40));
+}
+
+#[test]
+fn incidents_that_find_no_room_are_counted() {
+    let many = (0..9).map(|n| incident("expired", "Access Token expired", "2026-11-24T01:58:02Z", 100 - n)).collect();
+    let mut screen = screen(Snapshot { incidents: many, ..busy() });
+    let large = drawn(&mut screen, 130, 60);
+    assert!(large.contains("9 incidents open") && large.contains("Incidents, 3 of 9"), "{large}");
+    let small = drawn(&mut screen, 80, 14);
+    assert!(small.contains("9 incidents open") && !small.contains("Incidents,"), "{small}");
+    assert!(small.contains("Do      Fetch a new token"), "{small}");
 }
 
 #[test]
