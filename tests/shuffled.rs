@@ -71,3 +71,14 @@ fn lines_in_any_order_give_the_same_at_once_and_byte_by_byte() {
 
 /// Logs that are tried.
 const CASES: u32 = 200;
+
+/// What fuzzing found: the id that connects token and refusal is seen only with a later print.
+const LATE_ID: &[u8] = include_bytes!("data/late-id.log");
+
+#[test]
+fn an_id_that_comes_with_a_later_print_changes_nothing_before_it() {
+    let whole = diagnose([LATE_ID]);
+    assert!(whole.iter().any(|diagnosis| diagnosis.token.is_some()), "{whole:?}");
+    assert_eq!(diagnose(LATE_ID.chunks(1)), whole);
+    assert_eq!(diagnose(LATE_ID.split_inclusive(|byte| *byte == b'\n')), whole);
+}
