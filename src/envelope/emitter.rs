@@ -211,8 +211,11 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
             Role::Emitter(Part::Logger)
         }
         b"thread" | b"threadname" | b"threadid" if depth <= 1 => Role::Emitter(Part::Thread),
-        b"container" | b"containerid" | b"containername" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
-        b"pod" | b"podname" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),
+        b"container" | b"containerid" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
+        b"pod" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),
+        // Collectors put labels into an object of their own.
+        b"containername" if depth <= 2 => Role::Emitter(Part::Container),
+        b"podname" if depth <= 2 => Role::Emitter(Part::Pod),
         b"client" | b"clientip" | b"clientaddress" | b"remoteaddr" | b"remoteaddress" | b"peer" | b"ip"
             if depth <= 1 =>
         {

@@ -176,6 +176,10 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     record.note_time(stamp::find(text).map(Written::Stamp));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
+    if let Some((part, name)) = gathered(head) {
+        record.emitter.note(part, name);
+        named = true;
+    }
     let mut words = head.split(|byte| *byte == b' ').peekable();
     let mut seen = 0;
     while let Some(word) = words.next() {
@@ -201,6 +205,16 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
         }
     }
     named
+}
+
+/// `chat-1  | `, `[pod/chat-1/gateway] `: what put the lines of several containers together begins each with its name.
+fn gathered(head: &[u8]) -> Option<(Part, &[u8])> {
+    let (word, rest) = head.split_at_checked(head.iter().position(|byte| *byte == b' ')?)?;
+    if let Some(name) = word.strip_prefix(b"[pod/").and_then(|word| word.strip_suffix(b"]")) {
+        return Some((Part::Pod, name));
+    }
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    (rest.trim_ascii_start().starts_with(b"| ") && word.iter().all(is_name)).then_some((Part::Container, word))
 }
 
 /// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`: a process, and its thread.
