@@ -170,7 +170,7 @@ pub(super) fn state_failing(failures: u32) -> Signal {
     let told = Told {
         summary: "The state cannot be written".to_owned(),
         description: format!(
-            "{failures} attempts in a row failed: what is counted from now on would be lost at a restart."
+            "{failures} attempts in a row failed: nothing more is read until it can be written; what the logs keep meanwhile is not lost."
         ),
         remedy: Name::StateFailing.remedy(),
         incident: None,
