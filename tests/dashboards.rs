@@ -19,6 +19,9 @@ mod prometheus;
 #[path = "support/recipe.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod recipe;
+#[path = "support/service.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod service;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +31,9 @@ use serde_json::Value;
 
 use place::{EXPIRED, NO_IDENTITY, Place, expired_at, no_identity_at, now, until_rejections};
 use process::until;
-use prometheus::{Prometheus, program};
+use prometheus::Prometheus;
 use recipe::expand;
+use service::program;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards")

@@ -18,14 +18,18 @@ mod prometheus;
 #[path = "support/recipe.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod recipe;
+#[path = "support/service.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod service;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use place::{EXPIRED, Place, until_rejections};
 use process::until;
-use prometheus::{Prometheus, program};
+use prometheus::Prometheus;
 use recipe::expand;
+use service::program;
 
 #[test]
 fn increase_sees_the_very_first_refusal_of_a_cause() {

@@ -1,33 +1,16 @@
 //! A real Prometheus, of Debian's package, that scrapes the real daemon.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::place::Place;
-use super::process::{PATIENCE, ask, text};
-
-/// A program from PATH, or as `tests/run` fetched it.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([fetched])
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| panic!("`{name}` is missing: run tests/run, which fetches it"))
-}
+use super::process::text;
+use super::service::Service;
 
 /// A running Prometheus; killed when dropped.
-pub(crate) struct Prometheus {
-    child: Child,
-    pub(crate) address: String,
-}
+pub(crate) struct Prometheus(Service);
 
 impl Prometheus {
     /// Starts it on a free port with one target, scraped twice a second, and without rules.
@@ -44,38 +27,12 @@ impl Prometheus {
              - job_name: diag51007\n    static_configs:\n      - targets: [\"{target}\"]\n"
         );
         fs::write(&config, scrape).expect("a writable folder");
-        let mut child = Command::new(program("prometheus"))
-            .arg(format!("--config.file={}", text(&config)))
-            .arg(format!("--storage.tsdb.path={}", text(&place.path("tsdb"))))
-            .args(["--web.listen-address=127.0.0.1:0", "--log.level=info"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("prometheus starts");
-        let (say, hear) = mpsc::channel();
-        let pipe = child.stderr.take().expect("a pipe");
-        // Reads to the end, so that Prometheus never waits for a full pipe.
-        thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                // Nobody listens any more once the address is known.
-                _ = say.send(line);
-            }
-        });
-        let mut prometheus = Self { child, address: String::new() };
-        let mut said = String::new();
-        while prometheus.address.is_empty() {
-            let line = hear.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no address ({error}):\n{said}"));
-            prometheus.address = listening(&line).unwrap_or_default();
-            said.push_str(&line);
-            said.push('\n');
-        }
-        prometheus
+        Self(Service::prometheus(&config, &place.path("tsdb")))
     }
 
     /// An answer of its API.
     pub(crate) fn get(&self, path: &str) -> Value {
-        serde_json::from_str(&ask(&self.address, "GET", path, "", b"").body).unwrap_or_default()
+        self.0.json(path)
     }
 
     /// What it answers to an instant query.
@@ -96,21 +53,6 @@ impl Prometheus {
         let [value] = values.as_slice() else { return None };
         Some(*value)
     }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-/// The address in `… msg="Listening on" address=127.0.0.1:PORT`.
-fn listening(line: &str) -> Option<String> {
-    let (_, behind) = line.split_once("msg=\"Listening on\"")?;
-    let (_, address) = behind.split_once("address=")?;
-    Some(address.split_whitespace().next()?.trim_matches('"').to_owned())
 }
 
 fn encoded(query: &str) -> String {

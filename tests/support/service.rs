@@ -10,16 +10,16 @@ use std::thread;
 
 use super::process::{PATIENCE, ask, text};
 
-/// Where `tests/run` unpacks to.
-fn unpacked() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/unpacked/usr")
+/// Where `tests/run` puts what it fetches.
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools")
 }
 
-/// A program from PATH, or as `tests/run` unpacked it.
-fn program(name: &str) -> PathBuf {
+/// A program from PATH, or as `tests/run` fetched it.
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain([unpacked().join("bin")])
+        .chain([tools().join("bin")])
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("`{name}` is missing: run tests/run, which fetches it"))
@@ -38,7 +38,7 @@ impl Service {
     pub(crate) fn alertmanager(config: &Path, storage: &Path, address: &str) -> Self {
         let mut command = Command::new(program("prometheus-alertmanager"));
         // An unpacked one looks for its templates in the current folder.
-        let templates = unpacked().join("share/prometheus/alertmanager");
+        let templates = tools().join("unpacked/usr/share/prometheus/alertmanager");
         if templates.is_dir() {
             command.current_dir(templates);
         }
