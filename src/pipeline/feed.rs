@@ -3,7 +3,6 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
-mod chunks;
 mod head;
 mod intake;
 mod replay;
@@ -25,8 +24,8 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
-use chunks::Fresh;
 use head::Head;
+use intake::Fresh;
 use replay::Trail;
 use tokens::{TANGLE_MILLIS, Tokens};
 
