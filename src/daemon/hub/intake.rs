@@ -1,10 +1,9 @@
 //! What sources tell the hub: bytes go into the core, and where they came from to the keeper, in one step.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use super::super::clock::now;
-use super::{Hub, Inner, When};
+use super::{Hub, When};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::file::follow::Identity;
 use crate::source::{Delivered, Health, Mark, NotCommitted, Opened, Sink};
@@ -97,9 +96,8 @@ impl Sink for Hub {
         self.commit(&mut inner, When::Now);
         self.wake(&inner);
         // It has been taken in: what comes again is known or has been counted, so this waits instead of refusing.
-        let blocked = |inner: &mut Inner| inner.keeper.has_failed() && !inner.is_stopping;
-        let inner = self.works.wait_while(inner, blocked).unwrap_or_else(PoisonError::into_inner);
-        if inner.keeper.has_failed() { Err(NotCommitted) } else { Ok(()) }
+        drop(inner);
+        self.admit().map(drop).ok_or(NotCommitted)
     }
 
     fn report(&self, source: &str, health: Health) {
