@@ -296,6 +296,30 @@ pub struct TokenReport {
     pub early_by_seconds: Option<i64>,
 }
 
+impl TokenReport {
+    /// The report of a token whose contents are not known.
+    pub const fn new(state: TokenState, found: Found, fingerprint: Fingerprint) -> Self {
+        Self {
+            state,
+            found,
+            fingerprint,
+            jti: None,
+            key_sid: None,
+            account_sid: None,
+            issued_at: None,
+            not_before: None,
+            expires_at: None,
+            lifetime_seconds: None,
+            grants: Vec::new(),
+            region: None,
+            identity: None,
+            exposed: false,
+            expired_for_seconds: None,
+            early_by_seconds: None,
+        }
+    }
+}
+
 /// The one cause of one rejection, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {

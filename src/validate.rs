@@ -204,7 +204,7 @@ fn judge(
     context: &Context<'_>,
     mut outcome: Outcome,
 ) -> Verdict {
-    let mut report = report::empty(form, found, fingerprint);
+    let mut report = TokenReport::new(report::state(form), found, fingerprint);
     if let Some(subject) = subject {
         match header::capability(subject.claims) {
             Some(found) => {

@@ -30,22 +30,11 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         findings: Vec::new(),
         skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::NoSecret }],
         token: Some(TokenReport {
-            state: TokenState::Readable,
-            found: Found::SameLine,
-            fingerprint: Fingerprint(id.to_be_bytes()),
-            jti: None,
             key_sid: Some("SK00000000000000000000000000000001".to_owned()),
-            account_sid: None,
-            issued_at: None,
-            not_before: None,
-            expires_at: None,
             lifetime_seconds: Some(3600),
-            grants: Vec::new(),
-            region: None,
-            identity: None,
             exposed: true,
             expired_for_seconds: Some(90),
-            early_by_seconds: None,
+            ..TokenReport::new(TokenState::Readable, Found::SameLine, Fingerprint(id.to_be_bytes()))
         }),
     }
 }

@@ -4,30 +4,8 @@ use zeroize::Zeroizing;
 
 use super::signature::Signed;
 use super::{Context, Subject, grants, identity, region, time};
-use crate::diagnosis::{Fingerprint, Found, TokenReport, TokenState};
+use crate::diagnosis::{TokenReport, TokenState};
 use crate::token::{Field, Form, is_sid};
-
-/// The report of a token of which nothing is known but its form.
-pub(super) fn empty(form: &Form, found: Found, fingerprint: Fingerprint) -> TokenReport {
-    TokenReport {
-        state: state(form),
-        found,
-        fingerprint,
-        jti: None,
-        key_sid: None,
-        account_sid: None,
-        issued_at: None,
-        not_before: None,
-        expires_at: None,
-        lifetime_seconds: None,
-        grants: Vec::new(),
-        region: None,
-        identity: None,
-        exposed: false,
-        expired_for_seconds: None,
-        early_by_seconds: None,
-    }
-}
 
 /// Fills in what the fields tell and may be shown.
 pub(super) fn describe(
@@ -69,7 +47,8 @@ pub(super) fn identity(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
 }
 
-const fn state(form: &Form) -> TokenState {
+/// What became of a token, by its form.
+pub(super) const fn state(form: &Form) -> TokenState {
     match form {
         Form::Whole => TokenState::Readable,
         Form::NotAToken(_) | Form::Malformed(..) => TokenState::Malformed,

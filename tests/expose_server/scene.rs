@@ -41,22 +41,16 @@ pub(crate) fn expired(number: u64, seconds_ago: i64) -> Diagnosis {
         findings: vec![Finding::Expired { expired_at, refused_at }],
         skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::NoSecret }],
         token: Some(TokenReport {
-            state: TokenState::Readable,
-            found: Found::Before(2),
-            fingerprint: Fingerprint(number.to_be_bytes()),
             jti: Some(format!("{KEY}-{}", expired_at.as_seconds() - 3600)),
             key_sid: Some(KEY.to_owned()),
             account_sid: Some("AC00000000000000000000000000000002".to_owned()),
             issued_at: Some(expired_at.plus_millis(-3_600_000)),
-            not_before: None,
             expires_at: Some(expired_at),
             lifetime_seconds: Some(3600),
             grants: vec!["chat"],
             region: Some("us1"),
-            identity: None,
-            exposed: false,
             expired_for_seconds: Some(90),
-            early_by_seconds: None,
+            ..TokenReport::new(TokenState::Readable, Found::Before(2), Fingerprint(number.to_be_bytes()))
         }),
     }
 }

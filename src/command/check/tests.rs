@@ -22,22 +22,8 @@ fn token(payload: &str) -> String {
 
 fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
     let report = TokenReport {
-        state: TokenState::Readable,
-        found: Found::Given,
-        fingerprint: Fingerprint([0xab; 8]),
-        jti: None,
         key_sid: Some("SK00000000000000000000000000000001".to_owned()),
-        account_sid: None,
-        issued_at: None,
-        not_before: None,
-        expires_at: None,
-        lifetime_seconds: None,
-        grants: Vec::new(),
-        region: None,
-        identity: None,
-        exposed: false,
-        expired_for_seconds: None,
-        early_by_seconds: None,
+        ..TokenReport::new(TokenState::Readable, Found::Given, Fingerprint([0xab; 8]))
     };
     Diagnosis {
         id: "ab".to_owned(),

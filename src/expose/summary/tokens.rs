@@ -99,22 +99,8 @@ mod tests {
     /// A rejection of the token of that number, so many seconds ago.
     fn rejection(ago: i64, token: u8, key: &str) -> Diagnosis {
         let report = TokenReport {
-            state: TokenState::Readable,
-            found: Found::SameLine,
-            fingerprint: Fingerprint([token; 8]),
-            jti: None,
             key_sid: Some(key.to_owned()),
-            account_sid: None,
-            issued_at: None,
-            not_before: None,
-            expires_at: None,
-            lifetime_seconds: None,
-            grants: Vec::new(),
-            region: None,
-            identity: None,
-            exposed: false,
-            expired_for_seconds: None,
-            early_by_seconds: None,
+            ..TokenReport::new(TokenState::Readable, Found::SameLine, Fingerprint([token; 8]))
         };
         Diagnosis {
             id: format!("{token}-{ago}"),

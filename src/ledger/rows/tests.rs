@@ -62,22 +62,16 @@ fn diagnosis(id: u64, seconds: i64) -> Diagnosis {
         findings: vec![Finding::Expired { expired_at: NOW, refused_at: NOW.plus_millis(90_000) }, Finding::Cut],
         skipped: vec![Skipped { check: Check::ALL[pick % 8], reason: SkipReason::NoSecret }],
         token: (pick % 5 > 0).then(|| TokenReport {
-            state: TokenState::ALL[pick % 5],
-            found: found[pick % 5],
-            fingerprint: Fingerprint((id % 20).to_be_bytes()),
-            jti: None,
-            identity: None,
             key_sid: Some(format!("SK{}", id % 6)),
             account_sid: Some("AC00000000000000000000000000000001".to_owned()),
             issued_at: Some(NOW),
-            not_before: None,
             expires_at: Some(NOW.plus_millis(-1)),
             lifetime_seconds: Some(3600),
             grants: vec!["chat", "voice"],
             region: Some("ie1"),
             exposed: pick % 2 == 0,
             expired_for_seconds: Some(seconds),
-            early_by_seconds: None,
+            ..TokenReport::new(TokenState::ALL[pick % 5], found[pick % 5], Fingerprint((id % 20).to_be_bytes()))
         }),
     }
 }

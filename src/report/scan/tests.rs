@@ -30,22 +30,14 @@ pub(crate) fn refusal(path: &str, number: u8) -> Diagnosis {
         findings: vec![Finding::Expired { expired_at, refused_at: at }],
         skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }],
         token: Some(TokenReport {
-            state: TokenState::Readable,
-            found: Found::OwnMessage(2),
-            fingerprint: Fingerprint([number; 8]),
             jti: Some(format!("{KEY}-1795488214")),
             key_sid: Some(KEY.to_owned()),
             account_sid: Some("AC00000000000000000000000000000001".to_owned()),
-            issued_at: None,
-            not_before: None,
             expires_at: Some(expired_at),
             lifetime_seconds: Some(3600),
             grants: vec!["chat"],
-            region: None,
-            identity: None,
-            exposed: false,
             expired_for_seconds: Some(3604),
-            early_by_seconds: None,
+            ..TokenReport::new(TokenState::Readable, Found::OwnMessage(2), Fingerprint([number; 8]))
         }),
     }
 }
