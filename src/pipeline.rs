@@ -256,6 +256,11 @@ impl Pipeline {
         }
     }
 
+    /// In how many milliseconds `tick` has something to give.
+    pub fn due_in(&self, now: UnixTime) -> Option<i64> {
+        self.awake.iter().filter_map(|id| self.feeds.get(id)?.due_in(now, &self.core)).min()
+    }
+
     /// Something waits for `tick`.
     pub fn is_awake(&self) -> bool {
         !self.awake.is_empty()

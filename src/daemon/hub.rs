@@ -272,12 +272,12 @@ impl Hub {
                 let waited = hub.waits.wait_while(inner, |inner| !inner.needs_tick() && !inner.has_ended);
                 let inner = waited.unwrap_or_else(PoisonError::into_inner);
                 let has_ended = inner.has_ended;
-                let wait = if inner.is_dirty { inner.keeper.until_due().min(TICK) } else { TICK };
+                let wait = inner.until_tick();
                 drop(inner);
                 if has_ended {
                     return;
                 }
-                std::thread::sleep(wait.max(TICK_LEAST));
+                std::thread::sleep(wait);
                 hub.pause();
             }
         })?;
@@ -345,6 +345,13 @@ impl Inner {
 
     fn needs_tick(&self) -> bool {
         self.is_dirty || self.keeper.is_dirty() || self.pipeline.is_awake() || !self.arriving.is_empty()
+    }
+
+    /// How long the ticker may sleep: until a commit or something that waits in the core is due.
+    fn until_tick(&self) -> Duration {
+        let due = self.pipeline.due_in(now()).and_then(|millis| u64::try_from(millis).ok());
+        let commit = if self.is_dirty { self.keeper.until_due() } else { TICK };
+        due.map_or(TICK, Duration::from_millis).min(commit).clamp(TICK_LEAST, TICK)
     }
 
     const fn next_stream(&mut self) -> StreamId {

@@ -97,6 +97,8 @@ pub struct Rejection {
     pub arrived: UnixTime,
     /// It has been diagnosed.
     pub settled: bool,
+    /// That was before all that may tell of it could have come.
+    pub is_early: bool,
 }
 
 /// How strong the evidence is that two sightings are of one rejection.
@@ -113,7 +115,12 @@ pub enum Evidence {
 impl Rejection {
     /// Its token may still come.
     pub const fn wants_token(&self) -> bool {
-        self.token.is_none() && !self.settled
+        self.token.is_none() && (!self.settled || self.is_early)
+    }
+
+    /// An SDK printed it, which prints more than once.
+    pub const fn is_of_sdk(&self) -> bool {
+        self.print.is_some() || self.first.channel.is_some()
     }
 
     /// A rejection with its first sighting.
@@ -137,6 +144,7 @@ impl Rejection {
             is_tangled: false,
             arrived,
             settled: false,
+            is_early: false,
             first,
         }
     }
@@ -218,8 +226,9 @@ impl Rejection {
         same_token || self.ids.likeness(&sighting.ids) == Likeness::Same
     }
 
-    /// Takes a further sighting in.
-    pub fn merge(&mut self, sighting: &Sighting) {
+    /// Takes a further sighting in; says whether it tells more than was known.
+    pub fn merge(&mut self, sighting: &Sighting) -> bool {
+        let known_before = (self.codes.len(), self.text, self.product, self.token.is_some());
         self.sightings = self.sightings.saturating_add(1);
         self.shapes.push(sighting.refusal.shape);
         self.add_codes(&sighting.refusal.codes);
@@ -245,6 +254,7 @@ impl Rejection {
         {
             self.token = Some((sent.clone(), Found::SameLine));
         }
+        (self.codes.len(), self.text, self.product, self.token.is_some()) != known_before
     }
 
     /// Takes in codes of a part of a sighting that was read later.

@@ -6,13 +6,14 @@
 mod head;
 mod intake;
 mod replay;
+mod settle;
 mod tokens;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use memchr::{memchr_iter, memrchr};
+use memchr::memchr_iter;
 
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::checkpoint::State;
@@ -27,15 +28,13 @@ use crate::time::UnixTime;
 use head::Head;
 use intake::Fresh;
 use replay::Trail;
-use tokens::{TANGLE_MILLIS, Tokens};
+pub(super) use settle::Patience;
+use tokens::Tokens;
 
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 /// Lines are kept for at least so long after a stream fell silent, in seconds.
 const REST_SECONDS_LEAST: u32 = 10;
-/// A rejection of a live stream takes further sightings for so long, in milliseconds.
-const OPEN_MILLIS_MAX: i64 = 10_000;
-
 /// One stream.
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -111,11 +110,6 @@ impl Feed {
         }
     }
 
-    /// Something waits for `tick`.
-    pub(super) fn is_awake(&self) -> bool {
-        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled))
-    }
-
     /// Looks at all complete lines.
     fn work(
         &mut self,
@@ -129,6 +123,7 @@ impl Feed {
         let bytes = std::mem::take(&mut self.bytes);
         let work = Work { bytes: &bytes, limit, now, is_final, fresh };
         self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
+        self.end_early(now, core);
         if self.open.iter().any(Rejection::wants_token) {
             self.look_after(&work, core);
         }
@@ -265,8 +260,11 @@ impl Feed {
             .filter(|_| counted.is_none());
         if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
-            rejection.merge(&sighting);
+            let tells_more = rejection.merge(&sighting);
             if rejection.settled {
+                if tells_more && rejection.is_early {
+                    core.patience.learn(&self.stream.source);
+                }
                 let source = Arc::clone(&self.stream.source);
                 emit(Event::Resighted { id: rejection.id.clone(), source });
             }
@@ -318,7 +316,7 @@ impl Feed {
 
     /// Looks for the tokens of rejections on the lines after them, but for the last block: what is to come may make it
     /// a sighting, whose token is its own.
-    fn look_after(&mut self, work: &Work<'_>, core: &Core) {
+    fn look_after(&mut self, work: &Work<'_>, core: &mut Core) {
         let (mut upto, mut upto_line) = (self.scanned, self.line);
         if !work.is_final && self.scanned > 0 {
             let last = Line::around(work.bytes, self.scanned - 1, self.scanned);
@@ -330,58 +328,17 @@ impl Feed {
     }
 
     /// Looks for the tokens of rejections on the lines after them, up to a position.
-    fn choose_after(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {
+    fn choose_after(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &mut Core) {
         if !self.open.iter().any(Rejection::wants_token) {
             return;
         }
         self.index_tokens(work, upto, upto_line, core);
         for rejection in self.open.iter_mut().filter(|rejection| rejection.wants_token()) {
             self.tokens.choose_after(rejection, &core.settings);
-        }
-    }
-
-    /// Gives the rejections that no further line can change.
-    fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        let window = core.settings.window_lines;
-        let is_over = |rejection: &Rejection, line: u64, later: usize| {
-            let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
-            is_old || rejection.is_over(line, window, later)
-        };
-        while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
-            let Some(rejection) = self.open.pop_front() else { break };
-            self.heads.pop_front();
-            self.settle(&rejection, now, core, emit);
-        }
-    }
-
-    fn settle(&self, rejection: &Rejection, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        if !rejection.settled {
-            let fallback = if self.stream.whole { self.stream.modified.unwrap_or(now) } else { rejection.arrived };
-            emit(Event::Diagnosed(Box::new(core.diagnose(rejection, &self.stream, fallback))));
-        }
-    }
-
-    pub(super) fn tick(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let settle = i64::from(core.settings.settle_millis);
-        let is_due = |rejection: &Rejection| {
-            let wait = if rejection.is_tangled { settle.max(TANGLE_MILLIS.cast_signed()) } else { settle };
-            !rejection.settled && now.millis_since(rejection.arrived) >= wait
-        };
-        let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
-        if incomplete || self.open.iter().any(|rejection| rejection.token.is_none() && is_due(rejection)) {
-            let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
-            self.work(limit, now, true, None, core, emit);
-        }
-        let mut open = std::mem::take(&mut self.open);
-        for rejection in &mut open {
-            let is_known = rejection.token.is_some() && rejection.product.is_some() && !rejection.is_tangled;
-            if is_due(rejection) || (is_known && !rejection.settled) {
-                self.settle(rejection, now, core, emit);
-                rejection.settled = true;
+            if rejection.settled && rejection.token.is_some() {
+                core.patience.learn(&self.stream.source);
             }
         }
-        self.open = open;
-        self.report_counts(emit);
     }
 
     pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 
 use super::checkpoint::{MemoryChange, Note, Remembered};
+use super::feed::Patience;
 use super::memory::Memory;
 use super::{Saved, Settings, Stream};
 use crate::cause::Cause;
@@ -37,6 +38,7 @@ pub struct Given {
 pub(super) struct Core {
     pub settings: Settings,
     pub detector: Detector,
+    pub patience: Patience,
     keyring: KeyRing,
     key: hmac::Key,
     memory: Memory,
@@ -50,6 +52,7 @@ impl Core {
             key: hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key),
             settings,
             keyring,
+            patience: Patience::default(),
             memory: Memory::default(),
             attempts: Attempts::default(),
         }

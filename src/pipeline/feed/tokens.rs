@@ -1,6 +1,7 @@
 //! The tokens in a stretch of a stream: each byte is searched at most once, and only where a rejection is near.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::{memchr_iter, memmem, memrchr_iter};
@@ -241,6 +242,20 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
 fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
     static NEEDLES: LazyLock<Words> = LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"tsock."]));
     NEEDLES.next(bytes, from).map(|(at, _, _)| at)
+}
+
+/// Some of the lines in a range holds a token.
+pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -> bool {
+    let mut from = range.start;
+    while let Some(hit) = next_hit(bytes.get(..range.end).unwrap_or_default(), from) {
+        let line = Line::around(bytes, hit, range.end);
+        let text = envelope::read(line.text(bytes, line_bytes_max)).text;
+        if sent::find(&text, sent::channel(&text).is_some(), false).is_some() {
+            return true;
+        }
+        from = line.end;
+    }
+    false
 }
 
 /// The channel of a sighting that an SDK printed.
