@@ -213,7 +213,7 @@ pub struct Pairing {
     pub window_seconds: u32,
     /// How far a token may be from its refusal, in lines.
     pub window_lines: u32,
-    /// How long a live stream is waited for after a refusal without a token.
+    /// How long further prints of a refusal that an SDK printed, or its token, are waited for in a live stream.
     pub settle_milliseconds: u32,
 }
 

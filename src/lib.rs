@@ -61,10 +61,11 @@
 //!
 //! * **Speed comes from not looking.** Most lines hold no needle and are never framed. Newlines are counted, not
 //!   visited; each byte is searched for tokens at most once, and only near a rejection.
-//! * **A live rejection is settled soon**: at once if its token and product are known, else after
-//!   `pairing.settle_milliseconds`. A further print that comes later is counted as a sighting and changes nothing else,
-//!   because a counter that was shown never goes back. A whole file (`scan`, an archive) settles when no further line can
-//!   belong to the rejection.
+//! * **A live rejection is settled soon**: at once if its token and product are known; after a moment if an application
+//!   printed it, which says all it knows on one line; else after `pairing.settle_milliseconds`, because an SDK prints a
+//!   refusal several times. A further line that comes later is counted as a sighting and changes nothing else, because a
+//!   counter that was shown never goes back; but where one would have told more, all later rejections of that source wait
+//!   for such lines. A whole file (`scan`, an archive) settles when no further line can belong to the rejection.
 //! * **A stream is resumed a little before the end that was committed** ([`pipeline::checkpoint`]): bytes that later
 //!   lines may look back at are read again and not counted again.
 //! * **Commits go to a journal, and from there to a database** ([`store`]): the first makes a commit cost microseconds,

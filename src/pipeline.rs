@@ -35,7 +35,7 @@ pub struct Settings {
     pub window_seconds: u32,
     /// How far a token may be from its refusal, in lines.
     pub window_lines: u32,
-    /// How long a live stream is waited for after a refusal without a token, in milliseconds.
+    /// How long further prints of a refusal that an SDK printed, or its token, are waited for in a live stream, in milliseconds.
     pub settle_millis: u32,
     /// Longer lines are looked at up to here, in bytes.
     pub line_bytes_max: usize,

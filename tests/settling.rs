@@ -1,4 +1,5 @@
 //! When a rejection of a log that grows is diagnosed, and what a log teaches about that.
+#![cfg(test)]
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use diag51007::product::Product;
 use diag51007::time::UnixTime;
 
 #[path = "support/mint.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod mint;
 
 use mint::{Draft, REFUSED_AT};

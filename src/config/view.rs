@@ -90,7 +90,7 @@ struct PairingView {
     /// How far a token may be from its refusal, in lines.
     #[schemars(range(min = 1, max = WINDOW_LINES_MAX))]
     window_lines: u32,
-    /// How long a live stream is waited for after a refusal without a token, in milliseconds.
+    /// How long further prints of a refusal that an SDK printed, or its token, are waited for in a live stream, in milliseconds.
     #[schemars(range(min = 0, max = SETTLE_MILLISECONDS_MAX))]
     settle_milliseconds: u32,
 }

@@ -95,10 +95,19 @@ pub struct Rejection {
     pub is_tangled: bool,
     /// When it was read.
     pub arrived: UnixTime,
-    /// It has been diagnosed.
-    pub settled: bool,
-    /// That was before all that may tell of it could have come.
-    pub is_early: bool,
+    /// How far its diagnosis is.
+    pub progress: Progress,
+}
+
+/// How far the diagnosis of a rejection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits to be diagnosed.
+    Waiting,
+    /// It was diagnosed before all that may tell of it could have come.
+    Early,
+    /// It was diagnosed, and what comes now is no part of it any more.
+    Settled,
 }
 
 /// How strong the evidence is that two sightings are of one rejection.
@@ -115,7 +124,17 @@ pub enum Evidence {
 impl Rejection {
     /// Its token may still come.
     pub const fn wants_token(&self) -> bool {
-        self.token.is_none() && (!self.settled || self.is_early)
+        self.token.is_none() && !matches!(self.progress, Progress::Settled)
+    }
+
+    /// It has been diagnosed.
+    pub const fn is_settled(&self) -> bool {
+        !self.is_waiting()
+    }
+
+    /// It waits to be diagnosed.
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.progress, Progress::Waiting)
     }
 
     /// An SDK printed it, which prints more than once.
@@ -143,8 +162,7 @@ impl Rejection {
             guessed_own: None,
             is_tangled: false,
             arrived,
-            settled: false,
-            is_early: false,
+            progress: Progress::Waiting,
             first,
         }
     }

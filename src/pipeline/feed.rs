@@ -20,7 +20,7 @@ use super::checkpoint::State;
 use super::judge::Core;
 use super::{Event, Stream};
 use crate::envelope;
-use crate::pair::rejection::{Rejection, Sighting};
+use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
@@ -261,8 +261,8 @@ impl Feed {
         if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             let tells_more = rejection.merge(&sighting);
-            if rejection.settled {
-                if tells_more && rejection.is_early {
+            if rejection.is_settled() {
+                if tells_more && rejection.progress == Progress::Early {
                     core.patience.learn(&self.stream.source);
                 }
                 let source = Arc::clone(&self.stream.source);
@@ -277,7 +277,9 @@ impl Feed {
         let mut rejection = Rejection::new(id.clone(), sighting, work.now);
         self.tokens.choose(&mut rejection, &core.settings);
         self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
-        rejection.settled = counted.is_some();
+        if counted.is_some() {
+            rejection.progress = Progress::Settled;
+        }
         if counted.is_none_or(|counted| counted.state == State::Open) {
             self.open.push_back(rejection);
             self.heads.push_back(head_of_new);
@@ -335,7 +337,7 @@ impl Feed {
         self.index_tokens(work, upto, upto_line, core);
         for rejection in self.open.iter_mut().filter(|rejection| rejection.wants_token()) {
             self.tokens.choose_after(rejection, &core.settings);
-            if rejection.settled && rejection.token.is_some() {
+            if rejection.is_settled() && rejection.token.is_some() {
                 core.patience.learn(&self.stream.source);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Feed, Stream};
-use crate::pair::rejection::Sighting;
+use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
 use crate::pipeline::judge::Core;
@@ -120,7 +120,7 @@ impl Feed {
     /// Where and how to go on if this is the last that is known of the stream.
     pub(in crate::pipeline) fn checkpoint(&self) -> Checkpoint {
         let (resume, line) = self.resume_at();
-        let state = |of: u64| self.open_at(of).and_then(|at| self.open.get(at)).map(|open| open.settled);
+        let state = |of: u64| self.open_at(of).and_then(|at| self.open.get(at)).map(Rejection::is_settled);
         let sighted = |seen: &Seen| {
             let state = match state(seen.of) {
                 None => State::Closed,
@@ -213,14 +213,14 @@ impl Feed {
     /// Gives what waits, because nobody reads the stream for now; it may go on from its checkpoint later.
     pub(in crate::pipeline) fn suspend(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         if !self.stream.whole {
-            if self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled) {
+            if self.waiting.is_some() || self.open.iter().any(Rejection::is_waiting) {
                 let limit = memchr::memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
                 self.work(limit, now, true, None, core, emit);
             }
             let mut open = std::mem::take(&mut self.open);
             for rejection in &mut open {
                 self.settle(rejection, now, core, emit);
-                rejection.settled = true;
+                rejection.progress = Progress::Settled;
             }
             self.open = open;
         }

@@ -15,7 +15,7 @@ use memchr::memrchr;
 
 use super::tokens::{self, TANGLE_MILLIS};
 use super::{Feed, Line, blocks};
-use crate::pair::rejection::Rejection;
+use crate::pair::rejection::{Progress, Rejection};
 use crate::pipeline::Event;
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
@@ -45,12 +45,12 @@ impl Patience {
 impl Feed {
     /// Something waits for `tick`.
     pub(in crate::pipeline) fn is_awake(&self) -> bool {
-        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(|rejection| !rejection.settled))
+        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(Rejection::is_waiting))
     }
 
     /// In how many milliseconds the first of what waits is due.
     pub(in crate::pipeline) fn due_in(&self, now: UnixTime, core: &Core) -> Option<i64> {
-        let unsettled = self.open.iter().filter(|rejection| !rejection.settled);
+        let unsettled = self.open.iter().filter(|rejection| rejection.is_waiting());
         let rejections = unsettled.map(|rejection| self.wait(rejection, core) - now.millis_since(rejection.arrived));
         let object = self.waiting.map(|since| i64::from(core.settings.settle_millis) - now.millis_since(since));
         rejections.chain(object).min().map(|millis| millis.max(0))
@@ -84,7 +84,7 @@ impl Feed {
     pub(super) fn close(&mut self, core: &mut Core, now: UnixTime, emit: &mut dyn FnMut(Event)) {
         let window = core.settings.window_lines;
         let is_over = |rejection: &Rejection, line: u64, later: usize| {
-            let is_old = rejection.settled && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
+            let is_old = rejection.is_settled() && now.millis_since(rejection.arrived) > OPEN_MILLIS_MAX;
             is_old || rejection.is_over(line, window, later)
         };
         while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
@@ -95,7 +95,7 @@ impl Feed {
     }
 
     pub(super) fn settle(&self, rejection: &Rejection, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        if !rejection.settled {
+        if rejection.is_waiting() {
             let fallback = if self.stream.whole { self.stream.modified.unwrap_or(now) } else { rejection.arrived };
             emit(Event::Diagnosed(Box::new(core.diagnose(rejection, &self.stream, fallback))));
         }
@@ -105,19 +105,18 @@ impl Feed {
         let settle = i64::from(core.settings.settle_millis);
         let incomplete = self.waiting.is_some_and(|since| now.millis_since(since) >= settle);
         let is_last_call = |rejection: &Rejection| {
-            rejection.token.is_none() && !rejection.settled && now.millis_since(rejection.arrived) >= settle
+            rejection.token.is_none() && rejection.is_waiting() && now.millis_since(rejection.arrived) >= settle
         };
         if incomplete || self.open.iter().any(is_last_call) {
             let limit = memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
             self.work(limit, now, true, None, core, emit);
         }
         let mut open = std::mem::take(&mut self.open);
-        for rejection in open.iter_mut().filter(|rejection| !rejection.settled) {
+        for rejection in open.iter_mut().filter(|rejection| rejection.is_waiting()) {
             let waited = now.millis_since(rejection.arrived);
             if waited >= self.wait(rejection, core) {
                 self.settle(rejection, now, core, emit);
-                rejection.settled = true;
-                rejection.is_early = waited < settle;
+                rejection.progress = if waited < settle { Progress::Early } else { Progress::Settled };
             }
         }
         self.open = open;
@@ -127,8 +126,10 @@ impl Feed {
     /// Stops to look for more of rejections that were diagnosed before everything could have come, once it has.
     pub(super) fn end_early(&mut self, now: UnixTime, core: &Core) {
         let settle = i64::from(core.settings.settle_millis);
-        for rejection in self.open.iter_mut().filter(|rejection| rejection.is_early) {
-            rejection.is_early = now.millis_since(rejection.arrived) <= settle;
+        for rejection in self.open.iter_mut().filter(|rejection| rejection.progress == Progress::Early) {
+            if now.millis_since(rejection.arrived) > settle {
+                rejection.progress = Progress::Settled;
+            }
         }
     }
 }

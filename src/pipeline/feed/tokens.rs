@@ -172,7 +172,7 @@ impl Tokens {
                 (Some(a), Some(b)) => b.millis_since(a).unsigned_abs(),
                 _ => 0,
             };
-            !other.settled
+            other.is_waiting()
                 && other.guessed_own.is_some()
                 && other.first.channel == last.first.channel
                 && gap <= TANGLE_MILLIS
