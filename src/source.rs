@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::pipeline::{Stream, StreamId};
+use crate::pipeline::{Hits, Search, Stream, StreamId};
 use crate::source::file::follow::{Identity, Position};
 use crate::time::UnixTime;
 use twilio::Delivery;
@@ -47,6 +47,14 @@ pub trait Sink: Send + Sync {
     fn push_file(&self, stream: StreamId, chunk: &[u8], _mark: Mark) {
         self.push(stream, chunk);
     }
+    /// The search that [`push_searched`](Self::push_searched) wants; none if the sink searches by itself.
+    fn search(&self) -> Option<Arc<Search>> {
+        None
+    }
+    /// As [`push_file`](Self::push_file), of bytes that were searched already.
+    fn push_searched(&self, stream: StreamId, chunk: &[u8], _found: Found<'_>, mark: Mark) {
+        self.push_file(stream, chunk, mark);
+    }
     /// Says that a partial last line has waited long enough and counts as a line.
     fn end_line(&self, stream: StreamId);
     /// Says that all that was there has been delivered, and that the source now waits.
@@ -63,6 +71,15 @@ pub trait Sink: Send + Sync {
     fn deliver(&self, _deliveries: &[Delivered]) -> Result<(), NotCommitted> {
         Err(NotCommitted)
     }
+}
+
+/// What a search found in bytes that are delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The search, which may have been replaced since.
+    pub search: &'a Arc<Search>,
+    /// What it found.
+    pub hits: &'a Hits,
 }
 
 /// What was delivered could not be made durable. It is to be delivered again.

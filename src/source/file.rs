@@ -8,6 +8,7 @@
 //! do with a file is decided in [`follow`], which has neither disk nor clock. What a rotation may have taken away is
 //! found by `rotate`. Named pipes have a thread each. Nothing here knows what a line means.
 
+mod ahead;
 pub mod archive;
 mod blocks;
 mod complain;
@@ -17,6 +18,7 @@ pub mod follow;
 mod glob;
 mod kin;
 mod known;
+mod looks;
 mod pipe;
 mod room;
 mod rotate;

@@ -1,12 +1,13 @@
 //! What sources tell the hub: bytes go into the core, and where they came from to the keeper, in one step.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::clock::now;
 use super::{Hub, When};
-use crate::pipeline::{Stream, StreamId};
+use crate::pipeline::{Search, Stream, StreamId};
 use crate::source::file::follow::Identity;
-use crate::source::{Delivered, Health, Mark, NotCommitted, Opened, Sink};
+use crate::source::{Delivered, Found, Health, Mark, NotCommitted, Opened, Sink};
 
 impl Sink for Hub {
     fn known(&self) -> Vec<Mark> {
@@ -55,6 +56,25 @@ impl Sink for Hub {
     fn push_file(&self, stream: StreamId, chunk: &[u8], mark: Mark) {
         let Some(mut inner) = self.admit() else { return };
         inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
+        inner.keeper.touch(stream, Some(mark));
+        self.wake(&inner);
+    }
+
+    fn search(&self) -> Option<Arc<Search>> {
+        Some(self.lock().pipeline.search())
+    }
+
+    fn push_searched(&self, stream: StreamId, chunk: &[u8], found: Found<'_>, mark: Mark) {
+        let Some(mut inner) = self.admit() else { return };
+        let is_current = Arc::ptr_eq(found.search, &inner.pipeline.search());
+        inner.work(|pipeline, now, emit| {
+            if is_current {
+                pipeline.push_searched(stream, chunk, found.hits, now, emit);
+            } else {
+                // Another config wants other needles.
+                pipeline.push(stream, chunk, now, emit);
+            }
+        });
         inner.keeper.touch(stream, Some(mark));
         self.wake(&inner);
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{blocks, disk};
+use super::{ahead, blocks, disk};
 use crate::pipeline::{Hits, Search};
 use crate::time::UnixTime;
 
@@ -89,7 +89,7 @@ pub struct Whole {
 
 enum Content {
     /// A regular file.
-    File(File),
+    File(Arc<File>),
     /// What only a stream can give.
     Plain(Head),
     Packed(Box<dyn Read + Send>),
@@ -137,7 +137,7 @@ impl Whole {
             let length = disk::read_at(&file, &mut magic, 0).map_err(failed)?;
             let head = magic.get(..length).unwrap_or_default();
             if !head.starts_with(GZIP_MAGIC) && !head.starts_with(ZSTD_MAGIC) {
-                let (read, content) = (Arc::new(AtomicU64::new(0)), Content::File(file));
+                let (read, content) = (Arc::new(AtomicU64::new(0)), Content::File(Arc::new(file)));
                 return Ok(Self { path: path.to_owned(), size, modified, read, content });
             }
         }
@@ -214,11 +214,11 @@ impl Whole {
     /// archive is searched ahead by as many threads as the machine has processors; what is handed out is the same.
     pub fn read_searched(
         mut self,
-        search: &Search,
+        search: &Arc<Search>,
         mut block: impl FnMut(&[u8], &Hits) -> ControlFlow<()>,
     ) -> Result<(), WholeError> {
         if let Content::File(file) = &self.content {
-            let read = blocks::read(file, search, blocks::threads(), |bytes, hits| {
+            let read = blocks::read(file, search, ahead::threads(), |bytes, hits| {
                 self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 block(bytes, hits)
             });
@@ -240,7 +240,7 @@ impl Whole {
         loop {
             let result = match &mut self.content {
                 Content::File(file) => {
-                    let read = file.read(buffer);
+                    let read = (&**file).read(buffer);
                     self.read.fetch_add(read.as_ref().map_or(0, |read| *read as u64), Ordering::Relaxed);
                     read
                 }

@@ -1,31 +1,21 @@
 //! Whole files in large blocks, searched ahead by several threads and given in order.
-//!
-//! Which block is read next is decided by a counter, so that the threads share one large file evenly; the number of
-//! buffers bounds both the memory and how far ahead they are. What is given is the same as with one thread: the first
-//! block that is not full is the last.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
+use super::ahead::{Ahead, Fill, Filled};
 use super::disk;
 use crate::pipeline::{Hits, Search};
 
 /// Bytes of a block: large enough for a system call, small enough for the processor's cache.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Blocks that a thread may be ahead.
-const AHEAD: usize = 4;
-
 /// The kernel copies slowly to a place a few bytes behind the page of the source, as an allocation's usually is.
 const PAGE_BYTES: usize = 4096;
 
-/// A buffer that begins with a page.
+/// A buffer of which a given place begins a page.
 #[derive(Debug)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
@@ -34,11 +24,16 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// A buffer of so many bytes.
+    /// A buffer of so many bytes, which begins with a page.
     pub(super) fn new(length: usize) -> Self {
-        let bytes = vec![0; length + PAGE_BYTES];
-        let skew = bytes.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
-        Self { bytes, skew, length }
+        Self::with_head(0, length)
+    }
+
+    /// A buffer of `head` and so many bytes; a page begins between both.
+    pub(super) fn with_head(head: usize, length: usize) -> Self {
+        let bytes = vec![0; head + length + PAGE_BYTES];
+        let skew = bytes.as_ptr().wrapping_add(head).align_offset(PAGE_BYTES).min(PAGE_BYTES);
+        Self { bytes, skew, length: head + length }
     }
 
     /// All of it.
@@ -47,118 +42,71 @@ impl Buffer {
     }
 
     pub(super) fn filled(&self, length: usize) -> &[u8] {
-        self.bytes.get(self.skew..self.skew + length).unwrap_or_default()
+        self.range(0..length)
+    }
+
+    /// A part of it; nothing if it is not within.
+    pub(super) fn range(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(self.skew + range.start..self.skew + range.end).unwrap_or_default()
     }
 }
 
 /// A block and what was found in it.
-#[derive(Debug)]
 struct Block {
     buffer: Buffer,
     hits: Hits,
-    length: usize,
+}
+
+impl Block {
+    fn new() -> Self {
+        Self { buffer: Buffer::new(BLOCK_BYTES), hits: Hits::default() }
+    }
+}
+
+impl Fill for Block {
+    const BYTES: usize = BLOCK_BYTES;
+
+    fn fill(&mut self, file: &File, offset: u64, search: &Search) -> io::Result<usize> {
+        let length = disk::read_at(file, self.buffer.bytes(), offset)?;
+        search.search(self.buffer.filled(length), &mut self.hits);
+        Ok(length)
+    }
 }
 
 /// Reads a file from its beginning with so many threads and gives each block with what was found in it, in order, until
 /// the file ends or `take` breaks.
 pub(super) fn read(
-    file: &File,
-    search: &Search,
+    file: &Arc<File>,
+    search: &Arc<Search>,
     threads: usize,
     mut take: impl FnMut(&[u8], &Hits) -> ControlFlow<()>,
 ) -> io::Result<()> {
     if threads < 2 {
         return read_alone(file, search, take);
     }
-    let next = AtomicU64::new(0);
-    let (free, taken) = channel();
-    for _ in 0..threads * AHEAD {
-        // The receiver lives as long as this function.
-        _ = free.send(Block { buffer: Buffer::new(BLOCK_BYTES), hits: Hits::default(), length: 0 });
-    }
-    let taken = Mutex::new(taken);
-    thread::scope(|scope| {
-        let (done, ready) = channel();
-        for _ in 0..threads {
-            let (done, next, taken) = (done.clone(), &next, &taken);
-            scope.spawn(move || work(file, search, next, taken, &done));
+    let mut ahead = Ahead::start(file, search, 0, threads, Block::new)?;
+    while let Some(result) = ahead.next() {
+        let Filled { block, length } = result?;
+        let bytes = block.buffer.filled(length);
+        if !bytes.is_empty() && take(bytes, &block.hits).is_break() {
+            break;
         }
-        drop(done);
-        // Dropped at the end of this closure, which ends the threads.
-        let free = free;
-        give(&ready, &free, &mut take)
-    })
-}
-
-/// With one thread one buffer will do, which stays in the processor's cache.
-fn read_alone(file: &File, search: &Search, mut take: impl FnMut(&[u8], &Hits) -> ControlFlow<()>) -> io::Result<()> {
-    let (mut buffer, mut hits, mut offset) = (Buffer::new(BLOCK_BYTES), Hits::default(), 0_u64);
-    loop {
-        let length = disk::read_at(file, buffer.bytes(), offset)?;
-        let bytes = buffer.filled(length);
-        search.search(bytes, &mut hits);
-        if (!bytes.is_empty() && take(bytes, &hits).is_break()) || length < BLOCK_BYTES {
-            return Ok(());
-        }
-        offset = offset.saturating_add(length as u64);
-    }
-}
-
-/// What a thread does: takes a free buffer, reads the next block, searches it.
-fn work(
-    file: &File,
-    search: &Search,
-    next: &AtomicU64,
-    free: &Mutex<Receiver<Block>>,
-    done: &Sender<(u64, io::Result<Block>)>,
-) {
-    loop {
-        let (number, taken) = {
-            let free = free.lock().unwrap_or_else(PoisonError::into_inner);
-            let taken = free.recv();
-            // With the lock held: whoever has a buffer has the lowest number that is free, so that all numbers come.
-            (next.fetch_add(1, Ordering::Relaxed), taken)
-        };
-        let Ok(mut block) = taken else { return };
-        let read = disk::read_at(file, block.buffer.bytes(), number.saturating_mul(BLOCK_BYTES as u64));
-        let result = read.map(|length| {
-            block.length = length;
-            search.search(block.buffer.filled(length), &mut block.hits);
-            block
-        });
-        let failed = result.is_err();
-        if done.send((number, result)).is_err() || failed {
-            return;
-        }
-    }
-}
-
-/// Gives the blocks in order.
-fn give(
-    ready: &Receiver<(u64, io::Result<Block>)>,
-    free: &Sender<Block>,
-    take: &mut impl FnMut(&[u8], &Hits) -> ControlFlow<()>,
-) -> io::Result<()> {
-    let (mut early, mut expected) = (BTreeMap::new(), 0_u64);
-    for (number, result) in ready {
-        early.insert(number, result);
-        while let Some(result) = early.remove(&expected) {
-            let block = result?;
-            expected += 1;
-            let bytes = block.buffer.filled(block.length);
-            if (!bytes.is_empty() && take(bytes, &block.hits).is_break()) || block.length < BLOCK_BYTES {
-                return Ok(());
-            }
-            // The threads are gone only if one failed, which comes in its turn.
-            _ = free.send(block);
-        }
+        ahead.give_back(block);
     }
     Ok(())
 }
 
-/// How many threads may search ahead.
-pub(super) fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(4)
+/// With one thread one buffer will do, which stays in the processor's cache.
+fn read_alone(file: &File, search: &Search, mut take: impl FnMut(&[u8], &Hits) -> ControlFlow<()>) -> io::Result<()> {
+    let (mut block, mut offset) = (Block::new(), 0_u64);
+    loop {
+        let length = block.fill(file, offset, search)?;
+        let bytes = block.buffer.filled(length);
+        if (!bytes.is_empty() && take(bytes, &block.hits).is_break()) || length < BLOCK_BYTES {
+            return Ok(());
+        }
+        offset = offset.saturating_add(length as u64);
+    }
 }
 
 #[cfg(test)]
@@ -173,9 +121,9 @@ mod tests {
         let content: Vec<u8> = (0..length).map(|at| line[at % line.len()]).collect();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&content).unwrap();
-        let search = Search::new(&[b"51007"]);
+        let search = Arc::new(Search::new(&[b"51007"]));
         let (mut given, mut hits) = (Vec::new(), Vec::new());
-        read(file.as_file(), &search, threads, |bytes, found| {
+        read(&Arc::new(file.into_file()), &search, threads, |bytes, found| {
             let from = given.len();
             hits.extend(found.starts.iter().map(|start| from + start));
             given.extend_from_slice(bytes);
@@ -189,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_whole_and_in_order_whatever_the_number_of_threads() {
+    fn blocks_are_the_same_whatever_the_number_of_threads() {
         for length in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 20 * BLOCK_BYTES + 77] {
             for threads in [1, 2, 3] {
                 check(length, threads);
@@ -198,23 +146,34 @@ mod tests {
     }
 
     #[test]
-    fn breaking_ends_the_threads() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&vec![b'x'; 30 * BLOCK_BYTES]).unwrap();
-        let mut blocks = 0;
-        let search = Search::new(&[b"51007"]);
-        read(file.as_file(), &search, 2, |_, _| {
-            blocks += 1;
-            if blocks == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .unwrap();
-        assert_eq!(blocks, 3);
+    fn breaking_ends_it() {
+        for threads in [1, 2] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&vec![b'x'; 30 * BLOCK_BYTES]).unwrap();
+            let mut blocks = 0;
+            let search = Arc::new(Search::new(&[b"51007"]));
+            read(&Arc::new(file.into_file()), &search, threads, |_, _| {
+                blocks += 1;
+                if blocks == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+            assert_eq!(blocks, 3);
+        }
+    }
+
+    #[test]
+    fn a_buffer_has_a_page_behind_its_head() {
+        let mut buffer = Buffer::with_head(256, 1000);
+        assert_eq!(buffer.bytes().len(), 1256);
+        assert_eq!(buffer.bytes()[256..].as_ptr().align_offset(PAGE_BYTES), 0);
     }
 
     #[test]
     fn a_failure_to_read_is_told() {
-        let folder = File::open("/").unwrap();
-        let search = Search::new(&[b"51007"]);
-        assert!(read(&folder, &search, 2, |_, _| ControlFlow::Continue(())).is_err());
+        let search = Arc::new(Search::new(&[b"51007"]));
+        for threads in [1, 2] {
+            let folder = Arc::new(File::open("/").unwrap());
+            assert!(read(&folder, &search, threads, |_, _| ControlFlow::Continue(())).is_err());
+        }
     }
 }

@@ -8,11 +8,9 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::blocks::{BLOCK_BYTES, Buffer};
 use super::follow::{FINGERPRINT_BYTES, Fingerprint, Identity, Seen};
 use crate::time::UnixTime;
-
-/// Bytes read at a time, into one buffer for all files: a compromise between system calls and the processor's cache.
-pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 
 /// How far apart two modification times may be and still be noted as one, with much to spare.
 const MODIFIED_STEP_NANOS: i64 = 50_000_000;
@@ -20,7 +18,7 @@ const MODIFIED_STEP_NANOS: i64 = 50_000_000;
 /// The one buffer: the file's head, then the bytes just before the offset, then the new bytes.
 pub(super) struct Block {
     head: [u8; FINGERPRINT_BYTES],
-    bytes: Vec<u8>,
+    bytes: Buffer,
     /// Where the new bytes begin and end in `bytes`.
     new: (usize, usize),
 }
@@ -36,7 +34,7 @@ pub(super) struct Look {
 
 impl Block {
     pub(super) fn new() -> Self {
-        Self { head: [0; FINGERPRINT_BYTES], bytes: vec![0; FINGERPRINT_BYTES + BLOCK_BYTES], new: (0, 0) }
+        Self { head: [0; FINGERPRINT_BYTES], bytes: Buffer::with_head(FINGERPRINT_BYTES, BLOCK_BYTES), new: (0, 0) }
     }
 
     /// Looks at an open file and reads the next block at `offset`, together with what proves that the file before it is
@@ -54,7 +52,8 @@ impl Block {
         let head = self.head.get_mut(..span).unwrap_or_default();
         let head_length = read_at(file, head, 0)?;
         let start = offset.saturating_sub(span as u64);
-        let length = read_at(file, &mut self.bytes, start)?;
+        let room = self.bytes.bytes().get_mut(..span + BLOCK_BYTES).unwrap_or_default();
+        let length = read_at(file, room, start)?;
         // What was read is the truth, not what `stat` said a moment ago; only the length beyond the block is taken
         // from there.
         let read_to = start.saturating_add(length as u64);
@@ -62,7 +61,7 @@ impl Block {
             seen.length = read_to.min(offset.saturating_sub(1));
             return Ok(Look { seen, modified, is_deleted });
         }
-        let full = length == self.bytes.len();
+        let full = length == span + BLOCK_BYTES;
         seen.length = if full { seen.length.max(read_to) } else { read_to };
         seen.before = Some(self.fingerprint(offset, span, span));
         self.new = (span, length);
@@ -71,7 +70,7 @@ impl Block {
 
     /// The new bytes.
     pub(super) fn new_bytes(&self) -> &[u8] {
-        self.bytes.get(self.new.0..self.new.1).unwrap_or_default()
+        self.bytes.range(self.new.0..self.new.1)
     }
 
     /// The fingerprint after all new bytes, `offset` being where they end.
@@ -81,9 +80,9 @@ impl Block {
         let (old, span) = (Fingerprint::span(before), Fingerprint::span(offset));
         // A head that was still growing: `bytes` then begins at the file's start.
         if old < span
-            && let (Some(head), Some(bytes)) = (self.head.get_mut(..span), self.bytes.get(..span))
+            && let Some(head) = self.head.get_mut(..span)
         {
-            head.copy_from_slice(bytes);
+            head.copy_from_slice(self.bytes.range(0..span));
         }
         self.fingerprint(offset, span, to)
     }
@@ -91,7 +90,7 @@ impl Block {
     /// The fingerprint at `offset`, which is at `end` in `bytes`.
     fn fingerprint(&self, offset: u64, span: usize, end: usize) -> Fingerprint {
         let head = self.head.get(..span).unwrap_or_default();
-        let tail = self.bytes.get(end.saturating_sub(span)..end).unwrap_or_default();
+        let tail = self.bytes.range(end.saturating_sub(span)..end);
         Fingerprint::of(offset, head, tail)
     }
 }

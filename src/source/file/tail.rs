@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Start;
+use super::blocks::BLOCK_BYTES;
 use super::complain::Complaints;
 use super::discover::Scans;
-use super::disk::{BLOCK_BYTES, Block};
 use super::follow::Identity;
 use super::glob::Patterns;
+use super::looks::Looks;
 use super::pipe::Pipe;
 use super::room;
 use super::rotate::Rotations;
@@ -114,7 +115,7 @@ pub(super) struct Tailer {
     pub(super) wake: Arc<Wake>,
     pub(super) folders: Folders,
     pub(super) complaints: Complaints,
-    pub(super) block: Block,
+    pub(super) looks: Looks,
     pub(super) slots: BTreeMap<SlotId, Slot>,
     pub(super) next_slot: SlotId,
     pub(super) by_identity: BTreeMap<Identity, SlotId>,
@@ -150,7 +151,7 @@ impl Tailer {
             wake,
             folders,
             complaints,
-            block: Block::new(),
+            looks: Looks::new(),
             slots: BTreeMap::new(),
             next_slot: 0,
             by_identity: BTreeMap::new(),

@@ -12,6 +12,7 @@ use super::archive;
 use super::disk;
 use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::kin;
+use super::looks::Target;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Failure, Health, Mark, Opened, Rotation};
@@ -247,7 +248,9 @@ impl Tailer {
                 }
             }
             let Some(file) = &live.file else { return Turn::Idle };
-            let look = match self.block.look(file, offset, live.modified) {
+            let (identity, modified, unread) = (label.identity, live.modified, live.unread(label.backlog));
+            let target = Target { identity, file, offset, modified, unread };
+            let look = match self.looks.look(&target, &*self.sink) {
                 Ok(look) => look,
                 Err(error) => return self.fail_read(label, &error),
             };
@@ -258,13 +261,17 @@ impl Tailer {
             let (before, length) = (live.follower.position(), live.follower.length());
             match live.follower.step(live.used, Some(look.seen), own.or(other)) {
                 Step::Read(_) => {
-                    let bytes = self.block.new_bytes();
+                    let bytes = self.looks.new_bytes();
                     let Some(last) = bytes.last() else { return Turn::Idle };
                     let (open_line, length) = (*last != b'\n', bytes.len());
-                    let fingerprint = self.block.fingerprint_after(offset.saturating_add(length as u64));
+                    let fingerprint = self.looks.fingerprint_after(offset.saturating_add(length as u64));
                     live.follower.read(live.used, length as u64, fingerprint, open_line);
                     let position = live.follower.position().unwrap_or(Position::start(label.identity));
-                    self.sink.push_file(live.stream, self.block.new_bytes(), Mark::plain(position));
+                    let (bytes, mark) = (self.looks.new_bytes(), Mark::plain(position));
+                    match self.looks.found() {
+                        Some(found) => self.sink.push_searched(live.stream, bytes, found, mark),
+                        None => self.sink.push_file(live.stream, bytes, mark),
+                    }
                     read += length;
                     if self.wake.is_stopped() {
                         return Turn::More;
@@ -356,6 +363,7 @@ impl Tailer {
                 }
             }
         }
+        self.looks.forget(&slot.label.identity);
         self.timed.remove(&id);
         self.by_identity.remove(&slot.label.identity);
         for path in slot.label.names.iter().chain(&slot.label.alias) {

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Start;
 use super::archive::{Whole, WholeError};
-use super::disk::{self, BLOCK_BYTES};
+use super::blocks::BLOCK_BYTES;
+use super::disk;
 use super::follow::{Identity, Position};
 use super::kin;
 use super::known::{Extent, Search};

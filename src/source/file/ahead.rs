@@ -1,0 +1,215 @@
+//! A file that is looked at ahead by several threads, each block searched, and given in order.
+//!
+//! Which block is read next is decided by a counter, so that the threads share one large file evenly; the number of
+//! buffers bounds both the memory and how far ahead they are. The first block that is not full is the last that counts:
+//! what the threads read behind it is not given.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Builder};
+
+use crate::pipeline::Search;
+
+/// Blocks that a thread may be ahead.
+const AHEAD: usize = 4;
+
+/// What a thread fills.
+pub(super) trait Fill: Send + 'static {
+    /// Bytes of a block.
+    const BYTES: usize;
+
+    /// Takes the block at an offset from the file and searches it; gives the bytes that were there.
+    fn fill(&mut self, file: &File, offset: u64, search: &Search) -> io::Result<usize>;
+}
+
+/// A block, and the bytes in it.
+pub(super) struct Filled<B> {
+    pub(super) block: B,
+    pub(super) length: usize,
+}
+
+/// The threads. They end when this is dropped.
+pub(super) struct Ahead<B> {
+    /// None once the last block was given.
+    ready: Option<Receiver<(u64, io::Result<Filled<B>>)>>,
+    free: Sender<B>,
+    early: BTreeMap<u64, io::Result<Filled<B>>>,
+    expected: u64,
+}
+
+/// What the threads share.
+struct Work<B> {
+    file: Arc<File>,
+    search: Arc<Search>,
+    from: u64,
+    /// The next block to read, and the buffers that are free.
+    queue: Mutex<(u64, Receiver<B>)>,
+    done: Sender<(u64, io::Result<Filled<B>>)>,
+}
+
+impl<B: Fill> Ahead<B> {
+    /// Begins to look at a file from an offset on.
+    pub(super) fn start(
+        file: &Arc<File>,
+        search: &Arc<Search>,
+        from: u64,
+        threads: usize,
+        new: impl Fn() -> B,
+    ) -> io::Result<Self> {
+        let (free, taken) = channel();
+        for _ in 0..threads * AHEAD {
+            // The receiver is here.
+            _ = free.send(new());
+        }
+        let (done, ready) = channel();
+        let (file, search) = (Arc::clone(file), Arc::clone(search));
+        let work = Arc::new(Work { file, search, from, queue: Mutex::new((0, taken)), done });
+        for _ in 0..threads {
+            let work = Arc::clone(&work);
+            Builder::new().name("ahead".to_owned()).spawn(move || while work.next() {})?;
+        }
+        Ok(Self { ready: Some(ready), free, early: BTreeMap::new(), expected: 0 })
+    }
+
+    /// The next block; none after the last. Waits for it.
+    pub(super) fn next(&mut self) -> Option<io::Result<Filled<B>>> {
+        let ready = self.ready.as_ref()?;
+        let result = loop {
+            if let Some(result) = self.early.remove(&self.expected) {
+                break result;
+            }
+            // The threads are gone only if one of them failed, which comes in its turn.
+            let (number, result) = ready.recv().ok()?;
+            self.early.insert(number, result);
+        };
+        self.expected += 1;
+        if result.as_ref().map_or(true, |filled| filled.length < B::BYTES) {
+            self.ready = None;
+        }
+        Some(result)
+    }
+
+    /// Takes a buffer back that is no longer needed.
+    pub(super) fn give_back(&self, block: B) {
+        // The threads are gone only if one of them failed, which comes in its turn.
+        _ = self.free.send(block);
+    }
+}
+
+impl<B: Fill> Work<B> {
+    /// Takes a free buffer, and fills it with the next block; says whether to go on.
+    fn next(&self) -> bool {
+        let (number, taken) = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = queue.1.recv();
+            // With the lock held: whoever has a buffer has the lowest number that is free, so that all numbers come.
+            let number = queue.0;
+            queue.0 += 1;
+            (number, taken)
+        };
+        let Ok(mut block) = taken else { return false };
+        let offset = number.saturating_mul(B::BYTES as u64).saturating_add(self.from);
+        let result = block.fill(&self.file, offset, &self.search).map(|length| Filled { block, length });
+        let failed = result.is_err();
+        self.done.send((number, result)).is_ok() && !failed
+    }
+}
+
+/// How many threads may look ahead.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::source::file::disk;
+
+    struct Small(Vec<u8>);
+
+    impl Fill for Small {
+        const BYTES: usize = 1000;
+
+        fn fill(&mut self, file: &File, offset: u64, _: &Search) -> io::Result<usize> {
+            self.0.resize(Self::BYTES, 0);
+            let length = disk::read_at(file, &mut self.0, offset)?;
+            self.0.truncate(length);
+            Ok(length)
+        }
+    }
+
+    fn file_of(length: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
+        let content: Vec<u8> = (0..length).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&content).unwrap();
+        (file, content)
+    }
+
+    fn start(file: &File, from: u64, threads: usize) -> Ahead<Small> {
+        let search = Arc::new(Search::new(&[b"51007"]));
+        Ahead::start(&Arc::new(file.try_clone().unwrap()), &search, from, threads, || Small(Vec::new())).unwrap()
+    }
+
+    #[track_caller]
+    fn rest(ahead: &mut Ahead<Small>) -> Vec<u8> {
+        let mut given = Vec::new();
+        while let Some(filled) = ahead.next() {
+            let Filled { block, length } = filled.unwrap();
+            assert_eq!(block.0.len(), length);
+            given.extend_from_slice(&block.0);
+            ahead.give_back(block);
+        }
+        given
+    }
+
+    #[test]
+    fn blocks_come_whole_and_in_order_whatever_the_length_and_the_number_of_threads() {
+        for length in [0, 1, 999, 1000, 1001, 20_077] {
+            for (threads, from) in [(1, 0), (2, 0), (3, length / 2)] {
+                let (file, content) = file_of(length);
+                assert_eq!(rest(&mut start(file.as_file(), from as u64, threads)), content[from..]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_block_that_is_not_full_is_the_last() {
+        let (file, content) = file_of(20_500);
+        let mut ahead = start(file.as_file(), 0, 2);
+        let first = ahead.next().unwrap().unwrap();
+        ahead.give_back(first.block);
+        // What comes after is cut and filled again while it is being read: whatever is given was there.
+        file.as_file().set_len(5500).unwrap();
+        file.as_file().write_all_at(&content[5500..], 5500).unwrap();
+        let given = rest(&mut ahead);
+        assert_eq!(given, content[1000..1000 + given.len()]);
+        assert!(ahead.next().is_none());
+    }
+
+    #[test]
+    fn threads_end_when_nobody_wants_more() {
+        let (file, _) = file_of(30_000);
+        let shared = Arc::new(file.as_file().try_clone().unwrap());
+        let search = Arc::new(Search::new(&[b"51007"]));
+        let mut ahead = Ahead::start(&shared, &search, 0, 2, || Small(Vec::new())).unwrap();
+        assert!(ahead.next().is_some());
+        drop(ahead);
+        while Arc::strong_count(&shared) > 1 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_failure_to_read_is_told_once() {
+        let folder = File::open("/").unwrap();
+        let mut ahead = start(&folder, 0, 2);
+        assert!(ahead.next().unwrap().is_err());
+        assert!(ahead.next().is_none());
+    }
+}
