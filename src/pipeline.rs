@@ -24,6 +24,10 @@ pub use judge::Given;
 pub use memory::Saved;
 use seen::Seen;
 
+/// The latest lines of all streams together are kept up to here, in bytes. Of more, those of the streams that were
+/// silent longest are forgotten: a token there is not found for a refusal that comes later.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// What the core is told by the config.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -115,6 +119,8 @@ pub struct Pipeline {
     awake: BTreeSet<StreamId>,
     /// Events that were counted.
     seen: Seen,
+    /// Bytes pushed since it was looked how many are kept.
+    pushed: usize,
 }
 
 impl Pipeline {
@@ -125,6 +131,7 @@ impl Pipeline {
             feeds: BTreeMap::new(),
             awake: BTreeSet::new(),
             seen: Seen::default(),
+            pushed: 0,
         }
     }
 
@@ -210,6 +217,32 @@ impl Pipeline {
         if feed.is_awake() {
             self.awake.insert(id);
         }
+        self.bound(chunk.len());
+    }
+
+    /// Keeps the memory of all streams together bounded.
+    fn bound(&mut self, pushed: usize) {
+        self.pushed += pushed;
+        if self.pushed < KEPT_BYTES_MAX / 4 {
+            return;
+        }
+        self.pushed = 0;
+        let mut kept: usize = self.feeds.values().map(Feed::kept).sum();
+        if kept <= KEPT_BYTES_MAX {
+            return;
+        }
+        let since = |(id, feed): (&StreamId, &Feed)| Some((feed.forgettable_since()?, *id));
+        let mut oldest: Vec<_> = self.feeds.iter().filter_map(since).collect();
+        oldest.sort_unstable();
+        for (_, id) in oldest {
+            let Some(feed) = self.feeds.get_mut(&id) else { continue };
+            kept -= feed.kept();
+            feed.forget(self.core.settings.window_lines);
+            kept += feed.kept();
+            if kept <= KEPT_BYTES_MAX / 2 {
+                return;
+            }
+        }
     }
 
     /// The search that [`push_searched`](Self::push_searched) asks for; it may be made on another thread.
@@ -231,6 +264,7 @@ impl Pipeline {
         if feed.is_awake() {
             self.awake.insert(id);
         }
+        self.bound(chunk.len());
     }
 
     /// Gives what has waited long enough: call it when a live stream has been read to its end, and often while it is
@@ -293,5 +327,63 @@ impl Pipeline {
     /// The diagnosis of a token given by hand.
     pub fn check(&self, given: &Given) -> Diagnosis {
         self.core.check(given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        let (source, timezone) = (Arc::from("app"), Arc::from("UTC"));
+        Stream { source, path: None, modified: None, timezone, offset: 0, whole: false }
+    }
+
+    #[test]
+    fn what_many_streams_keep_is_bounded_and_the_latest_keep_theirs() {
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        let line = "2026-03-01T10:00:00Z INFO a line without anything in it that matters to anyone at all\n";
+        let chunk = line.repeat(150);
+        let (streams, mut lines) = (4 * KEPT_BYTES_MAX / chunk.len(), 0);
+        for number in 0..streams {
+            let id = StreamId(number as u64);
+            pipeline.open(id, stream());
+            let now = UnixTime::from_millis(1_772_359_200_000 + i64::try_from(number).unwrap_or_default() / 10);
+            pipeline.push(id, chunk.as_bytes(), now, &mut |event| {
+                if let Event::Lines { lines: more, .. } = event {
+                    lines += more;
+                }
+            });
+            if number % 64 != 0 {
+                continue;
+            }
+            let kept: usize = pipeline.feeds.values().map(Feed::kept).sum();
+            assert!(kept <= KEPT_BYTES_MAX + KEPT_BYTES_MAX / 4 + chunk.len(), "{kept} after {number}");
+        }
+        assert_eq!(lines, 150 * streams as u64);
+        let keeps = |number: usize| pipeline.feeds.get(&StreamId(number as u64)).is_some_and(|feed| feed.kept() > 0);
+        assert!(!keeps(0) && keeps(streams - 1) && keeps(streams - 100));
+    }
+
+    #[test]
+    fn a_stream_that_forgot_its_lines_goes_on_counting_them() {
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+        pipeline.open(id, stream());
+        let mut found = Vec::new();
+        let mut emit = |event| {
+            if let Event::Diagnosed(diagnosis) = event {
+                found.push((diagnosis.line, diagnosis.offset));
+            }
+        };
+        let lines = "first\n2026-03-01T10:00:00Z error twilio code=51007\nbegun";
+        pipeline.push(id, lines.as_bytes(), now, &mut emit);
+        pipeline.tick(now.plus_millis(200), &mut emit);
+        if let Some(feed) = pipeline.feeds.get_mut(&id) {
+            feed.forget(200);
+        }
+        pipeline.push(id, b" and ended\n2026-03-01T10:00:00Z error twilio code=51007\n", now, &mut emit);
+        pipeline.finish(id, now, &mut emit);
+        assert_eq!(found, [(2, 6), (4, 67)]);
     }
 }

@@ -179,17 +179,39 @@ impl Feed {
     pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
         let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
         if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
-            let partial = self.bytes.len() - self.partial_length();
-            self.bytes.drain(..partial);
-            self.bytes.shrink_to_fit();
-            self.base += partial as u64;
-            self.base_line = self.line;
-            self.scanned = 0;
+            self.drop_lines();
             self.tokens = Tokens::default();
             self.open.clear();
             self.heads.clear();
             self.prune_trail(0);
         }
+    }
+
+    /// When bytes came last, if some could be forgotten.
+    pub(in crate::pipeline) fn forgettable_since(&self) -> Option<UnixTime> {
+        (!self.bytes.is_empty() && self.is_quiet() && !self.is_awake()).then_some(self.last_push)
+    }
+
+    /// Forgets the lines that could be looked back at although some may still matter: there are too many in all.
+    pub(in crate::pipeline) fn forget(&mut self, window_lines: u32) {
+        self.prune_trail(kept_lines(window_lines));
+        self.drop_lines();
+        self.tokens.forget_bytes();
+    }
+
+    /// Bytes kept.
+    pub(in crate::pipeline) const fn kept(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Drops all lines but an unfinished one.
+    fn drop_lines(&mut self) {
+        let partial = self.bytes.len() - self.partial_length();
+        self.bytes.drain(..partial);
+        self.bytes.shrink_to_fit();
+        self.base += partial as u64;
+        self.base_line = self.line;
+        self.scanned = 0;
     }
 
     /// Takes what is there as complete lines and forgets the bytes.
