@@ -235,13 +235,18 @@ pub(super) struct AlertsView {
     /// Width of the steps in which spikes are looked for, in seconds.
     #[schemars(range(min = 1, max = STEP_SECONDS_MOST))]
     step_seconds: u32,
-    /// Where the runbooks are; the alert's name in lower case is the anchor.
-    runbook_url: String,
+    /// Where the runbooks are; the alert's name in lower case is the anchor. Default: a page of the daemon's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runbook_url: Option<String>,
     /// Where people look at what happens. Default: the daemon's own page.
     #[serde(skip_serializing_if = "Option::is_none")]
     dashboard_url: Option<String>,
     /// Further labels of every alert.
     labels: BTreeMap<String, String>,
+}
+
+fn given(link: &str) -> Option<String> {
+    (!link.is_empty()).then(|| link.to_owned())
 }
 
 impl Default for AlertsView {
@@ -255,8 +260,8 @@ impl From<&Settings> for AlertsView {
         Self {
             distinct_tokens_min: settings.distinct_tokens_min,
             step_seconds: settings.step_seconds,
-            runbook_url: settings.runbook_url.clone(),
-            dashboard_url: (!settings.dashboard_url.is_empty()).then(|| settings.dashboard_url.clone()),
+            runbook_url: given(&settings.runbook_url),
+            dashboard_url: given(&settings.dashboard_url),
             labels: settings.labels.clone(),
         }
     }

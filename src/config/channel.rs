@@ -128,7 +128,7 @@ pub(super) fn check(config: &Config, places: &[Range<usize>], reader: &mut Reade
 /// Whether a path belongs to the server itself.
 pub fn is_reserved(path: &str) -> bool {
     let below = |own: &str| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path == "/" || ["/metrics", "/api", "/-"].into_iter().any(below)
+    path == "/" || ["/metrics", "/runbooks", "/api", "/-"].into_iter().any(below)
 }
 
 pub(super) fn webhook(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Webhook {

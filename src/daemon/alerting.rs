@@ -38,12 +38,19 @@ impl Alerting {
 /// The URL of the daemon's own page, as far as it can be known: where alerts lead when no dashboard is named.
 pub(super) fn page(listeners: &[TcpListener]) -> String {
     let address = listeners.first().and_then(|listener| listener.local_addr().ok());
-    address.map_or_else(String::new, |mut address| {
+    address.map_or_else(String::new, |address| {
         if address.ip().is_unspecified() {
-            address.set_ip(Ipv4Addr::LOCALHOST.into());
+            return format!("http://{}:{}/", host(), address.port());
         }
         format!("http://{address}/")
     })
+}
+
+/// The name of this machine, if others can use it in a URL.
+fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_name = name.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-'));
+    if is_name && !name.is_empty() { name } else { Ipv4Addr::LOCALHOST.to_string() }
 }
 
 async fn evaluate(hub: Arc<Hub>) {

@@ -468,6 +468,9 @@ fn ledger_settings(config: &Config, page: &str) -> ledger::Settings {
     if alerts.dashboard_url.is_empty() {
         page.clone_into(&mut alerts.dashboard_url);
     }
+    if alerts.runbook_url.is_empty() && !page.is_empty() {
+        alerts.runbook_url = format!("{page}runbooks");
+    }
     let keyring: KeyRing = config.keyring();
     ledger::Settings {
         rejections_kept: usize::try_from(config.limits.rejections_remembered).unwrap_or(usize::MAX),

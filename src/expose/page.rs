@@ -13,6 +13,7 @@ pub(super) mod form;
 mod glance;
 mod html;
 mod latest;
+mod runbooks;
 pub(super) mod trouble;
 
 use std::fmt::{self, Write};
@@ -68,8 +69,17 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
 
 /// The page as an answer.
 pub(super) fn respond(scene: &Scene<'_>) -> Response {
+    answer(render(scene))
+}
+
+/// The runbooks as an answer.
+pub(super) fn respond_runbooks() -> Response {
+    answer(runbooks::PAGE.as_str())
+}
+
+fn answer(page: impl IntoResponse) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let mut response = ([kind], render(scene)).into_response();
+    let mut response = ([kind], page).into_response();
     // Without any referrer a browser would call the origin of the page's own form `null`, and be refused.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     if let Some(policy) = POLICY.as_ref() {

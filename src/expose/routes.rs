@@ -45,6 +45,7 @@ const fn on(method: &'static str, path: &'static str, handler: fn() -> MethodRou
 pub const ROUTES: &[Route] = &[
     on("GET", "/", || get(show_page)),
     on("POST", "/", || post(show_page_with_answer)),
+    on("GET", "/runbooks", || get(|| async { page::respond_runbooks() })),
     on("GET", "/metrics", || get(show_metrics)),
     on("GET", "/api/v1/summary", || get(show_summary)),
     on("GET", "/api/v1/alerts", || get(show_alerts)),

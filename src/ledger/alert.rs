@@ -170,14 +170,12 @@ pub struct Settings {
     pub step_seconds: u32,
     /// Further labels of every alert.
     pub labels: BTreeMap<String, String>,
-    /// Where the runbooks are; the alert's name in lower case is the anchor.
+    /// Where the runbooks are; the alert's name in lower case is the anchor. The daemon names its own page here if the
+    /// config names none.
     pub runbook_url: String,
     /// Where people look at what happens.
     pub dashboard_url: String,
 }
-
-/// Where runbooks are when nothing else is said: in the project.
-pub const RUNBOOK_URL: &str = "dashboards/runbooks.md";
 
 impl Default for Settings {
     fn default() -> Self {
@@ -186,7 +184,7 @@ impl Default for Settings {
             distinct_tokens_min: 3,
             step_seconds: 60,
             labels: BTreeMap::new(),
-            runbook_url: RUNBOOK_URL.to_owned(),
+            runbook_url: String::new(),
             dashboard_url: String::new(),
         }
     }
@@ -459,6 +457,6 @@ mod tests {
         alerts.step(vec![failing()], &settings, NOW);
         let labels = &alerts.all()[0].labels;
         assert_eq!((labels["instance"].as_str(), labels["source"].as_str()), ("chat-1", "app"));
-        assert_eq!(alerts.all()[0].annotations["runbook_url"], "dashboards/runbooks.md#sourcefailing");
+        assert_eq!(alerts.all()[0].annotations["runbook_url"], "#sourcefailing");
     }
 }

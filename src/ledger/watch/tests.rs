@@ -57,7 +57,7 @@ fn a_burst_of_expired_tokens_fires_and_ends() {
     assert!(told["description"].starts_with("30 refusals in the last 5 min"), "{told:?}");
     assert!(told["description"].contains("no day of history yet (warm-up)"), "{told:?}");
     assert!(told["description"].contains("2 to 7 h after their end: clients keep a token"), "{told:?}");
-    assert_eq!(told["runbook_url"], "dashboards/runbooks.md#expiryspike");
+    assert_eq!(told["runbook_url"], "#expiryspike");
     assert!(told["top_product"] == "chat" && told["top_key"].starts_with("SK"), "{told:?}");
     (1..16).for_each(|minute| _ = ledger.look(later(minute * 60)));
     assert!(active(&mut ledger).is_empty());
