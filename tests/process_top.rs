@@ -13,6 +13,7 @@ mod process;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,11 +39,16 @@ struct Top {
 
 impl Top {
     fn start(address: &str) -> Self {
-        let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{BINARY}' top --url http://{address}");
+        Self::start_in(&std::env::temp_dir(), &format!("--url http://{address}"))
+    }
+
+    fn start_in(temporary: &Path, arguments: &str) -> Self {
+        let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{BINARY}' top {arguments}");
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("TERM", "xterm-256color")
             .env("SHELL", "/bin/sh")
+            .env("TMPDIR", temporary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -131,6 +137,22 @@ fn a_refusal_is_drawn_opened_and_the_terminal_given_back() {
 }
 
 #[test]
+fn files_are_followed_without_a_daemon_and_nothing_is_kept() {
+    let place = Place::new();
+    place.append(&expired_at(now()));
+    let temporary = place.path("tmp");
+    fs::create_dir(&temporary).expect("a writable folder");
+    let mut top = Top::start_in(&temporary, &format!("'{}'", place.log().display()));
+    top.wait("Access Token expired 1 refusal since app.log");
+    place.append(&expired_at(now().plus_millis(-7000)));
+    top.wait("2 refusals since");
+    top.press("q");
+    let status = until("the end", || top.child.try_wait().expect("own child"));
+    assert_eq!(status.code(), Some(0), "{}", top.drawn());
+    assert_eq!(fs::read_dir(&temporary).expect("a folder").count(), 0);
+}
+
+#[test]
 fn hostile_log_content_does_nothing_to_the_terminal() {
     let place = Place::new();
     place.configure(&place.usual_config().replace("/app.log", "/*.log"));
@@ -178,6 +200,8 @@ fn without_a_terminal_or_with_a_wrong_address_it_says_what_to_do() {
     let none = run(&["top"]);
     assert_eq!(none.code, Some(2));
     assert!(none.stderr.contains("ask /api/v1/summary instead"), "{}", none.stderr);
+    let both = run(&["top", "--url", "http://127.0.0.1:1", "app.log"]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
     let wrong = run(&["top", "--url", "https://ops.example.com"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("expected http://"), "{}", wrong.stderr);

@@ -66,6 +66,7 @@ const TOP_EXAMPLES: &str = "\
 Examples:
   diag51007 top
   diag51007 top --url http://10.0.0.5:15107
+  diag51007 top /var/log/app/*.log
 
 Keys: up and down select a rejection, Enter opens it, c shows only its cause, q ends.";
 
@@ -151,7 +152,7 @@ pub enum Command {
     Scan(ScanArgs),
     /// Check one token
     Check(CheckArgs),
-    /// Watch a running daemon in the terminal
+    /// Watch a running daemon, or files, in the terminal
     Top(TopArgs),
     /// Say what a cause or a code means and what to do
     Explain(ExplainArgs),
@@ -286,8 +287,14 @@ impl fmt::Debug for TokenText {
 #[command(after_help = TOP_EXAMPLES)]
 pub struct TopArgs {
     /// Address of the daemon
-    #[arg(long, value_name = "URL", default_value_t = format!("http://127.0.0.1:{PORT}"))]
+    #[arg(long, value_name = "URL", default_value_t = format!("http://127.0.0.1:{PORT}"), conflicts_with = "files")]
     pub url: String,
+    /// With files: config file, for its keys and settings; its sources are not read
+    #[arg(long, value_name = "FILE", requires = "files")]
+    pub config: Option<PathBuf>,
+    /// Files, globs or folders to follow without a running daemon; nothing is kept
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Arguments of `explain`.

@@ -1,13 +1,15 @@
 //! `top`: how things are, at a glance, in a terminal.
 //!
 //! Asks a running daemon over HTTP and draws what it says; the terminal is given back in good order when it ends, also
-//! by a signal or a panic. Reads no log and keeps nothing: whoever has no daemon running takes `scan`.
+//! by a signal or a panic. For files it runs a daemon of its own, which keeps nothing.
 
 mod client;
+mod own;
 mod screen;
 mod snapshot;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use super::arguments::TopArgs;
 use super::{Exit, Failure, Outcome};
 use client::Client;
+use own::Own;
 use screen::Screen;
 use snapshot::Snapshot;
 
@@ -29,16 +32,37 @@ const KEY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows a daemon until it is told to end.
 pub(super) fn top(arguments: &TopArgs) -> Outcome {
-    let client = Client::new(&arguments.url).map_err(|why| Failure::Other(Exit::Usage, why))?;
+    let usage = |why| Failure::Other(Exit::Usage, why);
+    let client = Client::new(&arguments.url).map_err(usage)?;
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let message = "`top` draws on a terminal, but standard input or output is none: ask /api/v1/summary instead";
         return Err(Failure::Other(Exit::Usage, message.to_owned()));
     }
+    if arguments.files.is_empty() {
+        return watch(&client, client.name());
+    }
+    let own = Own::start(arguments)?;
+    let client = Client::new(&own.url).map_err(usage)?;
+    let outcome = watch(&client, name_of(&arguments.files));
+    own.stop();
+    outcome
+}
+
+/// How files are called on the screen.
+fn name_of(files: &[PathBuf]) -> String {
+    match files {
+        [file] => file.display().to_string(),
+        files => format!("{} paths", files.len()),
+    }
+}
+
+/// Draws what a daemon says until a key or a signal ends it.
+fn watch(client: &Client, name: String) -> Outcome {
     let failed = |error: io::Error| Failure::Other(Exit::Unavailable, format!("no runtime: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let first = client.snapshot().await.map_err(|why| Failure::Other(Exit::Unavailable, why))?;
-        let drawn = show(&client, first).await;
+        let drawn = show(client, name, first).await;
         // Restored here and not only in the panic hook: an error must not leave the terminal raw either.
         let restored = ratatui::try_restore();
         drawn.and(restored).map_err(|error| Failure::Other(Exit::Io, format!("the terminal can't be used: {error}")))
@@ -54,7 +78,7 @@ enum Happened {
     Ended,
 }
 
-async fn show(client: &Client, first: Snapshot) -> io::Result<()> {
+async fn show(client: &Client, name: String, first: Snapshot) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -62,7 +86,7 @@ async fn show(client: &Client, first: Snapshot) -> io::Result<()> {
     thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&say))?;
     let mut ticks = tokio::time::interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut screen = Screen::new(client.name(), first);
+    let mut screen = Screen::new(name, first);
     loop {
         terminal.draw(|frame| screen.draw(frame))?;
         let happened = tokio::select! {
