@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use diag51007::pipeline::{Stream, StreamId};
+use diag51007::pipeline::{Search, Stream, StreamId};
 use diag51007::source::file::{FileSource, Following, Start, follow_files};
 use diag51007::source::{Health, Sink};
 use tempfile::TempDir;
@@ -136,6 +136,11 @@ impl Recorder {
 
 impl Sink for Recorder {
     fn pause(&self) {}
+
+    /// So that large files are looked at ahead, as the daemon has it.
+    fn search(&self) -> Option<Arc<Search>> {
+        Some(Arc::new(Search::new(&[b"51007"])))
+    }
 
     fn open(&self, stream: Stream) -> StreamId {
         let mut id = StreamId(0);
