@@ -17,7 +17,7 @@ mod shape;
 
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::cause::Cause;
 use crate::code::{self, CODES, TEXT_NEEDLES, TOKEN_REJECTED};
@@ -102,8 +102,10 @@ impl Detector {
             needles.push(Needle::Text);
             words.push((*needle).to_owned());
         }
-        let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
+        let mut in_any_case = AhoCorasick::builder();
+        in_any_case.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+        let twilio = in_any_case.build(TWILIO_WORDS).ok();
+        let vendors = in_any_case.build(OTHER_VENDORS).ok();
         let bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let search = Arc::new(Search::new(&bytes));
         let words = Words::new(bytes);

@@ -136,18 +136,20 @@ impl Core {
         let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);
+            let known = self.memory.known(fingerprint);
+            let is_new = known.is_none();
             let context = Context {
                 refused_at: at,
                 product,
                 endpoint_region: first.region.as_deref(),
                 keyring: &self.keyring,
                 leeway_seconds: self.settings.leeway_seconds,
-                refused_before: self.memory.refused(fingerprint),
-                known_signature: self.memory.signed(fingerprint),
+                refused_before: known.map(|known| known.before),
+                known_signature: known.and_then(|known| known.signed.as_ref()),
                 attempts: Some(&self.attempts),
             };
             let mut verdict = validate(sent, *found, fingerprint, &context);
-            self.learn(sent, fingerprint, at, &verdict);
+            self.learn(sent, fingerprint, at, &verdict, is_new);
             self.explain(sent, fingerprint, at, &mut verdict);
             verdict.report.identity = self.identity(&verdict);
             verdict
@@ -211,9 +213,8 @@ impl Core {
     }
 
     /// Takes from a verdict what may explain later ones.
-    fn learn(&mut self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &Verdict) {
+    fn learn(&mut self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &Verdict, is_new: bool) {
         let max = self.settings.tokens_remembered;
-        let is_new = self.memory.refused(token).is_none();
         self.memory.refuse(token, at, verdict.signature.clone(), max);
         let (Some(signed), Some(key_sid), true) = (&verdict.signature, &verdict.report.key_sid, is_new) else { return };
         self.attempts.note(key_sid, signed, &self.keyring);

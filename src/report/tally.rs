@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use serde::{Serialize, Serializer};
 
 use crate::cause::Cause;
@@ -54,7 +55,7 @@ pub struct Tally {
     pub unchecked_keys: BTreeMap<String, UncheckedKey>,
     /// How long it took; `None` when nobody looked at a clock.
     pub elapsed: Option<Duration>,
-    distinct: BTreeSet<(Cause, [u8; 8])>,
+    distinct: HashSet<(Cause, [u8; 8])>,
     key_names: BTreeSet<String>,
 }
 
