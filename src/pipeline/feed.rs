@@ -461,8 +461,8 @@ impl Feed {
     }
 }
 
-/// How many lines are kept to be looked back at.
+/// How many lines are kept to be looked back at: from a hit to the head of its block, and from there as far as times and
+/// tokens may be.
 const fn kept_lines(window_lines: u32) -> usize {
-    let window = window_lines as usize;
-    if window > BLOCK_LINES_MAX { window + 1 } else { BLOCK_LINES_MAX + 1 }
+    window_lines as usize + BLOCK_LINES_MAX + 1
 }
