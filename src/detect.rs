@@ -15,6 +15,7 @@ mod sdk;
 pub mod search;
 mod shape;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -58,7 +59,7 @@ pub struct Detector {
     words: Words,
     search: Arc<Search>,
     twilio: Option<AhoCorasick>,
-    vendors: Option<AhoCorasick>,
+    vendors: Words,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,20 +72,21 @@ enum Needle {
 const TWILIO_WORDS: [&str; 7] =
     ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "fpa token", "ipmsg"];
 
-/// Vendors with error numbers of their own, by the names that stand beside them.
+/// Vendors with error numbers of their own, by the names that stand beside them; in these letters, in small ones, in
+/// capitals, or with one capital.
 const OTHER_VENDORS: [&str; 12] = [
-    "zoom",
-    "stripe",
-    "plaid",
-    "vonage",
-    "nexmo",
-    "agora",
-    "paypal",
-    "braintree",
-    "adyen",
-    "shopify",
-    "salesforce",
-    "webex",
+    "Zoom",
+    "Stripe",
+    "Plaid",
+    "Vonage",
+    "Nexmo",
+    "Agora",
+    "PayPal",
+    "Braintree",
+    "Adyen",
+    "Shopify",
+    "SalesForce",
+    "WebEx",
 ];
 /// How far from a number another vendor's name counts, in bytes.
 const VENDOR_DISTANCE: usize = 64;
@@ -105,7 +107,8 @@ impl Detector {
         let mut in_any_case = AhoCorasick::builder();
         in_any_case.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
         let twilio = in_any_case.build(TWILIO_WORDS).ok();
-        let vendors = in_any_case.build(OTHER_VENDORS).ok();
+        let vendors = OTHER_VENDORS.iter().flat_map(|name| spellings(name)).collect::<Vec<_>>();
+        let vendors = Words::new(vendors.iter().map(String::as_bytes));
         let bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let search = Arc::new(Search::new(&bytes));
         let words = Words::new(bytes);
@@ -221,7 +224,7 @@ impl Context<'_> {
     fn is_near_other_vendor(&self, at: usize) -> bool {
         let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
         let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
-        self.detector.vendors.as_ref().is_some_and(|vendors| vendors.is_match(around))
+        self.detector.vendors.any(around)
     }
 
     fn is_sdk_or_twilio(&self) -> bool {
@@ -236,6 +239,16 @@ impl Context<'_> {
         self.near_twilio = Some(near);
         near
     }
+}
+
+/// The ways in which a name is written.
+fn spellings(name: &str) -> BTreeSet<String> {
+    let small = name.to_ascii_lowercase();
+    let mut capital = small.clone();
+    if let Some(first) = capital.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    BTreeSet::from([name.to_owned(), name.to_ascii_uppercase(), capital, small])
 }
 
 /// A SID of one of the resources that a token or its refusal names.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-
 use super::checkpoint::{MemoryChange, Note, Remembered};
+use super::keyed::Keyed;
 use super::memory::Memory;
 use super::{Saved, Settings, Stream};
 use crate::cause::Cause;
@@ -38,7 +37,7 @@ pub(super) struct Core {
     pub settings: Settings,
     pub detector: Detector,
     keyring: KeyRing,
-    key: hmac::Key,
+    keyed: Keyed,
     memory: Memory,
     attempts: Attempts,
 }
@@ -47,7 +46,7 @@ impl Core {
     pub(super) fn new(settings: Settings, keyring: KeyRing) -> Self {
         Self {
             detector: Detector::new(settings.companion_codes),
-            key: hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key),
+            keyed: Keyed::new(&settings.fingerprint_key),
             settings,
             keyring,
             memory: Memory::default(),
@@ -60,7 +59,7 @@ impl Core {
             self.detector = Detector::new(settings.companion_codes);
         }
         if settings.fingerprint_key != self.settings.fingerprint_key {
-            self.key = hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key);
+            self.keyed = Keyed::new(&settings.fingerprint_key);
         }
         self.memory.forget_signatures();
         self.attempts = Attempts::default();
@@ -93,40 +92,26 @@ impl Core {
 
     /// Tells equal bytes from different ones, and nothing else.
     fn fingerprint(&self, bytes: &[u8]) -> Fingerprint {
-        let tag = hmac::sign(&self.key, bytes);
-        Fingerprint(tag.as_ref().first_chunk().copied().unwrap_or_default())
+        self.keyed.hash([bytes])
     }
 
     /// The same for what is not a token, so that neither can pass for the other.
-    fn mark(&self, kind: Mark, parts: [&[u8]; 2]) -> Fingerprint {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&[kind as u8]);
-        for part in parts {
-            context.update(&part.len().to_le_bytes());
-            context.update(part);
-        }
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default())
+    fn mark(&self, kind: Mark, [first, second]: [&[u8]; 2]) -> Fingerprint {
+        let lengths = [first.len().to_le_bytes(), second.len().to_le_bytes()];
+        self.keyed.hash([&[kind as u8], lengths[0].as_slice(), first, lengths[1].as_slice(), second])
     }
 
     /// The id of the rejection whose first sighting is the given line.
     pub(super) fn id(&self, stream: &Stream, offset: u64, line: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(stream.source.as_bytes());
-        context.update(&[0]);
-        context.update(stream.path.as_deref().unwrap_or("").as_bytes());
-        context.update(&[0]);
-        context.update(&offset.to_le_bytes());
+        let path = stream.path.as_deref().unwrap_or("").as_bytes();
         // A short digest of the line is enough to tell files with the same name apart, and much faster.
-        context.update(&hash(line).to_le_bytes());
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
+        let place = [offset.to_le_bytes(), hash(line).to_le_bytes()];
+        self.keyed.hash([stream.source.as_bytes(), b"\0", path, b"\0", place.as_flattened()]).to_string()
     }
 
     /// The id of the rejection that an event of Twilio's reports.
     pub(super) fn event_id(&self, sid: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(b"event\0");
-        context.update(sid);
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
+        self.keyed.hash([b"event\0", sid]).to_string()
     }
 
     /// The diagnosis of a rejection that no more can be learnt about.
