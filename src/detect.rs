@@ -336,6 +336,14 @@ mod tests {
             "errorCode: 0x51007",
             "error 51007-1234",
             "stderr 51007",
+            "perror 51007",
+            "MaxRecvDataSegmentLength (51007) is too big",
+            "STMicroelectronics (51007): sensor",
+            "errors = [51007..51009]",
+            "error 51007.c: unknown",
+            "handle_error (51007 samples, 0.3 %)",
+            "<p>returns <code>51007</code></p>",
+            "<span class=\"code\">51007</span>",
         ] {
             check(line, &[]);
         }
@@ -366,6 +374,8 @@ mod tests {
         check_text("Twilio: Token authentication is rejected", true);
         check_text("| TNTwilsockClient | Reply status for init request is not success: 401, Authentication fail", true);
         check_text("ldap: Authentication failed for user", false);
+        check_text("INSUFFICIENTVIDEORESOURCES, HTTP_E_STATUS_UNAUTHORIZED", false);
+        check_text(r#"{"msg":"x\nTVOCall: Authentication failed"}"#, true);
         check_text("https GET /x 401 UNAUTHORIZED", false);
         check_text(
             r#"Twilsock W: Init rejected by server: {"description":"Authentication failed","errorCode":51001}"#,
