@@ -15,9 +15,10 @@ mod sdk;
 pub mod search;
 mod shape;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::cause::Cause;
 use crate::code::{self, CODES, TEXT_NEEDLES, TOKEN_REJECTED};
@@ -58,7 +59,7 @@ pub struct Detector {
     words: Words,
     search: Arc<Search>,
     twilio: Option<AhoCorasick>,
-    vendors: Option<AhoCorasick>,
+    vendors: Words,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,20 +72,21 @@ enum Needle {
 const TWILIO_WORDS: [&str; 7] =
     ["twilio", "twilsock", "tnwebsocket", "tnnotification", "fpa_token", "fpa token", "ipmsg"];
 
-/// Vendors with error numbers of their own, by the names that stand beside them.
+/// Vendors with error numbers of their own, by the names that stand beside them; in these letters, in small ones, in
+/// capitals, or with one capital.
 const OTHER_VENDORS: [&str; 12] = [
-    "zoom",
-    "stripe",
-    "plaid",
-    "vonage",
-    "nexmo",
-    "agora",
-    "paypal",
-    "braintree",
-    "adyen",
-    "shopify",
-    "salesforce",
-    "webex",
+    "Zoom",
+    "Stripe",
+    "Plaid",
+    "Vonage",
+    "Nexmo",
+    "Agora",
+    "PayPal",
+    "Braintree",
+    "Adyen",
+    "Shopify",
+    "SalesForce",
+    "WebEx",
 ];
 /// How far from a number another vendor's name counts, in bytes.
 const VENDOR_DISTANCE: usize = 64;
@@ -102,8 +104,11 @@ impl Detector {
             needles.push(Needle::Text);
             words.push((*needle).to_owned());
         }
-        let twilio = AhoCorasick::builder().ascii_case_insensitive(true).build(TWILIO_WORDS).ok();
-        let vendors = AhoCorasick::builder().ascii_case_insensitive(true).build(OTHER_VENDORS).ok();
+        let mut in_any_case = AhoCorasick::builder();
+        in_any_case.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+        let twilio = in_any_case.build(TWILIO_WORDS).ok();
+        let vendors = OTHER_VENDORS.iter().flat_map(|name| spellings(name)).collect::<Vec<_>>();
+        let vendors = Words::new(vendors.iter().map(String::as_bytes));
         let bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let search = Arc::new(Search::new(&bytes));
         let words = Words::new(bytes);
@@ -219,7 +224,7 @@ impl Context<'_> {
     fn is_near_other_vendor(&self, at: usize) -> bool {
         let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
         let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
-        self.detector.vendors.as_ref().is_some_and(|vendors| vendors.is_match(around))
+        self.detector.vendors.any(around)
     }
 
     fn is_sdk_or_twilio(&self) -> bool {
@@ -234,6 +239,16 @@ impl Context<'_> {
         self.near_twilio = Some(near);
         near
     }
+}
+
+/// The ways in which a name is written.
+fn spellings(name: &str) -> BTreeSet<String> {
+    let small = name.to_ascii_lowercase();
+    let mut capital = small.clone();
+    if let Some(first) = capital.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    BTreeSet::from([name.to_owned(), name.to_ascii_uppercase(), capital, small])
 }
 
 /// A SID of one of the resources that a token or its refusal names.
@@ -321,6 +336,14 @@ mod tests {
             "errorCode: 0x51007",
             "error 51007-1234",
             "stderr 51007",
+            "perror 51007",
+            "MaxRecvDataSegmentLength (51007) is too big",
+            "STMicroelectronics (51007): sensor",
+            "errors = [51007..51009]",
+            "error 51007.c: unknown",
+            "handle_error (51007 samples, 0.3 %)",
+            "<p>returns <code>51007</code></p>",
+            "<span class=\"code\">51007</span>",
         ] {
             check(line, &[]);
         }
@@ -351,6 +374,8 @@ mod tests {
         check_text("Twilio: Token authentication is rejected", true);
         check_text("| TNTwilsockClient | Reply status for init request is not success: 401, Authentication fail", true);
         check_text("ldap: Authentication failed for user", false);
+        check_text("INSUFFICIENTVIDEORESOURCES, HTTP_E_STATUS_UNAUTHORIZED", false);
+        check_text(r#"{"msg":"x\nTVOCall: Authentication failed"}"#, true);
         check_text("https GET /x 401 UNAUTHORIZED", false);
         check_text(
             r#"Twilsock W: Init rejected by server: {"description":"Authentication failed","errorCode":51001}"#,

@@ -6,6 +6,9 @@
 
 pub mod rejection;
 pub mod sent;
+pub mod ties;
+
+use std::sync::Arc;
 
 use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Id, Ids, Likeness};
@@ -29,7 +32,7 @@ pub struct Candidate {
     /// What it is about.
     pub ids: Ids,
     /// What stands there.
-    pub sent: Sent,
+    pub sent: Arc<Sent>,
     /// It is the message with which a connection presents its token.
     pub own: Option<Channel>,
     /// The product that the message names.

@@ -5,6 +5,8 @@ mod blocks;
 pub mod checkpoint;
 mod feed;
 mod judge;
+mod keyed;
+mod lean;
 mod memory;
 pub mod seen;
 

@@ -87,6 +87,18 @@ const TEMPLATES: &[&str] = &[
     "error_count N",
     "errors: N",
     "total errors N, warnings R",
+    // models, limits, pages, ranges and files, as they stand in public sources and logs
+    "2026-03-01T10:T.000Z warn iscsi: MaxRecvDataSegmentLength (N) is too big",
+    "2026-03-01T10:T.000Z info gpu 0: Radeon RV280 (N), vendor ATI (R)",
+    "2026-03-01T10:T.000Z info profile: handle_error (N samples, 0.3 %)",
+    "2026-03-01T10:T.000Z error: N occurrences, R hits",
+    "<tr><td>size</td><td><span class=\"code\">N</span></td></tr>",
+    "<p>A text such as <code>N</code> or <code>R</code>.</p>",
+    "accepts error = N..60000 and codes = [N..R]",
+    "#error N.c: unknown target",
+    "2026-03-01T10:T.000Z error N.log: no such file",
+    "2026-03-01T10:T.000Z sh -c perror N",
+    "D3DERR_INSUFFICIENTVIDEOMEMORY = 0x88980097, HTTP_E_STATUS_UNAUTHORIZED = 0x80190191, N",
     // Twilio's other errors
     "2026-03-01T10:T.000Z error TwilioRestException: HTTP 401 error: Unable to create record: Authenticate code 20003",
     "2026-03-01T10:T.000Z error Twilio error 21211: The 'To' number +1515N is not a valid phone number",

@@ -56,3 +56,20 @@ fn an_id_that_comes_with_a_later_print_changes_nothing_before_it() {
     assert_eq!(diagnose(LATE_ID.chunks(1)), whole);
     assert_eq!(diagnose(LATE_ID.split_inclusive(|byte| *byte == b'\n')), whole);
 }
+
+#[test]
+fn a_token_after_its_refusal_is_found_however_many_lines_follow_at_once() {
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJTSyJ9.c2ln";
+    for (distance, found) in [(1, true), (50, true), (200, true), (201, false)] {
+        for (before, after) in [(0, 0), (0, 1000), (300, 1000)] {
+            let filler = |count: usize| "12:00:00 something else\n".repeat(count);
+            let refusal = "12:00:00 TwilioError 51007: Token authentication is rejected\n";
+            let (between, token) = (filler(distance - 1), format!("12:00:00 connect token={TOKEN}\n"));
+            let log = [&filler(before), refusal, &between, &token, &filler(after), refusal].concat();
+            let whole = diagnose([log.as_bytes()]);
+            assert_eq!(whole.len(), 2);
+            assert_eq!(whole[0].token.is_some(), found, "{distance} lines before the token, {after} after it");
+            assert_eq!(diagnose(log.split_inclusive('\n').map(str::as_bytes)), whole, "line by line");
+        }
+    }
+}

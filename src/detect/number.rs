@@ -85,7 +85,7 @@ const ERROR_CODES: [&[u8]; 14] = [
     b"result",
 ];
 /// Words after a number that make it an amount.
-const UNITS: [&[u8]; 34] = [
+const UNITS: [&[u8]; 50] = [
     b"ms",
     b"s",
     b"sec",
@@ -120,6 +120,22 @@ const UNITS: [&[u8]; 34] = [
     b"usd",
     b"eur",
     b"km",
+    b"samples",
+    b"occurrences",
+    b"hits",
+    b"attempts",
+    b"tries",
+    b"calls",
+    b"events",
+    b"entries",
+    b"objects",
+    b"clients",
+    b"sessions",
+    b"packets",
+    b"blocks",
+    b"pages",
+    b"characters",
+    b"hours",
 ];
 
 /// No letter, digit, decimal point, thousands separator, port or range around it.
@@ -136,9 +152,14 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let digit_at = |at: usize| rest.get(at).is_some_and(u8::is_ascii_digit);
     let follows = match rest.first() {
         None => false,
-        Some(b'.' | b':' | b'-') => {
-            digit_at(1) || (rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_alphabetic))
+        // `51007.5`, `51007:80`, `51007-1234`, a range (`51007..51009`), the name of a file (`51007.log`)
+        Some(b'.') => {
+            digit_at(1)
+                || rest.get(1).is_some_and(u8::is_ascii_lowercase)
+                || (rest.get(1) == Some(&b'.') && digit_at(2))
         }
+        Some(b':') => digit_at(1),
+        Some(b'-') => rest.get(1).is_some_and(u8::is_ascii_alphanumeric),
         Some(b',') => digit_at(1) && digit_at(2) && digit_at(3) && !digit_at(4),
         Some(b'%') => percent_encoded(text, end).is_none(),
         Some(b'/' | b'_' | b'@') => true,
@@ -206,7 +227,9 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         let listed = |words: &[&[u8]]| words.iter().any(|word| prefix.ends_with(word));
         if prefix.is_empty() {
             let before = head.get(..word_start).unwrap_or_default();
-            return !named_otherwise(before);
+            // `<code>51007</code>` and `class="code">51007` set a number in a page; Twilio's XML has `<Code>`.
+            let is_in_page = word == b"code" && separators.ends_with(b">");
+            return !named_otherwise(before) && (!is_in_page || twilio());
         }
         return listed(&ERROR_CODES) || (!listed(&OTHER_CODES) && !prefix.ends_with(b"status") && twilio());
     }
@@ -214,16 +237,17 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         return separators.contains(&b'[');
     }
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
-        return folded != b"terror";
+        return !folded.ends_with(b"terror") && !folded.ends_with(b"perror");
     }
-    is_error_name(word, separators, text.get(end..).unwrap_or_default())
+    is_error_name(word, separators, text.get(end..).unwrap_or_default()) && twilio()
 }
 
-/// `AccessTokenInvalid (20101):` — the name of an SDK's error class and its code in parentheses.
+/// `AccessTokenInvalid (20101):` — the name of an SDK's error class and its code in parentheses. Models, standards and
+/// limits are written the same way, so Twilio must be near.
 fn is_error_name(word: &[u8], separators: &[u8], after: &[u8]) -> bool {
     let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
     separators == b" ("
-        && after.starts_with(b")")
+        && after.starts_with(b"):")
         && (2..word.len()).contains(&capitals)
         && word.iter().all(u8::is_ascii_alphanumeric)
 }

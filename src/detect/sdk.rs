@@ -140,12 +140,26 @@ pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
 
 /// An SDK's logger wrote this.
 pub(super) fn has_prefix(text: &[u8]) -> bool {
-    PREFIX_WORDS.any(text)
+    prefix(text).is_some()
 }
 
 /// The index of the prefix, which tells an SDK's line from one of the application with the same words.
 pub(super) fn prefix(text: &[u8]) -> Option<usize> {
-    PREFIX_WORDS.first(text)
+    let (mut from, mut best) = (0, None::<usize>);
+    while let Some((start, _, index)) = PREFIX_WORDS.next(text, from) {
+        if begins_word(text, start) {
+            best = Some(best.map_or(index, |best| best.min(index)));
+        }
+        from = start + 1;
+    }
+    best
+}
+
+/// Not in the middle of another word, such as the `TVI` of `INSUFFICIENTVIDEO`; an escaped line break is no word.
+fn begins_word(text: &[u8], start: usize) -> bool {
+    let before = text.get(..start).unwrap_or_default();
+    !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        || [br"\n".as_slice(), br"\t", br"\r"].iter().any(|escape| before.ends_with(escape))
 }
 
 /// The product that an SDK's words tell.

@@ -1,5 +1,8 @@
 //! Who wrote a line, and what it is about, as hashes: enough to compare, nothing to leak.
 
+/// An odd number with as many ones as zeros, in no order.
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Parts of a writer's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -64,6 +67,11 @@ impl Emitter {
         self.0.iter().all(|part| *part == 0)
     }
 
+    /// One number for all parts; the same for the same writer.
+    pub fn digest(&self) -> u64 {
+        self.0.iter().fold(0, |digest, part| fold(digest ^ part, MULTIPLIER))
+    }
+
     /// Another process, host, container, pod or client; another logger or thread of one process is not elsewhere.
     pub fn is_elsewhere(&self, other: &Self) -> bool {
         let inside = [Part::Logger as usize, Part::Thread as usize];
@@ -96,6 +104,11 @@ impl Ids {
                 *mine = *theirs;
             }
         }
+    }
+
+    /// The ids that name one event, zero where there is none.
+    pub fn events(&self) -> impl Iterator<Item = &u64> {
+        self.0.iter().take(Id::Identity as usize)
     }
 
     /// Compares the ids that name one event: request, trace and connection. The identity only tells events apart.
@@ -156,12 +169,30 @@ fn compare(a: &[u64], b: &[u64]) -> Likeness {
     likeness
 }
 
-/// FNV-1a; never zero, which stands for "not there".
+/// A digest, sixteen bytes at a time; never zero, which stands for "not there".
 pub fn hash(value: &[u8]) -> u64 {
-    let hash = value
-        .iter()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
-    hash.max(1)
+    let (pairs, rest) = value.as_chunks::<16>();
+    let mut last = [0; 16];
+    if let Some(start) = last.get_mut(..rest.len()) {
+        start.copy_from_slice(rest);
+    }
+    let start = MULTIPLIER ^ value.len() as u64;
+    let hash = pairs.iter().chain([&last]).fold(start, |hash, pair| {
+        let pair = u128::from_le_bytes(*pair);
+        fold(low(pair) ^ MULTIPLIER, low(pair >> 64) ^ hash)
+    });
+    fold(hash, MULTIPLIER).max(1)
+}
+
+/// Mixes two numbers: both halves of their product.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    low(product) ^ low(product >> 64)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is wanted")]
+const fn low(wide: u128) -> u64 {
+    wide as u64
 }
 
 /// What a field's key says of its value.

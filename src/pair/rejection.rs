@@ -4,6 +4,9 @@
 //! merged if they differ in shape, contradict each other in nothing, and share one of: an id or the token; the print
 //! sequence of an SDK; a writer, within a moment. Without evidence, two sightings are two rejections.
 
+use std::sync::Arc;
+
+use super::ties::Ties;
 use super::{Channel, may_share_writer};
 use crate::cause::Cause;
 use crate::detect::{Print, Refusal};
@@ -47,7 +50,7 @@ pub struct Sighting {
     /// What it is about.
     pub ids: Ids,
     /// A token on the line itself.
-    pub sent: Option<Sent>,
+    pub sent: Option<Arc<Sent>>,
     /// An SDK's channel, for prints of an SDK.
     pub channel: Option<Channel>,
     /// The region of an endpoint in the text.
@@ -88,7 +91,7 @@ pub struct Rejection {
     /// How often it was printed.
     pub sightings: u32,
     /// Its token.
-    pub token: Option<(Sent, Found)>,
+    pub token: Option<(Arc<Sent>, Found)>,
     /// Line of the own message that it was matched with, if that is a guess.
     pub guessed_own: Option<u64>,
     /// Another connection's message may be its own as well: the next refusal tells.
@@ -121,7 +124,25 @@ pub enum Evidence {
     Id,
 }
 
+impl Sighting {
+    /// What could tie it to a rejection.
+    pub fn ties(&self) -> Ties {
+        if self.logger_line.is_some() {
+            return Ties::any();
+        }
+        let ties = Ties::new(&self.emitter, &self.ids, self.sent.as_deref());
+        ties.of_sighting(self.refusal.print.is_some(), self.emitter.is_unknown())
+    }
+}
+
 impl Rejection {
+    /// What could tie a further sighting to it.
+    pub fn ties(&self) -> Ties {
+        let token = self.token.as_ref().map(|(sent, _)| sent.as_ref());
+        let ties = Ties::new(&self.writer, &self.ids, token);
+        ties.of_rejection(self.print.is_some(), self.first.emitter.is_unknown())
+    }
+
     /// Its token may still come.
     pub const fn wants_token(&self) -> bool {
         self.token.is_none() && !matches!(self.progress, Progress::Settled)
@@ -270,7 +291,7 @@ impl Rejection {
         if let Some(sent) = &sighting.sent
             && !known
         {
-            self.token = Some((sent.clone(), Found::SameLine));
+            self.token = Some((Arc::clone(sent), Found::SameLine));
         }
         (self.codes.len(), self.text, self.product, self.token.is_some()) != known_before
     }

@@ -18,6 +18,7 @@ use memchr::memchr_iter;
 use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::checkpoint::State;
 use super::judge::Core;
+use super::lean::without_tokens;
 use super::{Event, Stream};
 use crate::envelope;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
@@ -195,14 +196,15 @@ impl Feed {
             return None;
         }
         let end = body.end.max(hit.end);
-        let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
+        let text = without_tokens(&body.text);
+        let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
         if self.trail.was_none(head_offset, self.base + end as u64) {
             return Some(end);
         }
         let head_line = self.line.saturating_sub(block.lines_back);
         let limited = blocks::is_limited(hit, &block.record, max);
         let mut ids = block.record.ids;
-        tokens::note_ids(&body.text, &mut ids);
+        tokens::note_ids(&text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
         let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core));
         self.trail.remember_time(self.last_time);
@@ -219,9 +221,9 @@ impl Feed {
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
-            sent: sent::find(&body.text, false, limited),
-            channel: tokens::channel_of(&refusal, &body.text),
-            region: tokens::region(&body.text),
+            sent: sent::find(&body.text, false, limited).map(Arc::new),
+            channel: tokens::channel_of(&refusal, &text),
+            region: tokens::region(&text),
             logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),
             refusal,
@@ -241,7 +243,7 @@ impl Feed {
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
     ) -> String {
-        let (window, from) = (core.settings.window_seconds, (self.base, self.base_line));
+        let from = (self.base, self.base_line);
         let counted = self.trail.counted(sighting.offset);
         if let Some(counted) = counted.filter(|counted| counted.of != sighting.offset) {
             self.trail.note(sighting.offset, counted.of, from);
@@ -249,18 +251,16 @@ impl Feed {
         }
         // With what is known before this sighting, so that it does not matter whether the lines came at once.
         self.choose_after(work, head.start, head_line, core);
-        let head_of_new = Head { format: sighting.format, shape: sighting.refusal.shape };
-        let (line, lines, count) = (sighting.line, core.settings.window_lines, self.open.len());
-        let best = (self.heads.iter().enumerate().rev())
-            .filter(|(_, head)| head.may_be_of(&head_of_new))
-            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
-            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
-            .filter_map(|(at, open)| Some((open.evidence(&sighting, window)?, at)))
-            .max_by_key(|(evidence, _)| *evidence)
-            .filter(|_| counted.is_none());
-        if let Some(rejection) = best.and_then(|(_, at)| self.open.get_mut(at)) {
+        self.close(core, work.now, emit);
+        let head_of_new = Head::of_sighting(&sighting);
+        let (lines, window) = (core.settings.window_lines, core.settings.window_seconds);
+        let best = self.best(&sighting, lines, window, |head| head.may_be_of(&head_of_new));
+        debug_assert_eq!(best, self.best(&sighting, lines, window, |head| head.fits(&head_of_new)), "no tie is missed");
+        let best = best.filter(|_| counted.is_none());
+        if let Some((rejection, head)) = best.and_then(|at| Some((self.open.get_mut(at)?, self.heads.get_mut(at)?))) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             let tells_more = rejection.merge(&sighting);
+            *head = Head::of(rejection);
             if rejection.is_settled() {
                 if tells_more && rejection.progress == Progress::Early {
                     core.patience.learn(&self.stream.source);
@@ -276,15 +276,30 @@ impl Feed {
         self.index_tokens(work, head.start, head_line, core);
         let mut rejection = Rejection::new(id.clone(), sighting, work.now);
         self.tokens.choose(&mut rejection, &core.settings);
-        self.tokens.untangle(&mut self.open, &mut rejection, &core.settings);
+        if self.tokens.untangle(&mut self.open, &mut rejection, &core.settings) {
+            self.heads = self.open.iter().map(Head::of).collect();
+        }
         if counted.is_some() {
             rejection.progress = Progress::Settled;
         }
         if counted.is_none_or(|counted| counted.state == State::Open) {
+            self.heads.push_back(Head::of(&rejection));
             self.open.push_back(rejection);
-            self.heads.push_back(head_of_new);
         }
         id
+    }
+
+    /// The place of the open rejection with the strongest evidence that the sighting is of it, among those whose head may
+    /// be of one with it.
+    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, may_be: impl Fn(&Head) -> bool) -> Option<usize> {
+        let (line, count) = (sighting.line, self.open.len());
+        (self.heads.iter().enumerate().rev())
+            .filter(|(_, head)| may_be(head))
+            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
+            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
+            .filter_map(|(at, open)| Some((open.evidence(sighting, seconds)?, at)))
+            .max_by_key(|(evidence, _)| *evidence)
+            .map(|(_, at)| at)
     }
 
     fn completion(&self, now: UnixTime) -> Completion {
@@ -331,15 +346,37 @@ impl Feed {
 
     /// Looks for the tokens of rejections on the lines after them, up to a position.
     fn choose_after(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &mut Core) {
-        if !self.open.iter().any(Rejection::wants_token) {
+        if !self.heads.iter().any(|head| head.wants_token) {
             return;
         }
-        self.index_tokens(work, upto, upto_line, core);
-        for rejection in self.open.iter_mut().filter(|rejection| rejection.wants_token()) {
-            self.tokens.choose_after(rejection, &core.settings);
-            if rejection.is_settled() && rejection.token.is_some() {
-                core.patience.learn(&self.stream.source);
+        // As far as the last of them reaches, even if that is far back from here.
+        if let Some(last) = self.heads.iter().rfind(|head| head.wants_token).map(|head| head.line) {
+            let reach = last.saturating_add(u64::from(core.settings.window_lines));
+            let head = work.bytes.get(..upto).unwrap_or_default();
+            if self.tokens.index_on(head, self.base_line, reach, &self.completion(work.now), &core.settings) {
+                self.match_after(core);
             }
+        }
+        self.index_tokens(work, upto, upto_line, core);
+        self.match_after(core);
+    }
+
+    /// Matches rejections with the tokens found after them.
+    fn match_after(&mut self, core: &mut Core) {
+        let last_line = self.tokens.last_line();
+        if self.heads.front().is_none_or(|first| first.line >= last_line) {
+            return;
+        }
+        let wanting = |head: &Head| head.wants_token && head.line < last_line;
+        let wanting = self.open.iter_mut().zip(&mut self.heads).filter(|(_, head)| wanting(head));
+        for (rejection, head) in wanting {
+            if rejection.wants_token() {
+                self.tokens.choose_after(rejection, &core.settings);
+                if rejection.is_settled() && rejection.token.is_some() {
+                    core.patience.learn(&self.stream.source);
+                }
+            }
+            head.wants_token = rejection.wants_token();
         }
     }
 
@@ -383,8 +420,8 @@ impl Feed {
     }
 }
 
-/// How many lines are kept to be looked back at.
+/// How many lines are kept to be looked back at: from a hit to the head of its block, and from there as far as times and
+/// tokens may be.
 const fn kept_lines(window_lines: u32) -> usize {
-    let window = window_lines as usize;
-    if window > BLOCK_LINES_MAX { window + 1 } else { BLOCK_LINES_MAX + 1 }
+    window_lines as usize + BLOCK_LINES_MAX + 1
 }

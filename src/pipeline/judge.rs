@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-
 use super::checkpoint::{MemoryChange, Note, Remembered};
 use super::feed::Patience;
+use super::keyed::Keyed;
 use super::memory::Memory;
 use super::{Saved, Settings, Stream};
 use crate::cause::Cause;
@@ -40,7 +39,7 @@ pub(super) struct Core {
     pub detector: Detector,
     pub patience: Patience,
     keyring: KeyRing,
-    key: hmac::Key,
+    keyed: Keyed,
     memory: Memory,
     attempts: Attempts,
 }
@@ -49,7 +48,7 @@ impl Core {
     pub(super) fn new(settings: Settings, keyring: KeyRing) -> Self {
         Self {
             detector: Detector::new(settings.companion_codes),
-            key: hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key),
+            keyed: Keyed::new(&settings.fingerprint_key),
             settings,
             keyring,
             patience: Patience::default(),
@@ -63,7 +62,7 @@ impl Core {
             self.detector = Detector::new(settings.companion_codes);
         }
         if settings.fingerprint_key != self.settings.fingerprint_key {
-            self.key = hmac::Key::new(hmac::HMAC_SHA256, &settings.fingerprint_key);
+            self.keyed = Keyed::new(&settings.fingerprint_key);
         }
         self.memory.forget_signatures();
         self.attempts = Attempts::default();
@@ -96,40 +95,26 @@ impl Core {
 
     /// Tells equal bytes from different ones, and nothing else.
     fn fingerprint(&self, bytes: &[u8]) -> Fingerprint {
-        let tag = hmac::sign(&self.key, bytes);
-        Fingerprint(tag.as_ref().first_chunk().copied().unwrap_or_default())
+        self.keyed.hash([bytes])
     }
 
     /// The same for what is not a token, so that neither can pass for the other.
-    fn mark(&self, kind: Mark, parts: [&[u8]; 2]) -> Fingerprint {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&[kind as u8]);
-        for part in parts {
-            context.update(&part.len().to_le_bytes());
-            context.update(part);
-        }
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default())
+    fn mark(&self, kind: Mark, [first, second]: [&[u8]; 2]) -> Fingerprint {
+        let lengths = [first.len().to_le_bytes(), second.len().to_le_bytes()];
+        self.keyed.hash([&[kind as u8], lengths[0].as_slice(), first, lengths[1].as_slice(), second])
     }
 
     /// The id of the rejection whose first sighting is the given line.
     pub(super) fn id(&self, stream: &Stream, offset: u64, line: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(stream.source.as_bytes());
-        context.update(&[0]);
-        context.update(stream.path.as_deref().unwrap_or("").as_bytes());
-        context.update(&[0]);
-        context.update(&offset.to_le_bytes());
+        let path = stream.path.as_deref().unwrap_or("").as_bytes();
         // A short digest of the line is enough to tell files with the same name apart, and much faster.
-        context.update(&hash(line).to_le_bytes());
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
+        let place = [offset.to_le_bytes(), hash(line).to_le_bytes()];
+        self.keyed.hash([stream.source.as_bytes(), b"\0", path, b"\0", place.as_flattened()]).to_string()
     }
 
     /// The id of the rejection that an event of Twilio's reports.
     pub(super) fn event_id(&self, sid: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(b"event\0");
-        context.update(sid);
-        Fingerprint(context.sign().as_ref().first_chunk().copied().unwrap_or_default()).to_string()
+        self.keyed.hash([b"event\0", sid]).to_string()
     }
 
     /// The diagnosis of a rejection that no more can be learnt about.
@@ -139,18 +124,20 @@ impl Core {
         let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);
+            let known = self.memory.known(fingerprint);
+            let is_new = known.is_none();
             let context = Context {
                 refused_at: at,
                 product,
                 endpoint_region: first.region.as_deref(),
                 keyring: &self.keyring,
                 leeway_seconds: self.settings.leeway_seconds,
-                refused_before: self.memory.refused(fingerprint),
-                known_signature: self.memory.signed(fingerprint),
+                refused_before: known.map(|known| known.before),
+                known_signature: known.and_then(|known| known.signed.as_ref()),
                 attempts: Some(&self.attempts),
             };
             let mut verdict = validate(sent, *found, fingerprint, &context);
-            self.learn(sent, fingerprint, at, &verdict);
+            self.learn(sent, fingerprint, at, &verdict, is_new);
             self.explain(sent, fingerprint, at, &mut verdict);
             verdict.report.identity = self.identity(&verdict);
             verdict
@@ -214,9 +201,8 @@ impl Core {
     }
 
     /// Takes from a verdict what may explain later ones.
-    fn learn(&mut self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &Verdict) {
+    fn learn(&mut self, sent: &Sent, token: Fingerprint, at: UnixTime, verdict: &Verdict, is_new: bool) {
         let max = self.settings.tokens_remembered;
-        let is_new = self.memory.refused(token).is_none();
         self.memory.refuse(token, at, verdict.signature.clone(), max);
         let (Some(signed), Some(key_sid), true) = (&verdict.signature, &verdict.report.key_sid, is_new) else { return };
         self.attempts.note(key_sid, signed, &self.keyring);

@@ -23,12 +23,13 @@ const MINUTES: i64 = 60;
 
 /// A token that was refused.
 #[derive(Clone, Debug)]
-struct Refused {
-    before: RefusedBefore,
+pub(super) struct Refused {
+    /// Earlier refusals.
+    pub before: RefusedBefore,
     /// Its place among all remembered tokens, by age.
     number: u64,
-    /// With the current key ring; not saved.
-    signed: Option<Signed>,
+    /// What was found of its signature with the current key ring; not saved.
+    pub signed: Option<Signed>,
 }
 
 /// The memory.
@@ -58,9 +59,9 @@ impl Memory {
         self.refused.get(&token).map(|refused| refused.before)
     }
 
-    /// What was found of its signature.
-    pub(super) fn signed(&self, token: Fingerprint) -> Option<&Signed> {
-        self.refused.get(&token)?.signed.as_ref()
+    /// All that is known of a token.
+    pub(super) fn known(&self, token: Fingerprint) -> Option<&Refused> {
+        self.refused.get(&token)
     }
 
     /// Notes a refusal; remembers up to `max` tokens and forgets the one that came first.

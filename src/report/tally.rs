@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use serde::{Serialize, Serializer};
 
 use crate::cause::Cause;
@@ -54,7 +55,7 @@ pub struct Tally {
     pub unchecked_keys: BTreeMap<String, UncheckedKey>,
     /// How long it took; `None` when nobody looked at a clock.
     pub elapsed: Option<Duration>,
-    distinct: BTreeSet<(Cause, [u8; 8])>,
+    distinct: HashSet<(Cause, [u8; 8])>,
     key_names: BTreeSet<String>,
 }
 
@@ -198,27 +199,31 @@ impl Tally {
             Some(entry) if room => (self.distinct.insert(entry), false),
             Some(entry) => (false, !self.distinct.contains(&entry)),
         };
-        let key = self.key_name(diagnosis);
+        let key = diagnosis.token.as_ref().map_or(&None, |token| &token.key_sid);
+        let key = if key.as_deref().is_some_and(|sid| self.has_name(sid)) { key } else { &None };
         let tally = self.causes.entry(diagnosis.cause).or_insert_with(|| CauseTally::new(diagnosis));
         tally.rejections += 1;
         tally.first = tally.first.min(diagnosis.at);
         tally.last = tally.last.max(diagnosis.at);
         tally.tokens += u64::from(is_new);
         tally.tokens_overflow |= overflow;
-        *tally.keys.entry(key).or_default() += 1;
+        match tally.keys.get_mut(key) {
+            Some(rejections) => *rejections += 1,
+            None => *tally.keys.entry(key.clone()).or_default() += 1,
+        }
         *tally.products.entry(diagnosis.product).or_default() += 1;
         *tally.bases.entry(diagnosis.basis).or_default() += 1;
     }
 
-    fn key_name(&mut self, diagnosis: &Diagnosis) -> Option<String> {
-        let sid = diagnosis.token.as_ref()?.key_sid.as_ref()?;
-        if !self.key_names.contains(sid) {
+    /// Says whether there is room for the name of a key.
+    fn has_name(&mut self, key_sid: &str) -> bool {
+        if !self.key_names.contains(key_sid) {
             if self.key_names.len() >= KEYS_MAX {
-                return None;
+                return false;
             }
-            self.key_names.insert(sid.clone());
+            self.key_names.insert(key_sid.to_owned());
         }
-        Some(sid.clone())
+        true
     }
 
     /// Causes with their numbers, most refusals first; equal numbers by precedence.

@@ -10,7 +10,7 @@ use super::signature::Signed;
 use crate::keyring::KeyRing;
 
 /// So many tokens of a key in a row may go without proof before guessing becomes rarer.
-pub const IN_VAIN_MAX: u32 = 1000;
+pub const IN_VAIN_MAX: u32 = 128;
 
 /// Of the tokens after that, one in so many is tried against all guesses.
 pub const TRIED_EVERY: u32 = 16;

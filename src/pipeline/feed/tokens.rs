@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use memchr::{memchr_iter, memmem, memrchr_iter};
 
@@ -84,8 +84,43 @@ impl Tokens {
         if from >= upto {
             return;
         }
-        let skipped = memchr_iter(b'\n', bytes.get(from..upto).unwrap_or_default()).count() as u64;
-        let mut number = upto_line.saturating_sub(skipped);
+        let lines = memchr_iter(b'\n', bytes.get(from..upto).unwrap_or_default()).count() as u64;
+        self.search(bytes, (from, upto_line.saturating_sub(lines)), (upto, upto_line), completion, settings);
+        let oldest = upto_line.saturating_sub(2 * window as u64);
+        if self.candidates.first().is_some_and(|first| first.line < oldest) {
+            self.candidates.retain(|candidate| candidate.line >= oldest);
+        }
+        let overflow = self.candidates.len().saturating_sub(CANDIDATES_MAX);
+        self.candidates.drain(..overflow);
+    }
+
+    /// Searches on from where the search ended, up to the end of a line of the given number, if the bytes reach beyond it;
+    /// says whether they do. Their first line is that of number `base_line`.
+    pub(super) fn index_on(
+        &mut self,
+        bytes: &[u8],
+        base_line: u64,
+        last_line: u64,
+        completion: &Completion,
+        settings: &Settings,
+    ) -> bool {
+        let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
+        let lines = last_line.checked_sub(number).and_then(|lines| usize::try_from(lines).ok());
+        let rest = bytes.get(from..).unwrap_or_default();
+        let Some(end) = lines.and_then(|lines| memchr_iter(b'\n', rest).nth(lines)) else { return false };
+        self.search(bytes, (from, number), (from + end + 1, last_line + 1), completion, settings);
+        true
+    }
+
+    /// Searches from one position up to another; both are the beginning of a line of the number beside it.
+    fn search(
+        &mut self,
+        bytes: &[u8],
+        (from, mut number): (usize, u64),
+        (upto, upto_line): (usize, u64),
+        completion: &Completion,
+        settings: &Settings,
+    ) {
         let (mut counted, mut at) = (from, from);
         while let Some(hit) = next_hit(bytes.get(..upto).unwrap_or_default(), at) {
             let line = Line::around(bytes, hit, upto);
@@ -96,12 +131,6 @@ impl Tokens {
         }
         self.indexed = upto;
         self.indexed_line = upto_line;
-        let oldest = upto_line.saturating_sub(2 * window as u64);
-        if self.candidates.first().is_some_and(|first| first.line < oldest) {
-            self.candidates.retain(|candidate| candidate.line >= oldest);
-        }
-        let overflow = self.candidates.len().saturating_sub(CANDIDATES_MAX);
-        self.candidates.drain(..overflow);
     }
 
     fn consider(&mut self, bytes: &[u8], line: Line, number: u64, completion: &Completion, settings: &Settings) {
@@ -123,7 +152,7 @@ impl Tokens {
             format: record.format,
             emitter: record.emitter,
             ids,
-            sent,
+            sent: Arc::new(sent),
             own,
             product: own.and_then(|channel| product_of_message(&record.text, channel)),
             claimed: false,
@@ -156,16 +185,17 @@ impl Tokens {
         } else if let Some((at, found)) = before
             && let Some(candidate) = self.candidates.get(at)
         {
-            rejection.token = Some((candidate.sent.clone(), found));
+            rejection.token = Some((Arc::clone(&candidate.sent), found));
             rejection.product = rejection.product.or(candidate.product);
         }
     }
 
     /// Several connections in one log are answered in the order in which they asked: of rejections close together whose
     /// own messages were guessed, the first gets the first.
-    pub(super) fn untangle(&self, open: &mut VecDeque<Rejection>, last: &mut Rejection, settings: &Settings) {
+    /// Says whether the tokens of others may have changed.
+    pub(super) fn untangle(&self, open: &mut VecDeque<Rejection>, last: &mut Rejection, settings: &Settings) -> bool {
         if last.guessed_own.is_none() {
-            return;
+            return false;
         }
         let near = |other: &Rejection| {
             let gap = match (other.first.time, last.first.time) {
@@ -185,6 +215,7 @@ impl Tokens {
         messages.sort_unstable();
         let message_of_last = messages.pop();
         tangled.truncate(messages.len());
+        let has_others = !tangled.is_empty();
         for (at, message) in tangled.into_iter().zip(messages) {
             if let Some(other) = open.get_mut(at)
                 && message < other.first.line
@@ -195,6 +226,7 @@ impl Tokens {
         if let Some(message) = message_of_last {
             self.rematch(last, message);
         }
+        has_others
     }
 
     fn rematch(&self, rejection: &mut Rejection, message: u64) {
@@ -206,13 +238,19 @@ impl Tokens {
         }
     }
 
+    /// The number of the last line with a candidate, 0 without one.
+    pub(super) fn last_line(&self) -> u64 {
+        self.candidates.last().map_or(0, |candidate| candidate.line)
+    }
+
     /// Finds the token of a rejection on the lines after it.
     pub(super) fn choose_after(&self, rejection: &mut Rejection, settings: &Settings) {
         let wanted = wanted(rejection, settings);
-        let found = self
-            .candidates
-            .iter()
-            .find_map(|candidate| pair::after(candidate, &wanted).map(|found| (candidate.sent.clone(), found)));
+        let later = self.candidates.partition_point(|candidate| candidate.line <= wanted.line);
+        let found =
+            self.candidates.iter().skip(later).find_map(|candidate| {
+                pair::after(candidate, &wanted).map(|found| (Arc::clone(&candidate.sent), found))
+            });
         if found.is_some() {
             rejection.token = found;
         }
@@ -221,7 +259,7 @@ impl Tokens {
 
 fn take_own(rejection: &mut Rejection, candidate: &Candidate) {
     let lines = rejection.first.line.saturating_sub(candidate.line);
-    rejection.token = Some((candidate.sent.clone(), Found::OwnMessage(lines)));
+    rejection.token = Some((Arc::clone(&candidate.sent), Found::OwnMessage(lines)));
     rejection.product = candidate.product.or(rejection.product);
 }
 
