@@ -8,6 +8,7 @@
 
 mod alerts;
 mod channel;
+mod journal;
 mod paths;
 mod problem;
 mod read;
@@ -29,6 +30,7 @@ use crate::pipeline::Settings;
 
 pub use alerts::{Alertmanager, Login};
 pub use channel::{AlertsApi, HttpPush, Webhook, is_reserved};
+pub use journal::Journal;
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
@@ -157,6 +159,8 @@ pub enum SourceKind {
     AlertsApi(AlertsApi),
     /// Lines that a log shipper sends.
     Http(HttpPush),
+    /// systemd's journal.
+    Journald(Journal),
 }
 
 /// `[[source]]` with `kind = "file"`.
@@ -178,6 +182,19 @@ pub enum Start {
     Beginning,
     /// At its present end.
     End,
+}
+
+impl Start {
+    /// The words of the config.
+    const WORDS: [(&str, Self); 2] = [("beginning", Self::Beginning), ("end", Self::End)];
+
+    /// The word of the config.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Beginning => "beginning",
+            Self::End => "end",
+        }
+    }
 }
 
 /// `[detect]`.

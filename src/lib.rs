@@ -7,8 +7,8 @@
 //! # The way of the data
 //!
 //! ```text
-//! files · stdin · webhook                                        /metrics · summary · alerts · page
-//! event streams · alerts API · HTTP                                                  ▲
+//! files · stdin · journal · HTTP                                 /metrics · summary · alerts · page
+//! webhook · event streams · alerts API                                               ▲
 //!      │                                                                             │
 //!   source ─▶ pipeline ───────────────────────────────────────────▶ ledger ─▶ expose ┘
 //!    edge     │ envelope ▶ detect ▶ pair ▶ token ▶ validate ▶ classify │        edge ─▶ alertmanager

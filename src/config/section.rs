@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::config::channel;
+use crate::config::journal;
 use crate::config::problem::{Fault, SidFault, nearest};
 use crate::config::read::{At, Reader, Section};
 use crate::config::secret::{self, Meaning};
@@ -24,7 +25,7 @@ use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
 
 /// The words of `kind` in a `[[source]]`.
-const KINDS: [&str; 6] = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http"];
+const KINDS: [&str; 7] = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald"];
 
 /// Reads what belongs to a kind of source.
 type ReadKind = fn(&mut Section<'_, '_>, &mut Reader<'_>) -> SourceKind;
@@ -145,6 +146,7 @@ fn source(mut section: Section<'_, '_>, reader: &mut Reader<'_>) -> (Option<At<S
         "event_streams" => |section, reader| SourceKind::EventStreams(channel::webhook(section, reader)),
         "alerts_api" => |section, reader| SourceKind::AlertsApi(channel::alerts_api(section, reader)),
         "http" => |section, reader| SourceKind::Http(channel::http(section, reader)),
+        "journald" => |section, reader| SourceKind::Journald(journal::journal(section, reader)),
         other => {
             reader.error(&kind.span, section.key("kind"), Fault::Word(KINDS.to_vec(), other.to_owned()));
             // What else belongs there depends on the kind, so it can't be judged.
@@ -166,7 +168,6 @@ pub(super) fn is_source_name(name: &str) -> bool {
 }
 
 fn file_source(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> FileSource {
-    let starts = [("beginning", Start::Beginning), ("end", Start::End)];
     if !section.has("include") {
         reader.error(&section.span.clone(), section.key("include"), Fault::Missing("a list of globs"));
     }
@@ -175,7 +176,7 @@ fn file_source(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> FileSo
     FileSource {
         include: globs(section, reader, "include", include),
         exclude: globs(section, reader, "exclude", exclude),
-        start: section.word(reader, "start", &starts, Start::default()),
+        start: section.word(reader, "start", &Start::WORDS, Start::default()),
     }
 }
 

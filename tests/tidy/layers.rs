@@ -87,6 +87,8 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
         &["pipeline", "source", "source::inlet", "source::intake", "source::shipped", "source::twilio"],
     ),
     ("source::alerts_api", Edge, &["pipeline", "source", "source::inlet", "source::intake", "source::twilio", "time"]),
+    ("source::journald::entry", Pure, &[]),
+    ("source::journald", Edge, &["pipeline", "source", "source::inlet", "source::journald::entry", "time"]),
     ("store", Edge, &[]),
     ("log", Edge, &["time"]),
     (
@@ -140,6 +142,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "source::http",
             "source::inlet",
             "source::intake",
+            "source::journald",
             "source::stdin",
             "source::twilio",
             "source::webhook",
