@@ -163,9 +163,43 @@ pub enum SourceKind {
     Journald(Journal),
 }
 
-/// `[[source]]` with `kind = "file"`.
+/// What the files of a source are. Other kinds than `file` know where their files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileKind {
+    /// Any.
+    #[default]
+    File,
+    /// Logs of docker's driver `json-file`.
+    Docker,
+    /// Logs of a Kubernetes node, written by its container runtime.
+    Cri,
+}
+
+impl FileKind {
+    /// The word of the config.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Docker => "docker",
+            Self::Cri => "cri",
+        }
+    }
+
+    /// The globs of the files, if none are given.
+    const fn include(self) -> &'static [&'static str] {
+        match self {
+            Self::File => &[],
+            Self::Docker => &["/var/lib/docker/containers/*/*-json.log"],
+            Self::Cri => &["/var/log/pods/*/*/*.log"],
+        }
+    }
+}
+
+/// `[[source]]` with `kind = "file"`, `"docker"` or `"cri"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSource {
+    /// What the files are.
+    pub kind: FileKind,
     /// Globs of the files to follow; at least one.
     pub include: Vec<String>,
     /// Globs of files to leave out.

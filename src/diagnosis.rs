@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::cause::Cause;
+use crate::container::Container;
 use crate::finding::Finding;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -373,6 +374,8 @@ impl Serialize for Diagnosis {
             source: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             path: Option<&'a str>,
+            #[serde(flatten)]
+            container: Container<'a>,
             line: u64,
             offset: u64,
             sightings: u32,
@@ -397,6 +400,7 @@ impl Serialize for Diagnosis {
             at: self.at,
             source: &self.source,
             path: self.path.as_deref(),
+            container: self.path.as_deref().map(Container::of_path).unwrap_or_default(),
             line: self.line,
             offset: self.offset,
             sightings: self.sightings,

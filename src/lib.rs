@@ -85,6 +85,7 @@ pub mod classify;
 pub mod code;
 pub mod command;
 pub mod config;
+pub mod container;
 pub mod daemon;
 pub mod detect;
 pub mod diagnosis;

@@ -8,7 +8,7 @@ use crate::config::channel::{
     AlertsApi, HISTORY_DAYS, HttpPush, OVERLAP_MINUTES, OVERLAP_MINUTES_MAX, POLL_SECONDS, POLL_SECONDS_MAX, Webhook,
 };
 use crate::config::journal::COMMAND;
-use crate::config::{FileSource, Journal, Source, SourceKind};
+use crate::config::{FileKind, FileSource, Journal, Source, SourceKind};
 
 /// Something that is read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -19,16 +19,16 @@ pub(super) struct SourceView {
     #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
     name: String,
     /// What it reads.
-    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald"]))]
+    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri"]))]
     kind: &'static str,
-    /// Globs of the files to follow; of kind `file`, which needs them.
+    /// Globs of the files to follow; of kinds `docker` and `cri`, which know them, and of `file`, which needs them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     include: Option<Vec<String>>,
-    /// Globs of files to leave out; of kind `file`.
+    /// Globs of files to leave out; of kinds `file`, `docker` and `cri`.
     #[serde(skip_serializing_if = "Option::is_none")]
     exclude: Option<Vec<String>>,
-    /// Where a file or journal that the state does not know begins; of kinds `file` and `journald`.
+    /// Where a file or journal that the state does not know begins; of kinds `file`, `docker`, `cri` and `journald`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["beginning", "end"], "default" = "beginning"))]
     start: Option<&'static str>,
@@ -138,7 +138,7 @@ pub(super) struct SourceView {
 impl SourceView {
     /// Whether it follows files.
     pub(super) fn is_file(&self) -> bool {
-        self.kind == "file"
+        [FileKind::File, FileKind::Docker, FileKind::Cri].iter().any(|kind| kind.word() == self.kind)
     }
 }
 
@@ -160,7 +160,7 @@ impl From<&Source> for SourceView {
 impl From<&FileSource> for SourceView {
     fn from(file: &FileSource) -> Self {
         Self {
-            kind: "file",
+            kind: file.kind.word(),
             include: Some(file.include.clone()),
             exclude: Some(file.exclude.clone()),
             start: Some(file.start.word()),
