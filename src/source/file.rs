@@ -18,6 +18,7 @@ mod glob;
 mod kin;
 mod known;
 mod pipe;
+mod probe;
 mod room;
 mod rotate;
 mod switch;
@@ -33,6 +34,7 @@ use std::thread::{Builder, JoinHandle};
 
 pub use self::archive::{Whole, WholeError, read_whole};
 use self::glob::Patterns;
+pub use self::probe::Probed;
 use self::tail::{Source, Tailer};
 use self::watch::Wake;
 use super::Sink;

@@ -159,6 +159,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
         "command",
         Edge,
         &[
+            "alertmanager",
             "cause",
             "classify",
             "code",
@@ -175,7 +176,9 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "product",
             "report",
             "source",
+            "source::alerts_api",
             "source::file",
+            "source::journald",
             "source::stdin",
             "store",
             "time",
