@@ -173,6 +173,8 @@ pub enum FileKind {
     Docker,
     /// Logs of a Kubernetes node, written by its container runtime.
     Cri,
+    /// Exports of Twilio's Debugger, as CSV or TSV with a header.
+    Csv,
 }
 
 impl FileKind {
@@ -182,20 +184,21 @@ impl FileKind {
             Self::File => "file",
             Self::Docker => "docker",
             Self::Cri => "cri",
+            Self::Csv => "csv",
         }
     }
 
     /// The globs of the files, if none are given.
     const fn include(self) -> &'static [&'static str] {
         match self {
-            Self::File => &[],
+            Self::File | Self::Csv => &[],
             Self::Docker => &["/var/lib/docker/containers/*/*-json.log"],
             Self::Cri => &["/var/log/pods/*/*/*.log"],
         }
     }
 }
 
-/// `[[source]]` with `kind = "file"`, `"docker"` or `"cri"`.
+/// `[[source]]` with `kind = "file"`, `"docker"`, `"cri"` or `"csv"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSource {
     /// What the files are.

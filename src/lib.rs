@@ -74,6 +74,8 @@
 //!   and may stop too often, never too seldom; a property test holds it against every needle alone.
 //! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
+//! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read
+//!   as records, each an event with its own SID and time; any other stream is a log.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
 //! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and

@@ -125,7 +125,7 @@ fn a_word_that_is_not_in_the_list() {
     );
     check(
         "[[source]]\nname = \"a\"\nkind = \"fiel\"",
-        "config.toml:3:8: `source.kind`: expected `file`, `stdin`, `webhook`, `event_streams`, `alerts_api`, `http`, `journald`, `docker` or `cri`, but found `fiel`\n  help: did you mean `file`?",
+        "config.toml:3:8: `source.kind`: expected `file`, `stdin`, `webhook`, `event_streams`, `alerts_api`, `http`, `journald`, `docker`, `cri` or `csv`, but found `fiel`\n  help: did you mean `file`?",
     );
 }
 

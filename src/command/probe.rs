@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::alertmanager;
 use crate::command::arguments::CheckFormat;
 use crate::command::{Exit, Failure, Outcome, output};
-use crate::config::{AlertsApi, Config, FileSource, HttpPush, Journal, Source, SourceKind, Webhook};
+use crate::config::{AlertsApi, Config, FileKind, FileSource, HttpPush, Journal, Source, SourceKind, Webhook};
 use crate::daemon;
 use crate::expose::http;
 use crate::source::alerts_api::{self, Poller};
@@ -140,6 +140,13 @@ fn files(source: &Source, files: &FileSource) -> Found {
     if probed.troubles.is_empty() {
         if probed.files == 0 {
             return Err(format!("{text}: look at `include` and `exclude`, or wait for the application to write"));
+        }
+        if files.kind == FileKind::Csv && probed.with_header < probed.files {
+            let without = probed.files - probed.with_header;
+            return Err(format!(
+                "{text}, {without} without a header that names the error code, a SID or time, and the level or message: \
+                 they are read as logs; export them with a header, or use kind `file`"
+            ));
         }
         return Ok(text + ", readable");
     }

@@ -25,8 +25,8 @@ use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
 
 /// The words of `kind` in a `[[source]]`.
-const KINDS: [&str; 9] =
-    ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri"];
+const KINDS: [&str; 10] =
+    ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri", "csv"];
 
 /// Reads what belongs to a kind of source.
 type ReadKind = fn(&mut Section<'_, '_>, &mut Reader<'_>) -> SourceKind;
@@ -144,6 +144,7 @@ fn source(mut section: Section<'_, '_>, reader: &mut Reader<'_>) -> (Option<At<S
         "file" => |section, reader| SourceKind::File(file_source(FileKind::File, section, reader)),
         "docker" => |section, reader| SourceKind::File(file_source(FileKind::Docker, section, reader)),
         "cri" => |section, reader| SourceKind::File(file_source(FileKind::Cri, section, reader)),
+        "csv" => |section, reader| SourceKind::File(file_source(FileKind::Csv, section, reader)),
         "stdin" => |_, _| SourceKind::Stdin,
         "webhook" => |section, reader| SourceKind::Webhook(channel::webhook(section, reader)),
         "event_streams" => |section, reader| SourceKind::EventStreams(channel::webhook(section, reader)),

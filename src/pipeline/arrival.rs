@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::judge::Core;
 use super::seen::{EventSid, Seen};
+use super::table::Work;
 use super::{Event, Stream};
 use crate::code::{self, TOKEN_REJECTED};
 use crate::detect::Refusal;
@@ -91,9 +92,7 @@ pub(super) fn take(
     now: UnixTime,
     emit: &mut dyn FnMut(Event),
 ) -> Outcome {
-    let is_companion = || core.detector.companion_codes() && code::find(arrival.code).is_some_and(|code| code.counts);
-    let counts = arrival.code == TOKEN_REJECTED || is_companion();
-    if arrival.is_information || !counts {
+    if !counts(arrival, core) {
         return Outcome::Ignored;
     }
     if !seen.note(arrival.sid, now) {
@@ -111,6 +110,39 @@ pub(super) fn take(
     let rejection = rejection(arrival, core, now);
     emit(Event::Diagnosed(Box::new(core.diagnose(&rejection, &stream, now))));
     Outcome::Counted
+}
+
+/// Where a record of an export stands.
+pub(super) struct Place<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) line: u64,
+    pub(super) offset: u64,
+}
+
+/// Takes a record of an export as the event that it is. Without a SID nothing tells it from others, so it counts.
+pub(super) fn take_record(
+    mut arrival: Arrival,
+    sid: Option<EventSid>,
+    place: &Place<'_>,
+    work: &mut Work<'_>,
+    emit: &mut dyn FnMut(Event),
+) {
+    let Work { seen, core, now } = work;
+    if !counts(&arrival, core) || sid.is_some_and(|sid| !seen.note(sid, *now)) {
+        return;
+    }
+    arrival.sid = sid.unwrap_or(arrival.sid);
+    let mut rejection = rejection(&arrival, core, *now);
+    if sid.is_none() {
+        rejection.id = core.id(place.stream, place.offset, &arrival.text);
+    }
+    (rejection.first.line, rejection.first.offset) = (place.line, place.offset);
+    emit(Event::Diagnosed(Box::new(core.diagnose(&rejection, place.stream, *now))));
+}
+
+fn counts(arrival: &Arrival, core: &Core) -> bool {
+    let is_companion = || core.detector.companion_codes() && code::find(arrival.code).is_some_and(|code| code.counts);
+    !arrival.is_information && (arrival.code == TOKEN_REJECTED || is_companion())
 }
 
 fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {

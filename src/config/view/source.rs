@@ -19,16 +19,16 @@ pub(super) struct SourceView {
     #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
     name: String,
     /// What it reads.
-    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri"]))]
+    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri", "csv"]))]
     kind: &'static str,
-    /// Globs of the files to follow; of kinds `docker` and `cri`, which know them, and of `file`, which needs them.
+    /// Globs of the files to follow; of kinds `docker` and `cri`, which know them, and of `file` and `csv`, which need them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     include: Option<Vec<String>>,
-    /// Globs of files to leave out; of kinds `file`, `docker` and `cri`.
+    /// Globs of files to leave out; of kinds `file`, `docker`, `cri` and `csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     exclude: Option<Vec<String>>,
-    /// Where a file or journal that the state does not know begins; of kinds `file`, `docker`, `cri` and `journald`.
+    /// Where a file or journal that the state does not know begins; of kinds `file`, `docker`, `cri`, `csv` and `journald`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["beginning", "end"], "default" = "beginning"))]
     start: Option<&'static str>,
@@ -138,7 +138,7 @@ pub(super) struct SourceView {
 impl SourceView {
     /// Whether it follows files.
     pub(super) fn is_file(&self) -> bool {
-        [FileKind::File, FileKind::Docker, FileKind::Cri].iter().any(|kind| kind.word() == self.kind)
+        [FileKind::File, FileKind::Docker, FileKind::Cri, FileKind::Csv].iter().any(|kind| kind.word() == self.kind)
     }
 }
 

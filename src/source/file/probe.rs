@@ -1,6 +1,7 @@
 //! Tries a source of files without reading any: which files there are, and what keeps them from being read.
 
 use std::fs::OpenOptions;
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -8,7 +9,10 @@ use super::complain::open_message;
 use super::discover::missing_message;
 use super::glob::{FOLDERS_MAX, Met};
 use super::{FileSource, FileSourceError};
+use crate::pipeline::checkpoint::Columns;
 
+/// Read of each file, in bytes: as long as a header may be.
+const BEGINNING_BYTES: u64 = 2048;
 /// Troubles that are told one by one.
 const TOLD_MAX: usize = 5;
 
@@ -19,6 +23,8 @@ pub struct Probed {
     pub files: usize,
     /// Of these, files that can be read.
     pub readable: usize,
+    /// Of these, exports of Twilio's Debugger, which have a header.
+    pub with_header: usize,
     /// What is wrong, with what helps; the first few.
     pub troubles: Vec<String>,
     /// How many more there are.
@@ -37,7 +43,10 @@ impl FileSource {
                 }
                 probed.files += 1;
                 match open(path) {
-                    Ok(()) => probed.readable += 1,
+                    Ok(has_header) => {
+                        probed.readable += 1;
+                        probed.with_header += usize::from(has_header);
+                    }
                     Err(error) => probed.tell(&open_message(path, &error)),
                 }
             }
@@ -61,8 +70,15 @@ impl Probed {
     }
 }
 
-/// Opens a file as it would be opened to be read; does not wait for the other end of a named pipe.
-fn open(path: &Path) -> std::io::Result<()> {
+/// Opens a file as it would be opened to be read, without waiting for the other end of a named pipe; says whether it
+/// begins as an export does.
+fn open(path: &Path) -> std::io::Result<bool> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path).map(drop)
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut beginning = Vec::new();
+    if file.metadata()?.is_file() {
+        file.by_ref().take(BEGINNING_BYTES).read_to_end(&mut beginning)?;
+    }
+    let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(Columns::of_header(line).is_some())
 }
