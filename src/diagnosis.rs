@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cause::Cause;
 use crate::container::Container;
@@ -321,6 +321,17 @@ impl TokenReport {
     }
 }
 
+/// An event of Twilio's Debugger, as far as it tells which refusal it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Its SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<String>,
+}
+
 /// The one cause of one rejection, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
@@ -338,6 +349,8 @@ pub struct Diagnosis {
     pub offset: u64,
     /// How often the refusal was printed.
     pub sightings: u32,
+    /// What it is to Twilio, if Twilio itself reports it.
+    pub event: Option<Reported>,
     /// Twilio's code, if the log shows one.
     pub code: Option<u32>,
     /// The product that refused.
@@ -380,6 +393,8 @@ impl Serialize for Diagnosis {
             offset: u64,
             sightings: u32,
             #[serde(skip_serializing_if = "Option::is_none")]
+            event: Option<&'a Reported>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             code: Option<u32>,
             product: Product,
             cause: &'static str,
@@ -404,6 +419,7 @@ impl Serialize for Diagnosis {
             line: self.line,
             offset: self.offset,
             sightings: self.sightings,
+            event: self.event.as_ref(),
             code: self.code,
             product: self.product,
             cause: self.cause.id(),

@@ -77,6 +77,8 @@
 //! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read
 //!   as records, each an event with its own SID and time; any other stream is a log.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
+//! * **A refusal that Twilio reports and the application logs is two rejections, linked** ([`ledger::link`]): each source
+//!   counts what it sees, and a count by source stays true when another one fails.
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
 //! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
 //!   judge by now.

@@ -18,7 +18,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use place::{Place, rejections, until_rejections};
+use mint::sid;
+use place::{EXPIRED, Place, rejections, until_rejections};
 use process::{run, text};
 use recipe::expand;
 
@@ -72,6 +73,36 @@ fn scan_knows_an_export_by_its_header() {
     assert_eq!(rows.len(), 1, "{}{}", output.stdout, output.stderr);
     assert_eq!(rows[0]["at"], "2026-03-01T10:00:00Z");
     assert_eq!((rows[0]["line"].as_u64(), rows[0]["cause"].as_str()), (Some(2), Some("expired")));
+}
+
+#[test]
+fn a_refusal_that_twilio_reports_and_the_application_logs_is_linked_and_counts_for_each() {
+    let place = Place::new();
+    let (head, tail) =
+        place.usual_config().split_once("[[key]]").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a key");
+    let exports = place.path("*.csv");
+    let source = format!("[[source]]\nname = \"exports\"\nkind = \"csv\"\ninclude = [\"{}\"]\n\n", exports.display());
+    place.configure(&format!("{head}{source}[[key]]{tail}"));
+    place.append(&expand(EXPIRED));
+    let row = |sid: u8, account: &str| format!("NO{sid:032x},error,51007,2026-03-01T10:00:02Z,refused,{account}\n");
+    let (own, other) = (row(1, &sid("AC", "1")), row(2, &sid("AC", "2")));
+    let header = "Sid,Log Level,Error Code,Date Created,Alert Text,Account Sid\n";
+    fs::write(place.path("a.csv"), format!("{header}{other}{own}")).expect("a writable folder");
+    let daemon = place.start();
+    until_rejections(&daemon, None, 3);
+    let answer = |path: &str| serde_json::from_str::<Value>(&daemon.get(path).body).expect("JSON");
+    let incidents = answer("/api/v1/incidents");
+    let incidents = incidents["incidents"].as_array().expect("a list");
+    let expired = incidents.iter().find(|incident| incident["cause"] == "expired").expect("an incident");
+    assert_eq!(expired["same_refusals"][0]["source"], "exports", "{expired}");
+    assert_eq!(expired["same_refusals"][0]["count"], 1);
+    let rejections = answer("/api/v1/rejections");
+    let rejections = rejections["rejections"].as_array().expect("a list");
+    let linked: Vec<&Value> = rejections.iter().filter(|found| found.get("same_as").is_some()).collect();
+    assert_eq!(linked.len(), 2, "{rejections:?}");
+    assert_eq!(linked[0]["same_as"], linked[1]["id"]);
+    let event = linked.iter().find(|found| found["source"] == "exports").expect("the event");
+    assert_eq!(event["event"]["sid"], format!("NO{:032x}", 1));
 }
 
 #[test]

@@ -38,11 +38,21 @@ enum Column {
     Created,
     Message,
     Product,
+    Account,
 }
 
 impl Column {
-    const ALL: [Self; 8] =
-        [Self::Other, Self::Sid, Self::Code, Self::Level, Self::Generated, Self::Created, Self::Message, Self::Product];
+    const ALL: [Self; 9] = [
+        Self::Other,
+        Self::Sid,
+        Self::Code,
+        Self::Level,
+        Self::Generated,
+        Self::Created,
+        Self::Message,
+        Self::Product,
+        Self::Account,
+    ];
 
     /// By the name in a header.
     fn of(name: &[u8]) -> Self {
@@ -56,6 +66,7 @@ impl Column {
             b"datecreated" | b"created" | b"createdat" | b"date" | b"datetime" | b"time" | b"timestamp"
             | b"dateutc" | b"datecreatedutc" | b"timestamputc" => Self::Created,
             b"alerttext" | b"message" | b"msg" | b"errormessage" | b"description" | b"text" | b"alert" => Self::Message,
+            b"accountsid" | b"account" => Self::Account,
             b"product" | b"productname" => Self::Product,
             _ => Self::Other,
         }
@@ -296,6 +307,7 @@ impl Table {
             code,
             is_information: !level.eq_ignore_ascii_case("error") && !level.eq_ignore_ascii_case("warning"),
             product: cell(Column::Product).map(|name| envelope::product_of(name.as_bytes())),
+            account: cell(Column::Account).and_then(arrival::account),
             text: Zeroizing::new(record.join(&b'\n')),
         };
         let sid = cell(Column::Sid).and_then(EventSid::parse);

@@ -124,6 +124,7 @@ fn an_event_that_another_channel_brought_is_not_counted_again() {
         code: 51007,
         is_information: false,
         product: None,
+        account: None,
         text: Zeroizing::default(),
     };
     pipeline.event(&arrival, NOW, &mut |event| found.take(event));
