@@ -35,7 +35,7 @@ const MEMORY_BYTES_MAX: f64 = 300e6;
 fn raise_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit.clone()).expect("the soft limit may be raised to the hard one");
+    setrlimit(Resource::Nofile, limit).expect("the soft limit may be raised to the hard one");
     let most = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     CONNECTIONS.min(most.saturating_sub(500))
 }

@@ -72,7 +72,7 @@ async fn all(config: &Config) -> Vec<Probe> {
     let (state, runs) = state(config);
     add("state_dir".to_owned(), state);
     for address in &config.web.listen {
-        let found = match http::bind(*address).await {
+        let found = match http::bind(*address) {
             Ok(_) => Ok("free".to_owned()),
             Err(_) if runs => Ok("in use, and so is the state: a diag51007 with this config runs".to_owned()),
             Err(error) => Err(error.to_string()),

@@ -167,7 +167,7 @@ impl Server {
             reload: Box::new(move || Box::pin(std::future::ready(reloaded.clone()))),
             check: Box::new(|request| checked(&request)),
         });
-        let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
