@@ -155,6 +155,7 @@ impl Server {
         Self { ledger, ..self }
     }
 
+    #[expect(clippy::unused_async, reason = "to listen and to serve need a runtime")]
     async fn start_with(ledger: &mut Ledger, reloaded: Result<(), ReloadError>) -> Self {
         let (view, views) = watch::channel(ledger.commit_at(NOW));
         let (status, statuses) = watch::channel(Arc::new(status(true)));
