@@ -81,6 +81,23 @@ async fn run(
     }
 }
 
+/// Tells each Alertmanager of no alert at all, to see whether that works.
+pub async fn probe(config: &Alertmanager) -> Vec<(String, Result<(), String>)> {
+    let (client, shared) = (client(config), Arc::new(config.clone()));
+    let mut probed = Vec::new();
+    for url in &config.urls {
+        let found = match &client {
+            Ok(client) => {
+                let receiver = Receiver { client: client.clone(), url: endpoint(url), config: Arc::clone(&shared) };
+                receiver.post(b"[]").await.map_err(|refused| refused.advice())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        probed.push((url.to_string(), found));
+    }
+    probed
+}
+
 /// Why there is no client.
 #[derive(Debug)]
 enum ClientError {
@@ -171,6 +188,19 @@ impl fmt::Display for Refused {
             Self::Status(status) => write!(f, "it answers with status {status}"),
             Self::Failed(reason) => f.write_str(reason),
         }
+    }
+}
+
+impl Refused {
+    /// What to do about it.
+    fn advice(&self) -> String {
+        let help = match self {
+            Self::Status(401 | 403) => "check `username` and `password_file`, or `bearer_token_file`",
+            Self::Status(404) => "check whether the URL needs a prefix, such as `/alertmanager`",
+            Self::Status(_) => "look into its log",
+            Self::Failed(_) => "check `alertmanager.urls`, the network and the certificates",
+        };
+        format!("{self}: {help}")
     }
 }
 

@@ -11,6 +11,7 @@ pub mod demo;
 mod explain;
 mod man;
 pub mod output;
+mod probe;
 mod run;
 pub mod scan;
 mod state;

@@ -8,6 +8,7 @@
 
 mod alerts;
 mod channel;
+mod journal;
 mod paths;
 mod problem;
 mod read;
@@ -29,6 +30,7 @@ use crate::pipeline::Settings;
 
 pub use alerts::{Alertmanager, Login};
 pub use channel::{AlertsApi, HttpPush, Webhook, is_reserved};
+pub use journal::Journal;
 pub use paths::{PATHS_SOURCE, STDIN_SOURCE};
 pub(crate) use problem::nearest;
 pub use problem::{Fault, Problem, Problems, Severity, SidFault};
@@ -157,11 +159,50 @@ pub enum SourceKind {
     AlertsApi(AlertsApi),
     /// Lines that a log shipper sends.
     Http(HttpPush),
+    /// systemd's journal.
+    Journald(Journal),
 }
 
-/// `[[source]]` with `kind = "file"`.
+/// What the files of a source are. Other kinds than `file` know where their files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileKind {
+    /// Any.
+    #[default]
+    File,
+    /// Logs of docker's driver `json-file`.
+    Docker,
+    /// Logs of a Kubernetes node, written by its container runtime.
+    Cri,
+    /// Exports of Twilio's Debugger, as CSV or TSV with a header.
+    Csv,
+}
+
+impl FileKind {
+    /// The word of the config.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Docker => "docker",
+            Self::Cri => "cri",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The globs of the files, if none are given.
+    const fn include(self) -> &'static [&'static str] {
+        match self {
+            Self::File | Self::Csv => &[],
+            Self::Docker => &["/var/lib/docker/containers/*/*-json.log"],
+            Self::Cri => &["/var/log/pods/*/*/*.log"],
+        }
+    }
+}
+
+/// `[[source]]` with `kind = "file"`, `"docker"`, `"cri"` or `"csv"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSource {
+    /// What the files are.
+    pub kind: FileKind,
     /// Globs of the files to follow; at least one.
     pub include: Vec<String>,
     /// Globs of files to leave out.
@@ -178,6 +219,19 @@ pub enum Start {
     Beginning,
     /// At its present end.
     End,
+}
+
+impl Start {
+    /// The words of the config.
+    const WORDS: [(&str, Self); 2] = [("beginning", Self::Beginning), ("end", Self::End)];
+
+    /// The word of the config.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Beginning => "beginning",
+            Self::End => "end",
+        }
+    }
 }
 
 /// `[detect]`.

@@ -115,7 +115,7 @@ pub fn run(plan: Plan) -> Result<(), Error> {
 
 async fn serve(plan: Plan) -> Result<(), Error> {
     let config = Arc::new(plan.config);
-    let listeners = bind(&config.web.listen).await?;
+    let listeners = bind(&config.web.listen)?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
     let folder = config.state_dir().ok_or(Error::NoStateDir)?;
@@ -172,10 +172,10 @@ async fn serve(plan: Plan) -> Result<(), Error> {
     Ok(())
 }
 
-async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
+fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::new();
     for address in addresses {
-        listeners.push(http::bind(*address).await.map_err(Error::Bind)?);
+        listeners.push(http::bind(*address).map_err(Error::Bind)?);
     }
     Ok(listeners)
 }

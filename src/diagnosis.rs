@@ -5,9 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cause::Cause;
+use crate::container::Container;
 use crate::finding::Finding;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -320,6 +321,17 @@ impl TokenReport {
     }
 }
 
+/// An event of Twilio's Debugger, as far as it tells which refusal it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Its SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<String>,
+}
+
 /// The one cause of one rejection, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
@@ -337,6 +349,8 @@ pub struct Diagnosis {
     pub offset: u64,
     /// How often the refusal was printed.
     pub sightings: u32,
+    /// What it is to Twilio, if Twilio itself reports it.
+    pub event: Option<Reported>,
     /// Twilio's code, if the log shows one.
     pub code: Option<u32>,
     /// The product that refused.
@@ -373,9 +387,13 @@ impl Serialize for Diagnosis {
             source: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             path: Option<&'a str>,
+            #[serde(flatten)]
+            container: Container<'a>,
             line: u64,
             offset: u64,
             sightings: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            event: Option<&'a Reported>,
             #[serde(skip_serializing_if = "Option::is_none")]
             code: Option<u32>,
             product: Product,
@@ -397,9 +415,11 @@ impl Serialize for Diagnosis {
             at: self.at,
             source: &self.source,
             path: self.path.as_deref(),
+            container: self.path.as_deref().map(Container::of_path).unwrap_or_default(),
             line: self.line,
             offset: self.offset,
             sightings: self.sightings,
+            event: self.event.as_ref(),
             code: self.code,
             product: self.product,
             cause: self.cause.id(),

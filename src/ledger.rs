@@ -10,6 +10,7 @@ pub mod alert;
 pub mod distinct;
 pub mod incident;
 pub mod keys;
+pub mod link;
 mod look;
 pub mod recent;
 pub mod rows;

@@ -7,8 +7,8 @@
 //! # The way of the data
 //!
 //! ```text
-//! files · stdin · webhook                                        /metrics · summary · alerts · page
-//! event streams · alerts API · HTTP                                                  ▲
+//! files · stdin · journal · HTTP                                 /metrics · summary · alerts · page
+//! webhook · event streams · alerts API                                               ▲
 //!      │                                                                             │
 //!   source ─▶ pipeline ───────────────────────────────────────────▶ ledger ─▶ expose ┘
 //!    edge     │ envelope ▶ detect ▶ pair ▶ token ▶ validate ▶ classify │        edge ─▶ alertmanager
@@ -75,7 +75,11 @@
 //!   and may stop too often, never too seldom; a property test holds it against every needle alone.
 //! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
+//! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read
+//!   as records, each an event with its own SID and time; any other stream is a log.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
+//! * **A refusal that Twilio reports and the application logs is two rejections, linked** ([`ledger::link`]): each source
+//!   counts what it sees, and a count by source stays true when another one fails.
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
 //! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
 //!   judge by now.
@@ -86,6 +90,7 @@ pub mod classify;
 pub mod code;
 pub mod command;
 pub mod config;
+pub mod container;
 pub mod daemon;
 pub mod detect;
 pub mod diagnosis;

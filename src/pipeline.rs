@@ -9,9 +9,12 @@ mod keyed;
 mod lean;
 mod memory;
 pub mod seen;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 pub use crate::detect::search::{Hits, Search};
 use crate::diagnosis::{Diagnosis, Fingerprint};
@@ -25,6 +28,7 @@ use judge::Core;
 pub use judge::Given;
 pub use memory::Saved;
 use seen::Seen;
+use table::{Table, Work};
 
 /// The latest lines of all streams together are kept up to here, in bytes. Of more, those of the streams that were
 /// silent longest are forgotten: a token there is not found for a refusal that comes later.
@@ -117,6 +121,8 @@ pub enum Event {
 pub struct Pipeline {
     core: Core,
     feeds: BTreeMap<StreamId, Feed>,
+    /// Streams that are exports, or may be.
+    tables: BTreeMap<StreamId, Table>,
     /// Streams with something underway, which `tick` looks at.
     awake: BTreeSet<StreamId>,
     /// Events that were counted.
@@ -131,6 +137,7 @@ impl Pipeline {
         Self {
             core: Core::new(settings, keyring),
             feeds: BTreeMap::new(),
+            tables: BTreeMap::new(),
             awake: BTreeSet::new(),
             seen: Seen::default(),
             pushed: 0,
@@ -154,7 +161,43 @@ impl Pipeline {
 
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
-        self.feeds.insert(id, Feed::new(stream));
+        if stream.offset == 0 {
+            self.tables.insert(id, Table::new(stream));
+        } else {
+            self.feeds.insert(id, Feed::new(stream));
+        }
+    }
+
+    /// Takes the next bytes of a stream that is or may be an export; gives back those of a stream that is none.
+    fn push_table(
+        &mut self,
+        id: StreamId,
+        chunk: &[u8],
+        now: UnixTime,
+        emit: &mut dyn FnMut(Event),
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let table = self.tables.get_mut(&id)?;
+        let is_export = table.is_export();
+        if let Some(held) = table.decide(chunk) {
+            let table = self.tables.remove(&id)?;
+            self.feeds.insert(id, Feed::new(table.stream));
+            return Some(held);
+        }
+        let new: &[u8] = if is_export { chunk } else { b"" };
+        table.push(new, false, &mut Work { seen: &mut self.seen, core: &mut self.core, now }, emit);
+        None
+    }
+
+    /// Ends a stream of which it is not known what it is, or an export; a log goes on.
+    fn end_table(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        let Some(mut table) = self.tables.remove(&id) else { return };
+        if table.is_export() {
+            table.push(b"", true, &mut Work { seen: &mut self.seen, core: &mut self.core, now }, emit);
+            return;
+        }
+        let held = table.take_held();
+        self.feeds.insert(id, Feed::new(table.stream));
+        self.push(id, &held, now, emit);
     }
 
     /// Takes an event that Twilio reports, and says what became of it. `now` is the time of its arrival.
@@ -175,18 +218,25 @@ impl Pipeline {
     /// Announces a stream that was read before: its bytes come from [`Checkpoint::resume`] on. What was counted is not
     /// given again.
     pub fn resume(&mut self, id: StreamId, stream: Stream, checkpoint: Checkpoint) {
-        self.feeds.insert(id, Feed::resumed(stream, checkpoint));
+        match checkpoint.columns.clone() {
+            Some(columns) => _ = self.tables.insert(id, Table::resumed(stream, &checkpoint, columns)),
+            None if checkpoint.resume.max(checkpoint.bytes_to) == 0 => self.open(id, stream),
+            None => _ = self.feeds.insert(id, Feed::resumed(stream, checkpoint)),
+        }
     }
 
     /// Where and how to go on with a stream if this is the last that is known of it.
     pub fn checkpoint(&self, id: StreamId) -> Option<Checkpoint> {
-        self.feeds.get(&id).map(Feed::checkpoint)
+        self.feeds.get(&id).map(Feed::checkpoint).or_else(|| self.tables.get(&id).map(Table::checkpoint))
     }
 
     /// Takes leave of a stream that may go on later from the checkpoint that this gives: what waits to be diagnosed is
     /// given, but a partial last line stays partial.
     pub fn suspend(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Option<Checkpoint> {
         self.awake.remove(&id);
+        if let Some(table) = self.tables.remove(&id) {
+            return Some(table.checkpoint());
+        }
         let mut feed = self.feeds.remove(&id)?;
         feed.suspend(now, &mut self.core, emit);
         Some(feed.checkpoint())
@@ -214,6 +264,8 @@ impl Pipeline {
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        let given = self.push_table(id, chunk, now, emit);
+        let chunk = given.as_ref().map_or(chunk, |given| given);
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         feed.push(chunk, now, &mut self.core, emit);
         if feed.is_awake() {
@@ -261,6 +313,10 @@ impl Pipeline {
         now: UnixTime,
         emit: &mut dyn FnMut(Event),
     ) {
+        if self.tables.contains_key(&id) {
+            self.push(id, chunk, now, emit);
+            return;
+        }
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         feed.push_searched(chunk, hits, now, &mut self.core, emit);
         if feed.is_awake() {
@@ -310,6 +366,13 @@ impl Pipeline {
 
     /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).
     pub fn end_line(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        match self.tables.get_mut(&id) {
+            Some(table) if table.is_export() => {
+                table.end_line(&mut Work { seen: &mut self.seen, core: &mut self.core, now }, emit);
+            }
+            Some(_) => self.end_table(id, now, emit),
+            None => {}
+        }
         if let Some(feed) = self.feeds.get_mut(&id) {
             feed.end_line(now, &mut self.core, emit);
             if feed.is_awake() {
@@ -320,6 +383,7 @@ impl Pipeline {
 
     /// Ends a stream: its partial last line counts, and everything that waits for more is given.
     pub fn finish(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        self.end_table(id, now, emit);
         if let Some(mut feed) = self.feeds.remove(&id) {
             feed.finish(now, &mut self.core, emit);
         }

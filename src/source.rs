@@ -5,6 +5,7 @@ pub mod file;
 pub mod http;
 pub mod inlet;
 pub mod intake;
+pub mod journald;
 pub mod shipped;
 pub mod stdin;
 pub mod twilio;
@@ -67,6 +68,18 @@ pub trait Sink: Send + Sync {
     }
     /// Says what happened to a source.
     fn report(&self, source: &str, health: Health);
+    /// Up to where a journal was read in an earlier run.
+    fn journal(&self, _source: &str) -> Option<KeptJournal> {
+        None
+    }
+    /// Announces the stream of a journal: as it was kept, or anew behind a place.
+    fn open_journal(&self, stream: Stream, _start: Option<&Place>) -> StreamId {
+        self.open(stream)
+    }
+    /// Delivers the next lines of a journal; `end` is where it stands with them.
+    fn push_journal(&self, stream: StreamId, lines: &[u8], _end: &Place) {
+        self.push(stream, lines);
+    }
     /// Takes deliveries of events in, and returns when they are committed: only then may they be acknowledged.
     fn deliver(&self, _deliveries: &[Delivered]) -> Result<(), NotCommitted> {
         Err(NotCommitted)
@@ -135,6 +148,28 @@ impl Mark {
             None => self.position.offset,
         }
     }
+}
+
+/// A place in a journal, behind an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The entry's cursor; empty before the first one.
+    pub cursor: String,
+    /// Its time, in microseconds since 1970.
+    pub micros: u64,
+    /// Offset in the stream that the entries are made into.
+    pub offset: u64,
+}
+
+/// Up to where a journal was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptJournal {
+    /// Behind which entry to read again.
+    pub from: Place,
+    /// Offset of the first byte to deliver again; not before `from`.
+    pub resume: u64,
+    /// Everything up to here was delivered.
+    pub end: Place,
 }
 
 /// What happened to a source; each is counted.

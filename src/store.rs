@@ -58,12 +58,22 @@ pub enum Table {
     Fared,
     /// Events of Twilio's that were counted, by their number in the order of arrival.
     Event,
+    /// Journals, by the name of their source.
+    Journal,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 7] =
-        [Self::Secret, Self::Ledger, Self::Stream, Self::Refused, Self::Verified, Self::Fared, Self::Event];
+    pub const ALL: [Self; 8] = [
+        Self::Secret,
+        Self::Ledger,
+        Self::Stream,
+        Self::Refused,
+        Self::Verified,
+        Self::Fared,
+        Self::Event,
+        Self::Journal,
+    ];
 
     const fn tag(self) -> u8 {
         match self {
@@ -74,6 +84,7 @@ impl Table {
             Self::Verified => b'v',
             Self::Fared => b'f',
             Self::Event => b'e',
+            Self::Journal => b'j',
         }
     }
 
@@ -87,6 +98,7 @@ impl Table {
             Self::Verified => "verified",
             Self::Fared => "fared",
             Self::Event => "event",
+            Self::Journal => "journal",
         }
     }
 }

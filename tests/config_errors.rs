@@ -125,7 +125,7 @@ fn a_word_that_is_not_in_the_list() {
     );
     check(
         "[[source]]\nname = \"a\"\nkind = \"fiel\"",
-        "config.toml:3:8: `source.kind`: expected `file`, `stdin`, `webhook`, `event_streams`, `alerts_api` or `http`, but found `fiel`\n  help: did you mean `file`?",
+        "config.toml:3:8: `source.kind`: expected `file`, `stdin`, `webhook`, `event_streams`, `alerts_api`, `http`, `journald`, `docker`, `cri` or `csv`, but found `fiel`\n  help: did you mean `file`?",
     );
 }
 
@@ -157,6 +157,11 @@ fn a_channel_that_can_not_work() {
     check(
         &format!("{two}{}", two.replace("\"a\"", "\"b\"")),
         "config.toml:8:8: `source.path`: expected another path each time, but line 3 has it too\n  help: remove one of the two or rename it",
+    );
+    check(
+        &format!("{source}\"journald\"\nmatches = [\"--file=x\"]\nunits = [\"\"]"),
+        "config.toml:4:12: `source.matches`: expected `FIELD=value`, but found something else\n  help: write it like \"CONTAINER_NAME=chat\"; see `journalctl --fields`\n\
+         config.toml:5:10: `source.units`: expected the name of a unit, but found something else\n  help: write it like \"chat.service\" or \"chat-*.service\"",
     );
 }
 

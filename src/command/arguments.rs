@@ -321,6 +321,13 @@ pub enum ConfigCommand {
     Check {
         /// Config file
         file: PathBuf,
+        /// Also try everything that it names: files, addresses, Twilio, Alertmanagers, the state. Run it as the user of
+        /// the daemon
+        #[arg(long)]
+        probe: bool,
+        /// How to report what was tried: text or json
+        #[arg(long, value_enum, default_value_t, hide_possible_values = true, requires = "probe")]
+        format: CheckFormat,
     },
     /// Print every setting with its default
     Default,

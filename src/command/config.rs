@@ -4,13 +4,20 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::command::arguments::{ConfigArgs, ConfigCommand};
-use crate::command::{Exit, Failure, Outcome, output};
+use crate::command::{Exit, Failure, Outcome, output, probe};
 use crate::config::{Config, DEFAULT_TOML, schema};
 
 /// Runs a command of `config`.
 pub(super) fn config(arguments: &ConfigArgs) -> Outcome {
     match &arguments.command {
-        ConfigCommand::Check { file } => check(file),
+        ConfigCommand::Check { file, probe: false, .. } => check(file),
+        ConfigCommand::Check { file, probe: true, format } => {
+            let loaded = Config::load(file)?;
+            for warning in &loaded.warnings {
+                output::print_error(&warning.to_string());
+            }
+            probe::probe(&loaded.config, *format)
+        }
         ConfigCommand::Default => {
             output::print(DEFAULT_TOML)?;
             Ok(Exit::Ok)

@@ -93,7 +93,7 @@ pub(super) fn check(config: &Config, places: &[Range<usize>], reader: &mut Reade
     let (mut paths, is_whole) = (Vec::<(&str, &Range<usize>)>::new(), reader.errors.is_empty());
     for (source, place) in config.sources.iter().zip(places) {
         let missing = match &source.kind {
-            SourceKind::File(_) | SourceKind::Stdin | SourceKind::Http(_) => None,
+            SourceKind::File(_) | SourceKind::Stdin | SourceKind::Http(_) | SourceKind::Journald(_) => None,
             SourceKind::Webhook(webhook) | SourceKind::EventStreams(webhook) => {
                 let has_key = webhook.shared_key.is_some() || webhook.tokens(&config.keyring).next().is_some();
                 (!has_key).then_some(Fault::Setting(
@@ -111,7 +111,7 @@ pub(super) fn check(config: &Config, places: &[Range<usize>], reader: &mut Reade
             reader.error(place, "source.kind".to_owned(), fault);
         }
         let path = match &source.kind {
-            SourceKind::File(_) | SourceKind::Stdin | SourceKind::AlertsApi(_) => continue,
+            SourceKind::File(_) | SourceKind::Stdin | SourceKind::AlertsApi(_) | SourceKind::Journald(_) => continue,
             SourceKind::Webhook(webhook) | SourceKind::EventStreams(webhook) => webhook.path.as_str(),
             SourceKind::Http(push) => push.path.as_str(),
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use globset::Glob;
 
 use crate::config::problem::{Fault, Problem, Problems};
-use crate::config::{Config, FileSource, Loaded, Source, SourceKind, Start};
+use crate::config::{Config, FileKind, FileSource, Loaded, Source, SourceKind, Start};
 
 /// Name of the source that stands for the files of the command line.
 pub const PATHS_SOURCE: &str = "files";
@@ -55,7 +55,12 @@ impl Config {
             return Err(Problems(problems));
         }
         if !include.is_empty() {
-            let kind = SourceKind::File(FileSource { include, exclude: Vec::new(), start: Start::default() });
+            let kind = SourceKind::File(FileSource {
+                kind: FileKind::File,
+                include,
+                exclude: Vec::new(),
+                start: Start::default(),
+            });
             self.add(PATHS_SOURCE, kind);
         }
         if stdin && !self.sources.iter().any(|source| source.kind == SourceKind::Stdin) {

@@ -8,12 +8,13 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::config::channel;
+use crate::config::journal;
 use crate::config::problem::{Fault, SidFault, nearest};
 use crate::config::read::{At, Reader, Section};
 use crate::config::secret::{self, Meaning};
 use crate::config::{
-    Config, Detect, FileSource, Limits, Logging, Pairing, REGIONS, REGIONS_RETIRED, Source, SourceKind, Start, Store,
-    Validator, Web,
+    Config, Detect, FileKind, FileSource, Limits, Logging, Pairing, REGIONS, REGIONS_RETIRED, Source, SourceKind,
+    Start, Store, Validator, Web,
 };
 use crate::config::{LEEWAY_SECONDS_MAX, SETTLE_MILLISECONDS_MAX, WINDOW_LINES_MAX, WINDOW_SECONDS_MAX};
 use crate::config::{
@@ -24,7 +25,8 @@ use crate::keyring::{Account, Key, KeyKind, KeyRing};
 use crate::log::{Format, Level};
 
 /// The words of `kind` in a `[[source]]`.
-const KINDS: [&str; 6] = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http"];
+const KINDS: [&str; 10] =
+    ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri", "csv"];
 
 /// Reads what belongs to a kind of source.
 type ReadKind = fn(&mut Section<'_, '_>, &mut Reader<'_>) -> SourceKind;
@@ -139,12 +141,16 @@ fn source(mut section: Section<'_, '_>, reader: &mut Reader<'_>) -> (Option<At<S
         return (name, None);
     };
     let read: ReadKind = match kind.value {
-        "file" => |section, reader| SourceKind::File(file_source(section, reader)),
+        "file" => |section, reader| SourceKind::File(file_source(FileKind::File, section, reader)),
+        "docker" => |section, reader| SourceKind::File(file_source(FileKind::Docker, section, reader)),
+        "cri" => |section, reader| SourceKind::File(file_source(FileKind::Cri, section, reader)),
+        "csv" => |section, reader| SourceKind::File(file_source(FileKind::Csv, section, reader)),
         "stdin" => |_, _| SourceKind::Stdin,
         "webhook" => |section, reader| SourceKind::Webhook(channel::webhook(section, reader)),
         "event_streams" => |section, reader| SourceKind::EventStreams(channel::webhook(section, reader)),
         "alerts_api" => |section, reader| SourceKind::AlertsApi(channel::alerts_api(section, reader)),
         "http" => |section, reader| SourceKind::Http(channel::http(section, reader)),
+        "journald" => |section, reader| SourceKind::Journald(journal::journal(section, reader)),
         other => {
             reader.error(&kind.span, section.key("kind"), Fault::Word(KINDS.to_vec(), other.to_owned()));
             // What else belongs there depends on the kind, so it can't be judged.
@@ -165,17 +171,23 @@ pub(super) fn is_source_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-fn file_source(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> FileSource {
-    let starts = [("beginning", Start::Beginning), ("end", Start::End)];
-    if !section.has("include") {
+fn file_source(kind: FileKind, section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> FileSource {
+    let is_known = !kind.include().is_empty();
+    if !section.has("include") && !is_known {
         reader.error(&section.span.clone(), section.key("include"), Fault::Missing("a list of globs"));
     }
     let include = section.texts(reader, "include", Some(("a glob", "/var/log/app/**/*.log"))).unwrap_or_default();
     let exclude = section.texts(reader, "exclude", None).unwrap_or_default();
+    let include = if section.has("include") {
+        globs(section, reader, "include", include)
+    } else {
+        kind.include().iter().map(|glob| (*glob).to_owned()).collect()
+    };
     FileSource {
-        include: globs(section, reader, "include", include),
+        kind,
+        include,
         exclude: globs(section, reader, "exclude", exclude),
-        start: section.word(reader, "start", &starts, Start::default()),
+        start: section.word(reader, "start", &Start::WORDS, Start::default()),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::source::alerts_api::{self, Poller};
 use crate::source::http::{Credentials, HttpPush};
 use crate::source::inlet::{Budget, Complaints};
 use crate::source::intake::{Handing, Intake};
+use crate::source::journald::child::Selection;
+use crate::source::journald::{self, follow_journal};
 use crate::source::twilio::signature::Verifier;
 use crate::source::webhook::{Channel, Settings, Webhook};
 use crate::source::{Health, Sink};
@@ -25,6 +27,7 @@ pub(super) struct Channels {
     webhooks: Vec<(String, Arc<Webhook>)>,
     pushes: Vec<(String, Arc<HttpPush>)>,
     pollers: Vec<JoinHandle<()>>,
+    journals: Mutex<Vec<journald::Following>>,
     handing: Mutex<Option<Handing>>,
 }
 
@@ -58,6 +61,11 @@ impl Channels {
                     channels.pollers.extend(start.poller(api));
                     continue;
                 }
+                SourceKind::Journald(journal) => {
+                    let following = start.journal(journal)?;
+                    channels.journals.get_mut().unwrap_or_else(PoisonError::into_inner).push(following);
+                    continue;
+                }
             }
             sink.report(&source.name, Health::Up(true));
             sink.report(&source.name, Health::CaughtUp);
@@ -81,7 +89,7 @@ impl Channels {
                         running.reload(credentials(push));
                     }
                 }
-                SourceKind::File(_) | SourceKind::Stdin | SourceKind::AlertsApi(_) => {}
+                SourceKind::File(_) | SourceKind::Stdin | SourceKind::AlertsApi(_) | SourceKind::Journald(_) => {}
             }
         }
     }
@@ -89,6 +97,8 @@ impl Channels {
     /// Hands on what waits; what comes later is asked to come again.
     pub(super) fn stop(&self) {
         self.pollers.iter().for_each(JoinHandle::abort);
+        let journals = std::mem::take(&mut *self.journals.lock().unwrap_or_else(PoisonError::into_inner));
+        journals.into_iter().for_each(journald::Following::stop);
         let handing = self.handing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handing) = handing {
             handing.stop();
@@ -139,6 +149,21 @@ impl Start<'_> {
         let place = (self.name(), push.path.clone(), stream);
         tracing::info!(source = self.source.name, "waiting for lines at {}", push.path);
         HttpPush::new(place, credentials(push), Arc::clone(self.intake), self.complaints(), self.budget.clone())
+    }
+
+    fn journal(&self, journal: &config::Journal) -> io::Result<journald::Following> {
+        let settings = journald::Settings {
+            source: self.name(),
+            timezone: self.source.timezone.as_str().into(),
+            selection: Selection {
+                command: journal.command.clone(),
+                units: journal.units.clone(),
+                matches: journal.matches.clone(),
+            },
+            from_end: journal.start == config::Start::End,
+            clock: now,
+        };
+        follow_journal(settings, Arc::clone(self.sink))
     }
 
     /// Starts to ask; none if that is not possible, which is said.

@@ -3,6 +3,7 @@
 //! A commit holds the counters and where every stream stands with them, so that neither is ever without the other.
 
 mod events;
+mod journals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::events::Events;
 pub use self::events::read_event;
+use self::journals::Journals;
 use super::clock::monotonic;
 use crate::diagnosis::Fingerprint;
 use crate::ledger::{Ledger, View};
@@ -71,6 +73,8 @@ pub(super) struct Keeper {
     changed: BTreeSet<Identity>,
     /// The events that were counted, as far as they have rows.
     events: Events,
+    /// Up to where journals were read.
+    pub(super) journals: Journals,
     /// What a failed commit held.
     pending: Batch,
     /// The view that was committed last.
@@ -127,6 +131,7 @@ impl Keeper {
             by_stream: BTreeMap::new(),
             changed: BTreeSet::new(),
             events,
+            journals: Journals::restore(rows),
             pending,
             last: None,
             remembered: Vec::new(),
@@ -235,6 +240,7 @@ impl Keeper {
 
     /// Notes that something of a stream has changed, and where its file stands with it.
     pub(super) fn touch(&mut self, id: StreamId, mark: Option<Mark>) {
+        self.journals.touch(id, None);
         let Some(identity) = self.by_stream.get(&id) else { return };
         if let (Some(kept), Some(mark)) = (self.files.get_mut(identity), mark) {
             kept.mark = mark;
@@ -244,7 +250,10 @@ impl Keeper {
 
     /// Notes that a stream has ended, or with a checkpoint that it may go on later.
     pub(super) fn close(&mut self, id: StreamId, checkpoint: Option<Checkpoint>, now: UnixTime) {
-        let Some(identity) = self.by_stream.remove(&id) else { return };
+        let Some(identity) = self.by_stream.remove(&id) else {
+            self.journals.close(id, checkpoint);
+            return;
+        };
         if let Some(kept) = self.files.get_mut(&identity).filter(|kept| kept.stream == Some(id)) {
             kept.stream = None;
             kept.mark.done = checkpoint.is_none();
@@ -285,7 +294,7 @@ impl Keeper {
 
     /// Whether a stream or a failed commit waits to be committed.
     pub(super) fn is_dirty(&self) -> bool {
-        !self.changed.is_empty() || !self.pending.is_empty()
+        !self.changed.is_empty() || !self.pending.is_empty() || self.journals.is_dirty()
     }
 
     /// How long until a commit may be made.
@@ -337,6 +346,7 @@ impl Keeper {
             pending.insert(key, value);
         }
         self.events.collect(pipeline.seen(), pending);
+        self.journals.collect(pipeline, pending);
         for identity in std::mem::take(&mut self.changed) {
             let Some(kept) = self.files.get_mut(&identity) else { continue };
             if let Some(id) = kept.stream {

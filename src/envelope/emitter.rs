@@ -247,6 +247,8 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
         // Collectors put labels into an object of their own.
         b"containername" if depth <= 2 => Role::Emitter(Part::Container),
         b"podname" if depth <= 2 => Role::Emitter(Part::Pod),
+        // What a pod is to a cluster, a unit is to systemd.
+        b"systemdunit" | b"systemduserunit" if depth == 0 => Role::Emitter(Part::Pod),
         b"client" | b"clientip" | b"clientaddress" | b"remoteaddr" | b"remoteaddress" | b"peer" | b"ip"
             if depth <= 1 =>
         {

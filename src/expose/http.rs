@@ -17,7 +17,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -30,6 +30,8 @@ use crate::source::inlet::Peer;
 
 /// The most connections at a time, on all listeners together.
 pub const CONNECTIONS_MAX: usize = 256;
+/// Connections that the kernel holds until they are accepted. When it has more, a client is kept waiting for a second.
+pub const QUEUE_MAX: u32 = 4096;
 /// How long a client may take for a request's head, the wait between two requests included.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes.
@@ -74,9 +76,16 @@ impl std::error::Error for BindError {
     }
 }
 
-/// Listens on an address.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|error| BindError { address, error })
+/// Listens on an address; within a runtime.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As the usual way to listen has it: connections of a server that has ended keep nobody out.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(QUEUE_MAX)
+    };
+    listen().map_err(|error| BindError { address, error })
 }
 
 /// Serves until `shutdown` ends, then lets open requests end, for up to [`DRAIN_TIME_MAX`].
@@ -178,9 +187,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_in_use_is_named_with_what_to_do() {
-        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let address = first.local_addr().expect("its address");
-        let error = bind(address).await.expect_err("in use").to_string();
+        let error = bind(address).expect_err("in use").to_string();
         let expected = format!(
             "can't listen on {address}: the address is in use by another process. Stop that one, or give another address in `web.listen`"
         );
@@ -189,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_named_with_what_to_do() {
-        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).await.expect_err("not here").to_string();
+        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).expect_err("not here").to_string();
         assert!(error.contains("this machine has no such address"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cause::Cause;
 use crate::ledger::View;
 use crate::ledger::incident::{Example, Incident};
+use crate::ledger::link::Links;
 use crate::product::Product;
 use crate::time::UnixTime;
 
@@ -34,6 +35,9 @@ pub(super) struct Shown<'a> {
     sources: Vec<BySource<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     other_sources: u64,
+    /// The same refusals, as other sources saw them: they count there too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    same_refusals: Vec<SameRefusals<'a>>,
     what_happened: String,
     remedy: &'static str,
     docs: &'static str,
@@ -52,6 +56,15 @@ struct BySource<'a> {
     count: u64,
 }
 
+#[derive(Debug, Serialize)]
+struct SameRefusals<'a> {
+    source: &'a str,
+    cause: Cause,
+    count: u64,
+    /// One pair of rejections: of this incident, and of the other source.
+    example: [&'a str; 2],
+}
+
 /// The answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Incidents<'a> {
@@ -62,15 +75,38 @@ pub(super) struct Incidents<'a> {
 pub(super) fn list(view: &View, cause: Option<Cause>, limit: usize, now: UnixTime) -> Incidents<'_> {
     let found = view.incidents.newest_first().into_iter();
     let found = found.filter(|incident| cause.is_none_or(|cause| incident.cause == cause)).take(limit);
-    Incidents { incidents: found.map(|incident| shown(incident, now)).collect() }
+    let links = links(view);
+    Incidents { incidents: found.map(|incident| shown(incident, &links, now)).collect() }
 }
 
 /// Those that are not over, the greatest first.
 pub(super) fn open(view: &View, now: UnixTime) -> Vec<Shown<'_>> {
-    view.incidents.open(now).into_iter().map(|incident| shown(incident, now)).collect()
+    let links = links(view);
+    view.incidents.open(now).into_iter().map(|incident| shown(incident, &links, now)).collect()
 }
 
-fn shown(incident: &Incident, now: UnixTime) -> Shown<'_> {
+fn links(view: &View) -> Links<'_> {
+    Links::of(view.rejections.iter().map(|kept| &*kept.diagnosis))
+}
+
+/// By source and cause, as far as single rejections are remembered.
+fn same_refusals<'a>(incident: &Incident, links: &Links<'a>) -> Vec<SameRefusals<'a>> {
+    let mut found: Vec<SameRefusals<'a>> = Vec::new();
+    for (mine, other) in links.pairs().filter(|(mine, _)| incident.holds(mine)) {
+        match found.iter_mut().find(|same| same.source == &*other.source && same.cause == other.cause) {
+            Some(same) => same.count += 1,
+            None => found.push(SameRefusals {
+                source: &other.source,
+                cause: other.cause,
+                count: 1,
+                example: [&mine.id, &other.id],
+            }),
+        }
+    }
+    found
+}
+
+fn shown<'a>(incident: &'a Incident, links: &Links<'a>, now: UnixTime) -> Shown<'a> {
     let open = incident.is_open(now);
     let mut sources: Vec<BySource<'_>> =
         incident.sources.iter().map(|(source, count)| BySource { source, count: *count }).collect();
@@ -97,6 +133,7 @@ fn shown(incident: &Incident, now: UnixTime) -> Shown<'_> {
         distinct_identities_estimated: !incident.identities.is_exact(),
         sources,
         other_sources: incident.other_sources,
+        same_refusals: same_refusals(incident, links),
         what_happened: incident.story(),
         remedy: incident.cause.remedy(),
         docs: incident.cause.docs(),

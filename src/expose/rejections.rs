@@ -8,11 +8,21 @@ use serde::Serialize;
 use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
 use crate::ledger::View;
+use crate::ledger::link::Links;
 
 /// The answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Rejections<'a> {
-    rejections: Vec<&'a Diagnosis>,
+    rejections: Vec<Shown<'a>>,
+}
+
+/// A rejection, and the one of another source that is the same refusal.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_as: Option<&'a str>,
 }
 
 /// The newest by the time of the refusal; of equal times, the one that was read last.
@@ -25,5 +35,8 @@ pub(super) fn latest(view: &View, cause: Option<Cause>, limit: usize) -> Vec<&Ar
 
 /// The list as it is answered.
 pub(super) fn list(view: &View, cause: Option<Cause>, limit: usize) -> Rejections<'_> {
-    Rejections { rejections: latest(view, cause, limit).into_iter().map(|diagnosis| &**diagnosis).collect() }
+    let links = Links::of(view.rejections.iter().map(|kept| &*kept.diagnosis));
+    let same_as = |diagnosis: &Diagnosis| links.of_id(&diagnosis.id).map(|other| other.id.as_str());
+    let latest = latest(view, cause, limit).into_iter();
+    Rejections { rejections: latest.map(|diagnosis| Shown { same_as: same_as(diagnosis), diagnosis }).collect() }
 }

@@ -198,6 +198,14 @@ impl Incident {
         self.sources.iter().max_by_key(|(_, count)| *count).map(|(name, count)| (name.as_str(), *count))
     }
 
+    /// Whether a rejection is one of them, as far as cause, key, product and time tell.
+    pub fn holds(&self, diagnosis: &Diagnosis) -> bool {
+        self.cause == diagnosis.cause
+            && self.product == diagnosis.product
+            && self.key_sid.as_deref() == key_of(diagnosis)
+            && (self.start..=self.last).contains(&diagnosis.at)
+    }
+
     fn takes(&self, diagnosis: &Diagnosis, at: UnixTime) -> bool {
         self.cause == diagnosis.cause
             && self.product == diagnosis.product

@@ -23,6 +23,7 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         line: 1,
         offset: 0,
         sightings: 2,
+        event: None,
         code: Some(51007),
         product: Product::Chat,
         cause,

@@ -10,10 +10,11 @@ use zeroize::Zeroizing;
 
 use super::judge::Core;
 use super::seen::{EventSid, Seen};
+use super::table::Work;
 use super::{Event, Stream};
 use crate::code::{self, TOKEN_REJECTED};
 use crate::detect::Refusal;
-use crate::diagnosis::Found;
+use crate::diagnosis::{Diagnosis, Found, Reported};
 use crate::envelope;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::pair::sent;
@@ -35,6 +36,8 @@ pub struct Arrival {
     pub is_information: bool,
     /// The product, if a field names it.
     pub product: Option<Product>,
+    /// The SID of the account that it belongs to.
+    pub account: Option<String>,
     /// All in which a token or a further code may stand; wiped when dropped.
     pub text: Zeroizing<Vec<u8>>,
 }
@@ -44,6 +47,12 @@ impl Arrival {
     pub fn may_count(&self) -> bool {
         !self.is_information && code::find(self.code).is_some_and(|code| code.counts)
     }
+}
+
+/// An account's SID, and nothing else: it is shown.
+pub fn account(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("AC")?;
+    (digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
 }
 
 /// Without the text.
@@ -91,9 +100,7 @@ pub(super) fn take(
     now: UnixTime,
     emit: &mut dyn FnMut(Event),
 ) -> Outcome {
-    let is_companion = || core.detector.companion_codes() && code::find(arrival.code).is_some_and(|code| code.counts);
-    let counts = arrival.code == TOKEN_REJECTED || is_companion();
-    if arrival.is_information || !counts {
+    if !counts(arrival, core) {
         return Outcome::Ignored;
     }
     if !seen.note(arrival.sid, now) {
@@ -109,8 +116,44 @@ pub(super) fn take(
         whole: true,
     };
     let rejection = rejection(arrival, core, now);
-    emit(Event::Diagnosed(Box::new(core.diagnose(&rejection, &stream, now))));
+    let event = Reported { sid: Some(sid), account_sid: arrival.account.clone() };
+    emit(Event::Diagnosed(Box::new(Diagnosis { event: Some(event), ..core.diagnose(&rejection, &stream, now) })));
     Outcome::Counted
+}
+
+/// Where a record of an export stands.
+pub(super) struct Place<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) line: u64,
+    pub(super) offset: u64,
+}
+
+/// Takes a record of an export as the event that it is. Without a SID nothing tells it from others, so it counts.
+pub(super) fn take_record(
+    mut arrival: Arrival,
+    sid: Option<EventSid>,
+    place: &Place<'_>,
+    work: &mut Work<'_>,
+    emit: &mut dyn FnMut(Event),
+) {
+    let Work { seen, core, now } = work;
+    if !counts(&arrival, core) || sid.is_some_and(|sid| !seen.note(sid, *now)) {
+        return;
+    }
+    arrival.sid = sid.unwrap_or(arrival.sid);
+    let mut rejection = rejection(&arrival, core, *now);
+    if sid.is_none() {
+        rejection.id = core.id(place.stream, place.offset, &arrival.text);
+    }
+    (rejection.first.line, rejection.first.offset) = (place.line, place.offset);
+    let event = Reported { sid: sid.map(|sid| sid.to_string()), account_sid: arrival.account };
+    let diagnosis = core.diagnose(&rejection, place.stream, *now);
+    emit(Event::Diagnosed(Box::new(Diagnosis { event: Some(event), ..diagnosis })));
+}
+
+fn counts(arrival: &Arrival, core: &Core) -> bool {
+    let is_companion = || core.detector.companion_codes() && code::find(arrival.code).is_some_and(|code| code.counts);
+    !arrival.is_information && (arrival.code == TOKEN_REJECTED || is_companion())
 }
 
 fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
@@ -157,7 +200,7 @@ mod tests {
     use super::super::{Pipeline, Settings};
     use super::*;
     use crate::cause::Cause;
-    use crate::diagnosis::{Basis, Diagnosis};
+    use crate::diagnosis::Basis;
     use crate::keyring::KeyRing;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
@@ -170,6 +213,7 @@ mod tests {
             code,
             is_information: false,
             product: None,
+            account: None,
             text: Zeroizing::new(text.as_bytes().to_vec()),
         }
     }

@@ -13,6 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::memory::KeyRecord;
+pub use super::table::Columns;
 use crate::diagnosis::Fingerprint;
 use crate::time::UnixTime;
 
@@ -42,6 +43,9 @@ pub struct Checkpoint {
     /// The region of the last endpoint seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// It is an export with these columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

@@ -250,6 +250,14 @@ impl Poller {
         Ok(())
     }
 
+    /// Asks for one alert, to see whether that works.
+    pub async fn probe(&self) -> Result<(), Trouble> {
+        let answer = self.ask("/v1/Alerts?PageSize=1").await?;
+        Page::read(&answer)
+            .map(drop)
+            .map_err(|unreadable| Trouble::new(Failure::Payload, format!("the answer is not Twilio's: {unreadable}")))
+    }
+
     /// Asks for a path of the API.
     pub async fn ask(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, Trouble> {
         let base = self.settings.base_url.to_string();

@@ -20,6 +20,7 @@ mod kin;
 mod known;
 mod looks;
 mod pipe;
+mod probe;
 mod room;
 mod rotate;
 mod switch;
@@ -35,6 +36,7 @@ use std::thread::{Builder, JoinHandle};
 
 pub use self::archive::{Whole, WholeError, read_whole};
 use self::glob::Patterns;
+pub use self::probe::Probed;
 use self::tail::{Source, Tailer};
 use self::watch::Wake;
 use super::Sink;

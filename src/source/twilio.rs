@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::pipeline::arrival::Arrival;
+use crate::pipeline::arrival::{self, Arrival};
 use crate::pipeline::seen::EventSid;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -48,6 +48,7 @@ struct Parts<'a> {
     level: Option<&'a str>,
     at: Option<&'a str>,
     product: Option<&'a str>,
+    account: Option<&'a str>,
     text: Zeroizing<Vec<u8>>,
 }
 
@@ -64,6 +65,7 @@ impl Parts<'_> {
             code,
             is_information: !level.eq_ignore_ascii_case("error") && !level.eq_ignore_ascii_case("warning"),
             product: self.product.and_then(product),
+            account: self.account.and_then(arrival::account),
             text: self.text,
         })
     }

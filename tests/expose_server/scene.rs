@@ -34,6 +34,7 @@ pub(crate) fn expired(number: u64, seconds_ago: i64) -> Diagnosis {
         line: 10 + number,
         offset: 100 * number,
         sightings: 4,
+        event: None,
         code: Some(51007),
         product: Product::Chat,
         cause: Cause::Expired,
@@ -61,6 +62,7 @@ pub(crate) fn bare(number: u64, seconds_ago: i64) -> Diagnosis {
         source: "gateway".into(),
         path: None,
         sightings: 1,
+        event: None,
         code: None,
         product: Product::Video,
         cause: Cause::NoToken,
@@ -153,6 +155,7 @@ impl Server {
         Self { ledger, ..self }
     }
 
+    #[expect(clippy::unused_async, reason = "to listen and to serve need a runtime")]
     async fn start_with(ledger: &mut Ledger, reloaded: Result<(), ReloadError>) -> Self {
         let (view, views) = watch::channel(ledger.commit_at(NOW));
         let (status, statuses) = watch::channel(Arc::new(status(true)));
@@ -165,7 +168,7 @@ impl Server {
             reload: Box::new(move || Box::pin(std::future::ready(reloaded.clone()))),
             check: Box::new(|request| checked(&request)),
         });
-        let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

@@ -33,6 +33,7 @@ fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
         line: 1,
         offset: 0,
         sightings: 1,
+        event: None,
         code: None,
         product: Product::Chat,
         cause: findings.first().map_or(Cause::NoneFound, Finding::cause),

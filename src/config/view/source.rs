@@ -7,7 +7,8 @@ use super::SET;
 use crate::config::channel::{
     AlertsApi, HISTORY_DAYS, HttpPush, OVERLAP_MINUTES, OVERLAP_MINUTES_MAX, POLL_SECONDS, POLL_SECONDS_MAX, Webhook,
 };
-use crate::config::{FileSource, Source, SourceKind, Start};
+use crate::config::journal::COMMAND;
+use crate::config::{FileKind, FileSource, Journal, Source, SourceKind};
 
 /// Something that is read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -18,16 +19,16 @@ pub(super) struct SourceView {
     #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
     name: String,
     /// What it reads.
-    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http"]))]
+    #[schemars(extend("enum" = ["file", "stdin", "webhook", "event_streams", "alerts_api", "http", "journald", "docker", "cri", "csv"]))]
     kind: &'static str,
-    /// Globs of the files to follow; of kind `file`, which needs them.
+    /// Globs of the files to follow; of kinds `docker` and `cri`, which know them, and of `file` and `csv`, which need them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     include: Option<Vec<String>>,
-    /// Globs of files to leave out; of kind `file`.
+    /// Globs of files to leave out; of kinds `file`, `docker`, `cri` and `csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     exclude: Option<Vec<String>>,
-    /// Where a file that the state does not know begins; of kind `file`.
+    /// Where a file or journal that the state does not know begins; of kinds `file`, `docker`, `cri`, `csv` and `journald`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["beginning", "end"], "default" = "beginning"))]
     start: Option<&'static str>,
@@ -119,6 +120,16 @@ pub(super) struct SourceView {
     /// Environment variable with the same; of kind `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     password_env: Option<String>,
+    /// Units whose entries are read; without one, all; of kind `journald`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    units: Option<Vec<String>>,
+    /// Matches such as `CONTAINER_NAME=chat`, as journalctl takes them; of kind `journald`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Vec<String>>,
+    /// The journalctl to run; of kind `journald`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = COMMAND))]
+    command: Option<String>,
     /// Zone of times without one: an IANA name.
     #[serde(default = "super::utc")]
     timezone: String,
@@ -127,7 +138,7 @@ pub(super) struct SourceView {
 impl SourceView {
     /// Whether it follows files.
     pub(super) fn is_file(&self) -> bool {
-        self.kind == "file"
+        [FileKind::File, FileKind::Docker, FileKind::Cri, FileKind::Csv].iter().any(|kind| kind.word() == self.kind)
     }
 }
 
@@ -140,6 +151,7 @@ impl From<&Source> for SourceView {
             SourceKind::EventStreams(webhook) => Self { kind: "event_streams", ..webhook.into() },
             SourceKind::AlertsApi(api) => api.into(),
             SourceKind::Http(push) => push.into(),
+            SourceKind::Journald(journal) => journal.into(),
         };
         Self { name: source.name.clone(), timezone: source.timezone.clone(), ..view }
     }
@@ -148,13 +160,10 @@ impl From<&Source> for SourceView {
 impl From<&FileSource> for SourceView {
     fn from(file: &FileSource) -> Self {
         Self {
-            kind: "file",
+            kind: file.kind.word(),
             include: Some(file.include.clone()),
             exclude: Some(file.exclude.clone()),
-            start: Some(match file.start {
-                Start::Beginning => "beginning",
-                Start::End => "end",
-            }),
+            start: Some(file.start.word()),
             ..Self::default()
         }
     }
@@ -200,6 +209,19 @@ impl From<&HttpPush> for SourceView {
             bearer: push.bearer.as_ref().map(|_| SET),
             user: push.user.clone(),
             password: push.password.as_ref().map(|_| SET),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Journal> for SourceView {
+    fn from(journal: &Journal) -> Self {
+        Self {
+            kind: "journald",
+            units: Some(journal.units.clone()),
+            matches: Some(journal.matches.clone()),
+            start: Some(journal.start.word()),
+            command: Some(journal.command.display().to_string()),
             ..Self::default()
         }
     }

@@ -7,7 +7,7 @@ use super::super::clock::now;
 use super::{Hub, When};
 use crate::pipeline::{Search, Stream, StreamId};
 use crate::source::file::follow::Identity;
-use crate::source::{Delivered, Found, Health, Mark, NotCommitted, Opened, Sink};
+use crate::source::{Delivered, Found, Health, KeptJournal, Mark, NotCommitted, Opened, Place, Sink};
 
 impl Sink for Hub {
     fn known(&self) -> Vec<Mark> {
@@ -105,6 +105,29 @@ impl Sink for Hub {
         let mut checkpoint = None;
         inner.work(|pipeline, now, emit| checkpoint = pipeline.suspend(stream, now, emit));
         inner.keeper.close(stream, checkpoint, now());
+        self.wake(&inner);
+    }
+
+    fn journal(&self, source: &str) -> Option<KeptJournal> {
+        self.lock().keeper.journals.kept(source)
+    }
+
+    fn open_journal(&self, stream: Stream, start: Option<&Place>) -> StreamId {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let id = inner.next_stream();
+        match inner.keeper.journals.open(id, &stream.source, start) {
+            Some(checkpoint) => inner.pipeline.resume(id, stream, checkpoint),
+            None => inner.pipeline.open(id, stream),
+        }
+        self.wake(inner);
+        id
+    }
+
+    fn push_journal(&self, stream: StreamId, lines: &[u8], end: &Place) {
+        let Some(mut inner) = self.admit() else { return };
+        inner.work(|pipeline, now, emit| pipeline.push(stream, lines, now, emit));
+        inner.keeper.journals.touch(stream, Some(end));
         self.wake(&inner);
     }
 

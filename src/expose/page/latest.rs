@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::cause::Family;
+use crate::container::Container;
 use crate::diagnosis::{Diagnosis, TokenReport};
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -105,6 +106,11 @@ fn write_facts(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> fmt::
     if let Some(path) = &diagnosis.path {
         let line = diagnosis.line;
         write_fact(page, "Log", format_args!("<code>{}:{line}</code>", Escaped(path)))?;
+        let Container { namespace, pod, container } = Container::of_path(path);
+        let names: Vec<&str> = [namespace, pod, container].into_iter().flatten().collect();
+        if !names.is_empty() {
+            write_fact(page, "Container", format_args!("{}", Escaped(&names.join(" / "))))?;
+        }
     }
     if let Some(code) = diagnosis.code {
         write_fact(page, "Twilio's code", format_args!("{code}"))?;

@@ -110,6 +110,7 @@ mod tests {
             line: 1,
             offset: 0,
             sightings: 1,
+            event: None,
             code: None,
             product: Product::Chat,
             cause: Cause::NoneFound,

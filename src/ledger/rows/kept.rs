@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::word::Word;
 use crate::cause::Cause;
-use crate::diagnosis::{Basis, Diagnosis, Fingerprint, Found, Skipped, TokenReport, TokenState};
+use crate::diagnosis::{Basis, Diagnosis, Fingerprint, Found, Reported, Skipped, TokenReport, TokenState};
 use crate::finding::{Finding, REGIONS};
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -22,6 +22,8 @@ pub(super) struct Row {
     line: u64,
     offset: u64,
     sightings: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<Reported>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<u32>,
     product: String,
@@ -76,6 +78,7 @@ impl Row {
             line: diagnosis.line,
             offset: diagnosis.offset,
             sightings: diagnosis.sightings,
+            event: diagnosis.event.clone(),
             code: diagnosis.code,
             product: diagnosis.product.word(),
             cause: diagnosis.cause.word(),
@@ -98,6 +101,7 @@ impl Row {
             line: self.line,
             offset: self.offset,
             sightings: self.sightings,
+            event: self.event,
             code: self.code,
             product: Product::read(&self.product)?,
             cause: Cause::read(&self.cause)?,

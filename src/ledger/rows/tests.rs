@@ -55,6 +55,7 @@ fn diagnosis(id: u64, seconds: i64) -> Diagnosis {
         line: id,
         offset: id * 100,
         sightings: 2,
+        event: None,
         code: [Some(51007), None, Some(20104), Some(1)][pick % 4],
         product: Product::ALL[pick % Product::ALL.len()],
         cause: Cause::ALL[pick % 4],

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::alert::{Name, Signal};
 use crate::ledger::totals::Source;
+use crate::source::Failure;
 use crate::time::UnixTime;
 
 use super::{Scene, text};
@@ -39,6 +40,9 @@ struct Speaker {
     errors: u64,
     /// Errors that came lately, and since when.
     fresh_errors: u64,
+    /// When an error came last.
+    #[serde(default)]
+    failed_at: Option<UnixTime>,
     heard_at: UnixTime,
     /// How often something was heard.
     heard: u32,
@@ -63,11 +67,12 @@ impl Speakers {
         self.looked = Some(now);
         self.by_name.retain(|name, _| sources.iter().any(|source| source.configured && *source.name == **name));
         for source in sources.iter().filter(|source| source.configured) {
-            let errors = source.errors.values().sum();
+            let errors = own_errors(source);
             let fresh = || Speaker {
                 bytes: source.read_bytes,
                 errors,
                 fresh_errors: errors,
+                failed_at: (errors > 0).then_some(now),
                 heard_at: now,
                 heard: 0,
                 longest_pause_millis: 0,
@@ -98,6 +103,12 @@ impl Speakers {
     }
 }
 
+/// Errors that say something of the source. A delivery without Twilio's signature says only that a stranger knows the
+/// address: it is refused, counted by its kind, and no reason to wake anybody.
+fn own_errors(source: &Source) -> u64 {
+    source.errors.iter().filter(|(kind, _)| **kind != Failure::Signature).map(|(_, count)| count).sum()
+}
+
 impl Speaker {
     fn hear(&mut self, source: &Source, errors: u64, slept: bool, now: UnixTime) {
         if source.read_bytes != self.bytes {
@@ -111,8 +122,10 @@ impl Speaker {
         } else if slept {
             self.heard_at = now;
         }
-        let is_fresh = source.last_error.as_ref().is_some_and(|error| now.millis_since(error.at) < ERROR_MILLIS);
-        if is_fresh {
+        if errors > self.errors {
+            self.failed_at = Some(now);
+        }
+        if self.failed_at.is_some_and(|at| now.millis_since(at) < ERROR_MILLIS) {
             self.fresh_errors += errors.saturating_sub(self.errors);
         } else {
             self.fresh_errors = 0;

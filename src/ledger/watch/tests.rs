@@ -194,6 +194,30 @@ fn a_source_that_fails_or_falls_silent_is_told() {
 }
 
 #[test]
+fn deliveries_of_strangers_are_no_failure_of_the_source() {
+    let mut ledger = live();
+    let refused = Health::FailedAgain { kind: Failure::Signature, message: "unsigned".to_owned() };
+    for second in 1..200 {
+        (0..100).for_each(|_| ledger.health("app", &refused, later(second)));
+        ledger.look(later(second));
+    }
+    assert!(active(&mut ledger).is_empty());
+    // They hide no failure, and keep none alive.
+    let failed = Health::Failed { kind: Failure::Remote, message: "down".to_owned() };
+    ledger.health("app", &failed, later(200));
+    for second in 201..300 {
+        ledger.health("app", &refused, later(second));
+        ledger.look(later(second));
+    }
+    assert_eq!(active(&mut ledger), [(Name::SourceFailing, State::Firing)]);
+    for second in 300..600 {
+        ledger.health("app", &refused, later(second));
+        ledger.look(later(second));
+    }
+    assert!(active(&mut ledger).is_empty());
+}
+
+#[test]
 fn a_state_that_cannot_be_written_is_told_until_it_can() {
     let mut ledger = live();
     ledger.stored(false);

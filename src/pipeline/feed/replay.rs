@@ -149,6 +149,7 @@ impl Feed {
             sightings: seen.map(sighted).chain(ahead).collect(),
             last_time: last_time.map(|(line, time)| (line, time.as_millis())),
             region: self.tokens.region().map(str::to_owned),
+            columns: None,
         }
     }
 

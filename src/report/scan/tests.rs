@@ -23,6 +23,7 @@ pub(crate) fn refusal(path: &str, number: u8) -> Diagnosis {
         line: 11,
         offset: 2893,
         sightings: 4,
+        event: None,
         code: Some(51007),
         product: Product::Chat,
         cause: Cause::Expired,

@@ -69,7 +69,7 @@ impl Complaints {
     }
 }
 
-fn open_message(path: &Path, error: &io::Error) -> String {
+pub(super) fn open_message(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
     if error.kind() == io::ErrorKind::PermissionDenied {
         let (right, at) = match path.ancestors().skip(1).find(|folder| folder.is_dir()) {

@@ -281,7 +281,7 @@ impl Tailer {
     }
 }
 
-fn missing_message(path: &Path) -> String {
+pub(super) fn missing_message(path: &Path) -> String {
     let parent = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     format!(
         "Expected a file or folder at {}, but there is none; it is looked for again. See what is there with `ls -l {}`.",

@@ -26,6 +26,7 @@ struct Meta {
 #[derive(Deserialize)]
 struct Alert {
     sid: String,
+    account_sid: Option<String>,
     error_code: Option<Value>,
     log_level: Option<String>,
     #[serde(rename = "alert_text")]
@@ -102,6 +103,7 @@ impl Alert {
             // Buffering puts the time of creation later than that of the event.
             at: self.date_generated.as_deref().or(self.date_created.as_deref()),
             product: None,
+            account: self.account_sid.as_deref(),
             text,
         };
         parts.arrival(source)

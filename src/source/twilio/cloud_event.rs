@@ -32,6 +32,7 @@ struct Data {
     level: Option<String>,
     date_created: Option<String>,
     product_name: Option<String>,
+    account_sid: Option<String>,
     payload: Option<Value>,
 }
 
@@ -78,6 +79,7 @@ fn read_one(text: &str, source: &Arc<str>) -> Result<Option<Arrival>, Unreadable
         level: data.level.as_deref(),
         at: data.date_created.as_deref().or(event.time.as_deref()),
         product: data.product_name.as_deref(),
+        account: data.account_sid.as_deref(),
         text: Zeroizing::new(payload.into_bytes()),
     };
     parts.arrival(source).map(Some)

@@ -28,6 +28,7 @@ pub fn read(form: &Form, source: &Arc<str>) -> Result<Arrival, Unreadable> {
         // The field was spelt `TimeStamp` once.
         at: form.value("Timestamp").or_else(|| form.value("TimeStamp")),
         product: payload.product_name.as_ref().and_then(Value::as_str),
+        account: form.value("AccountSid"),
         text: Zeroizing::new(text.as_bytes().to_vec()),
     };
     parts.arrival(source)

@@ -1,0 +1,175 @@
+//! Which rejections are the same refusal, seen once by Twilio and once in the application's log.
+//!
+//! They stay two rejections, each counted for its source; that they are the same is only shown. The rule: one of them is
+//! an event that Twilio reports and the other is not, and they are of different sources; their times are no more than
+//! [`LINK_MILLIS`] apart; they have the same code, if both have one; and both name the same token, or at least the same
+//! account: an event its own, a line of a log that of its token. What both name (account, product, token) must be the
+//! same. Each is linked once: the same token first, then the nearest in time, then the one that came first.
+//!
+//! Linked are the rejections that are remembered one by one (`limits.rejections_remembered`).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::diagnosis::Diagnosis;
+use crate::product::Product;
+
+/// How far the clocks of Twilio and of an application may be apart, and how long each may take to write, in milliseconds.
+pub const LINK_MILLIS: i64 = 5000;
+/// Lines that are compared with one event at the most.
+const NEAR_MAX: usize = 256;
+
+/// Pairs of rejections that are the same refusal.
+#[derive(Debug, Default)]
+pub struct Links<'a> {
+    pairs: BTreeMap<&'a str, (&'a Diagnosis, &'a Diagnosis)>,
+}
+
+impl<'a> Links<'a> {
+    /// Finds them.
+    pub fn of(rejections: impl Iterator<Item = &'a Diagnosis>) -> Self {
+        let (mut events, mut lines): (Vec<_>, Vec<_>) = rejections.partition(|found| found.event.is_some());
+        // Stable, so that of equal times the first that came stays first.
+        events.sort_by_key(|event| event.at);
+        lines.sort_by_key(|line| line.at);
+        let mut candidates = Vec::new();
+        let mut first = 0;
+        for (place, event) in events.iter().enumerate() {
+            first += lines.iter().skip(first).take_while(|line| event.at.millis_since(line.at) > LINK_MILLIS).count();
+            let near = lines.iter().enumerate().skip(first).take(NEAR_MAX);
+            for (at, line) in near.take_while(|(_, line)| line.at.millis_since(event.at) <= LINK_MILLIS) {
+                if let Some(evidence) = evidence(event, line) {
+                    let apart = event.at.millis_since(line.at).abs();
+                    candidates.push(((Reverse(evidence), apart, place, at), *event, *line));
+                }
+            }
+        }
+        candidates.sort_by_key(|(rank, _, _)| *rank);
+        let mut found = Self::default();
+        for (_, event, line) in candidates {
+            if !found.pairs.contains_key(event.id.as_str()) && !found.pairs.contains_key(line.id.as_str()) {
+                found.pairs.insert(&event.id, (event, line));
+                found.pairs.insert(&line.id, (line, event));
+            }
+        }
+        found
+    }
+
+    /// The other rejection of the same refusal.
+    pub fn of_id(&self, id: &str) -> Option<&'a Diagnosis> {
+        self.pairs.get(id).map(|(_, other)| *other)
+    }
+
+    /// Every linked rejection with its other one.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a Diagnosis, &'a Diagnosis)> {
+        self.pairs.values().copied()
+    }
+}
+
+/// What two rejections have in common, from weak to strong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Account,
+    Token,
+}
+
+/// What an event and a line of a log have in common; none if that is nothing, or if something contradicts.
+fn evidence(event: &Diagnosis, line: &Diagnosis) -> Option<Evidence> {
+    let is_other_code = event.code.zip(line.code).is_some_and(|(a, b)| a != b);
+    let products = [event.product, line.product];
+    let is_other_product = !products.contains(&Product::Unknown) && event.product != line.product;
+    let accounts = account(event).zip(account(line));
+    let is_other_account = accounts.is_some_and(|(a, b)| a != b);
+    if event.source == line.source || is_other_code || is_other_product || is_other_account {
+        return None;
+    }
+    match event.token.as_ref().zip(line.token.as_ref()) {
+        Some((a, b)) => (a.fingerprint == b.fingerprint).then_some(Evidence::Token),
+        None => accounts.map(|_| Evidence::Account),
+    }
+}
+
+/// The account that a rejection names.
+fn account(found: &Diagnosis) -> Option<&str> {
+    let own = found.event.as_ref().and_then(|event| event.account_sid.as_deref());
+    own.or_else(|| found.token.as_ref().and_then(|token| token.account_sid.as_deref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::Cause;
+    use crate::diagnosis::{Basis, Fingerprint, Found, Reported, TokenReport, TokenState};
+    use crate::time::UnixTime;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+
+    /// A line of the application's log, with a token of an account.
+    fn line(id: &str, millis: i64, account: &str, token: u8) -> Diagnosis {
+        let report = TokenReport::new(TokenState::Readable, Found::SameLine, Fingerprint([token; 8]));
+        Diagnosis {
+            id: id.to_owned(),
+            at: NOW.plus_millis(millis),
+            source: "app".into(),
+            path: None,
+            line: 1,
+            offset: 0,
+            sightings: 1,
+            event: None,
+            code: Some(51007),
+            product: Product::Chat,
+            cause: Cause::Expired,
+            basis: Basis::Token,
+            findings: Vec::new(),
+            skipped: Vec::new(),
+            token: Some(TokenReport { account_sid: Some(account.to_owned()), ..report }),
+        }
+    }
+
+    /// An event of an account, without a token.
+    fn event(id: &str, millis: i64, account: &str) -> Diagnosis {
+        let event = Reported { sid: None, account_sid: Some(account.to_owned()) };
+        let found = line(id, millis, account, 0);
+        Diagnosis { source: "debugger".into(), event: Some(event), token: None, cause: Cause::NoToken, ..found }
+    }
+
+    #[track_caller]
+    fn check(rejections: &[Diagnosis], expected: &[(&str, &str)]) {
+        let links = Links::of(rejections.iter());
+        let pairs = links.pairs().filter(|(mine, _)| mine.event.is_some());
+        let found: Vec<_> = pairs.map(|(event, line)| (event.id.as_str(), line.id.as_str())).collect();
+        assert_eq!(found, expected);
+        assert_eq!(links.pairs().count(), expected.len() * 2);
+    }
+
+    #[test]
+    fn an_event_and_the_nearest_line_of_the_same_account_are_one_refusal() {
+        check(&[line("a", 0, "AC1", 1), line("b", 900, "AC1", 2), event("e", 1000, "AC1")], &[("e", "b")]);
+        let two = [event("e", 0, "AC1"), event("f", 100, "AC1"), line("a", 50, "AC1", 1), line("b", 4000, "AC1", 2)];
+        check(&two, &[("e", "a"), ("f", "b")]);
+        check(&[line("a", 0, "AC1", 1), event("e", LINK_MILLIS, "AC1")], &[("e", "a")]);
+    }
+
+    #[test]
+    fn without_evidence_or_with_a_contradiction_they_are_two() {
+        check(&[line("a", 0, "AC1", 1), event("e", LINK_MILLIS + 1, "AC1")], &[]);
+        check(&[line("a", 0, "AC2", 1), event("e", 0, "AC1")], &[]);
+        let bare = Diagnosis { token: None, ..line("a", 0, "AC1", 1) };
+        check(&[bare, event("e", 0, "AC1")], &[]);
+        check(&[Diagnosis { code: Some(20104), ..line("a", 0, "AC1", 1) }, event("e", 0, "AC1")], &[]);
+        check(&[Diagnosis { product: Product::Voice, ..line("a", 0, "AC1", 1) }, event("e", 0, "AC1")], &[]);
+        check(&[line("a", 0, "AC1", 1), line("b", 0, "AC1", 1)], &[]);
+        let own = Diagnosis { source: "debugger".into(), ..line("a", 0, "AC1", 1) };
+        check(&[own, event("e", 0, "AC1")], &[]);
+    }
+
+    #[test]
+    fn the_same_token_is_better_than_the_nearest_time() {
+        let token = line("x", 0, "AC1", 1).token;
+        let with_token = Diagnosis { token, ..event("e", 0, "AC1") };
+        check(&[line("a", 0, "AC1", 2), line("b", 3000, "AC1", 1), with_token.clone()], &[("e", "b")]);
+        check(&[line("a", 0, "AC1", 2), with_token], &[]);
+        let bare = Diagnosis { code: None, product: Product::Unknown, ..line("a", 0, "AC1", 2) };
+        check(&[bare, event("e", 0, "AC1")], &[("e", "a")]);
+    }
+}

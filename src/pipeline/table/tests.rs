@@ -1,0 +1,189 @@
+//! Exports, cut and resumed anywhere.
+
+use super::super::{Pipeline, Settings, StreamId};
+use super::*;
+use crate::cause::Cause;
+use crate::diagnosis::Diagnosis;
+use crate::keyring::KeyRing;
+
+const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
+const ID: StreamId = StreamId(1);
+
+/// A header, events of which one has a message of two lines, other codes, information, and the header once more.
+const CSV: &str = "Sid,Date Created,Log Level,\"Error Code\",Alert Text\n\
+    NO00000000000000000000000000000001,2026-11-24T02:30:20Z,error,51007,\"Token authentication, is \"\"rejected\"\"\nsecond line\"\n\
+    NO00000000000000000000000000000002,2026-11-24T02:30:21Z,error,20104,expired\r\n\
+    NO00000000000000000000000000000003,2026-11-24T02:30:22Z,error,11200,other\n\
+    NO00000000000000000000000000000004,2026-11-24T02:30:23Z,debug,51007,information\n\
+    Sid,Date Created,Log Level,Error Code,Alert Text\n\
+    NO00000000000000000000000000000001,2026-11-24T02:30:20Z,error,51007,again\n\
+    ,2026-11-24 02:30:24,error,51007 - Token authentication is rejected,no SID";
+
+fn stream(offset: u64) -> Stream {
+    Stream {
+        source: "console".into(),
+        path: Some("export.csv".into()),
+        modified: None,
+        timezone: "UTC".into(),
+        offset,
+        whole: false,
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    diagnoses: Vec<Diagnosis>,
+    lines: u64,
+    bytes: u64,
+}
+
+impl Found {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Diagnosed(diagnosis) => self.diagnoses.push(*diagnosis),
+            Event::Lines { lines, bytes, .. } => {
+                self.lines += lines;
+                self.bytes += bytes;
+            }
+            Event::Resighted { .. } => {}
+        }
+    }
+
+    fn places(&self) -> Vec<(u64, Option<u32>, String)> {
+        self.diagnoses.iter().map(|found| (found.line, found.code, found.at.to_string())).collect()
+    }
+}
+
+fn core() -> Pipeline {
+    Pipeline::new(Settings::default(), KeyRing::default())
+}
+
+fn read(parts: &[&[u8]]) -> Found {
+    let (mut pipeline, mut found) = (core(), Found::default());
+    pipeline.open(ID, stream(0));
+    for part in parts {
+        pipeline.push(ID, part, NOW, &mut |event| found.take(event));
+    }
+    pipeline.finish(ID, NOW, &mut |event| found.take(event));
+    found
+}
+
+fn expected() -> Vec<(u64, Option<u32>, String)> {
+    [(2, 51007, "20"), (4, 20104, "21"), (9, 51007, "24")]
+        .map(|(line, code, second)| (line, Some(code), format!("2026-11-24T02:30:{second}Z")))
+        .into()
+}
+
+#[test]
+fn an_event_is_one_record_with_its_own_time_and_sid() {
+    let found = read(&[CSV.as_bytes()]);
+    assert_eq!(found.places(), expected());
+    assert_eq!((found.lines, found.bytes), (9, CSV.len() as u64));
+    assert_eq!(found.diagnoses[1].cause, Cause::Expired);
+    assert_eq!(found.diagnoses[0].path.as_deref(), Some("export.csv"));
+}
+
+#[test]
+fn it_does_not_matter_where_it_is_cut() {
+    let whole = read(&[CSV.as_bytes()]);
+    for at in 0..=CSV.len() {
+        let (head, tail) = CSV.as_bytes().split_at(at);
+        let cut = read(&[head, tail]);
+        assert_eq!((&cut.diagnoses, cut.lines, cut.bytes), (&whole.diagnoses, whole.lines, whole.bytes), "cut at {at}");
+    }
+    let bytes: Vec<&[u8]> = CSV.as_bytes().chunks(1).collect();
+    assert_eq!(read(&bytes).diagnoses, whole.diagnoses);
+}
+
+#[test]
+fn it_goes_on_from_any_checkpoint_and_counts_nothing_twice() {
+    for at in 0..CSV.len() {
+        let (mut pipeline, mut found) = (core(), Found::default());
+        pipeline.open(ID, stream(0));
+        pipeline.push(ID, &CSV.as_bytes()[..at], NOW, &mut |event| found.take(event));
+        let checkpoint = pipeline.checkpoint(ID).unwrap();
+        let json = serde_json::to_string(&checkpoint).unwrap();
+        assert!(!json.contains("Token") && !json.contains("NO0"), "{json}");
+        let checkpoint: Checkpoint = serde_json::from_str(&json).unwrap();
+        let resume = usize::try_from(checkpoint.resume).unwrap();
+        pipeline.resume(StreamId(2), stream(checkpoint.resume), checkpoint);
+        pipeline.push(StreamId(2), &CSV.as_bytes()[resume..], NOW, &mut |event| found.take(event));
+        pipeline.finish(StreamId(2), NOW, &mut |event| found.take(event));
+        assert_eq!(found.places(), expected(), "at {at}");
+        assert_eq!(found.bytes, CSV.len() as u64, "at {at}");
+    }
+}
+
+#[test]
+fn an_event_that_another_channel_brought_is_not_counted_again() {
+    let (mut pipeline, mut found) = (core(), Found::default());
+    let arrival = Arrival {
+        source: "debugger".into(),
+        sid: EventSid::parse("NO00000000000000000000000000000001").unwrap(),
+        at: None,
+        code: 51007,
+        is_information: false,
+        product: None,
+        account: None,
+        text: Zeroizing::default(),
+    };
+    pipeline.event(&arrival, NOW, &mut |event| found.take(event));
+    pipeline.open(ID, stream(0));
+    pipeline.push(ID, CSV.as_bytes(), NOW, &mut |event| found.take(event));
+    let sources: Vec<&str> = found.diagnoses.iter().map(|found| &*found.source).collect();
+    assert_eq!(sources, ["debugger", "console"]);
+    assert_eq!(found.diagnoses[1].code, Some(20104));
+    // The last record has no line ending yet.
+    pipeline.end_line(ID, NOW, &mut |event| found.take(event));
+    assert_eq!(found.diagnoses.len(), 3);
+}
+
+#[test]
+fn a_quote_that_never_ends_costs_a_bounded_record() {
+    let mut text = CSV.lines().next().unwrap().to_owned() + "\n\"open,2026-11-24T02:30:20Z,error,51007,x\n";
+    let row = "NO00000000000000000000000000000007,2026-11-24T02:30:25Z,error,51007,later\n";
+    text.push_str(&"filler,,,,\n".repeat(200_000));
+    text.push_str(row);
+    let blocks: Vec<&[u8]> = text.as_bytes().chunks(64 << 10).collect();
+    let found = read(&blocks);
+    assert_eq!(found.diagnoses.len(), 1);
+    assert_eq!(found.diagnoses[0].line, 200_003);
+}
+
+#[test]
+fn columns_are_known_by_aliases_in_any_order_and_with_any_separator() {
+    for header in [
+        "dateCreated\tlogLevel\terrorCode\talertText\n",
+        "\u{feff}Error Code;SID;Level\r\n",
+        "\"sid\",\"twilio_error_code\",\"message\",\"http_response_status_code\"\n",
+    ] {
+        assert!(Columns::of_header(header.trim_end_matches('\n').as_bytes()).is_some(), "{header}");
+    }
+    for other in [
+        "2026-11-24T02:30:20Z error code=51007 message",
+        "time level message",
+        "code,name",
+        "error: code, date, message",
+        "{\"code\":51007,\"date\":1,\"message\":2}",
+    ] {
+        assert!(Columns::of_header(other.as_bytes()).is_none(), "{other}");
+    }
+}
+
+#[test]
+fn a_tsv_of_twilios_command_line_is_read_and_its_quotes_are_text() {
+    let tsv = "sid\tdateCreated\tlogLevel\terrorCode\talertText\n\
+        NO0000000000000000000000000000000a\t2026-11-24T02:30:20.000Z\terror\t51007\tsaid \"no\n\
+        NO0000000000000000000000000000000b\t2026-11-24T02:30:21.000Z\terror\t51007\tagain\n";
+    assert_eq!(read(&[tsv.as_bytes()]).diagnoses.len(), 2);
+}
+
+#[test]
+fn a_log_that_begins_with_a_word_is_a_log() {
+    let log = "code date message\nerror Twilio error code=51007\n";
+    for at in 0..log.len() {
+        let (head, tail) = log.as_bytes().split_at(at);
+        let found = read(&[head, tail]);
+        assert_eq!((found.diagnoses.len(), found.lines, found.bytes), (1, 2, log.len() as u64), "cut at {at}");
+    }
+}

@@ -1,0 +1,143 @@
+//! One entry of the journal as `journalctl -o json` prints it, and the line that is made of it.
+//!
+//! The line is the entry once more, with the few fields that matter, in a fixed order: the same entry gives the same
+//! bytes whichever version of journalctl prints it, so that a stream can be read again by its offsets.
+
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+/// The fields that are asked for; journalctl adds the cursor and the times.
+pub const FIELDS: &str = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,CONTAINER_NAME";
+
+/// An entry.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Names its place in the journal.
+    pub cursor: String,
+    /// When the journal received it, in microseconds since 1970.
+    pub micros: u64,
+    /// What goes into the core, with a line ending; nothing if the entry has no message.
+    pub line: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Deserialize)]
+struct Printed {
+    #[serde(rename = "__CURSOR")]
+    cursor: String,
+    #[serde(rename = "__REALTIME_TIMESTAMP")]
+    realtime: String,
+    #[serde(rename = "MESSAGE", default)]
+    message: Value,
+    #[serde(rename = "_HOSTNAME", default)]
+    host: Value,
+    #[serde(rename = "SYSLOG_IDENTIFIER", default)]
+    identifier: Value,
+    #[serde(rename = "_PID", default)]
+    process: Value,
+    #[serde(rename = "_SYSTEMD_UNIT", default)]
+    unit: Value,
+    #[serde(rename = "_SYSTEMD_USER_UNIT", default)]
+    user_unit: Value,
+    #[serde(rename = "CONTAINER_NAME", default)]
+    container: Value,
+}
+
+impl Entry {
+    /// Reads what journalctl printed as one line; none if it is no entry.
+    pub fn read(printed: &[u8]) -> Option<Self> {
+        let printed: Printed = serde_json::from_slice(printed).ok()?;
+        let micros = printed.realtime.parse().ok()?;
+        if printed.cursor.is_empty() || printed.cursor.chars().any(char::is_control) {
+            return None;
+        }
+        let mut line = Zeroizing::new(Vec::new());
+        if let Some(message) = text(&printed.message) {
+            let unit = text(&printed.user_unit).or_else(|| text(&printed.unit));
+            let fields = [
+                ("_HOSTNAME", text(&printed.host)),
+                ("SYSLOG_IDENTIFIER", text(&printed.identifier)),
+                ("_PID", text(&printed.process)),
+                ("_SYSTEMD_UNIT", unit),
+                ("CONTAINER_NAME", text(&printed.container)),
+                ("MESSAGE", Some(message)),
+            ];
+            line.extend_from_slice(format!("{{\"__REALTIME_TIMESTAMP\":\"{micros}\"").as_bytes());
+            for (name, value) in fields {
+                let Some(value) = value else { continue };
+                line.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                line.extend_from_slice(Value::String(value).to_string().as_bytes());
+            }
+            line.extend_from_slice(b"}\n");
+        }
+        Some(Self { cursor: printed.cursor, micros, line })
+    }
+}
+
+/// A field: a string; a list of bytes where it is no UTF-8; a list of these where an entry has it several times, of which
+/// the last is the message as it was meant.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(list) if list.iter().all(Value::is_u64) => {
+            let bytes: Option<Vec<u8>> =
+                list.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok())).collect();
+            Some(String::from_utf8_lossy(&bytes?).into_owned())
+        }
+        Value::Array(list) => list.iter().rev().find_map(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(printed: &str, expected: Option<(&str, u64, &str)>) {
+        let entry = Entry::read(printed.as_bytes());
+        let found = entry
+            .as_ref()
+            .map(|entry| (entry.cursor.as_str(), entry.micros, std::str::from_utf8(&entry.line).unwrap()));
+        assert_eq!(found, expected, "{printed}");
+    }
+
+    #[test]
+    fn an_entry_becomes_a_line_of_few_fields_in_a_fixed_order() {
+        check(
+            r#"{"MESSAGE":"code=51007 \"x\"","_PID":"7","PRIORITY":"3","_SYSTEMD_UNIT":"app.service","_HOSTNAME":"web-1",
+                "__REALTIME_TIMESTAMP":"1795488081000000","__CURSOR":"s=1;i=2","SYSLOG_IDENTIFIER":"node"}"#,
+            Some((
+                "s=1;i=2",
+                1_795_488_081_000_000,
+                "{\"__REALTIME_TIMESTAMP\":\"1795488081000000\",\"_HOSTNAME\":\"web-1\",\"SYSLOG_IDENTIFIER\":\"node\",\
+                 \"_PID\":\"7\",\"_SYSTEMD_UNIT\":\"app.service\",\"MESSAGE\":\"code=51007 \\\"x\\\"\"}\n",
+            )),
+        );
+    }
+
+    #[test]
+    fn a_message_of_bytes_is_text_as_far_as_it_is_utf8() {
+        let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"a\u{fffd}\\u001b\"}\n";
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":[97,255,27]}"#, Some(("c", 1, line)));
+        let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"b\"}\n";
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":["a",[98]]}"#, Some(("c", 1, line)));
+    }
+
+    #[test]
+    fn an_entry_without_a_message_only_moves_the_cursor() {
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":null}"#, Some(("c", 1, "")));
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":[300]}"#, Some(("c", 1, "")));
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1"}"#, Some(("c", 1, "")));
+    }
+
+    #[test]
+    fn what_is_no_entry_is_none() {
+        for printed in
+            ["", "-- No entries --", "[]", "{}", r#"{"__CURSOR":"c"}"#, r#"{"__CURSOR":"","__REALTIME_TIMESTAMP":"1"}"#]
+        {
+            check(printed, None);
+        }
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"x"}"#, None);
+    }
+}
