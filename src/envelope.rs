@@ -4,6 +4,7 @@
 //! Reads nothing of the refusal itself: that is the work of [`crate::detect`].
 
 mod emitter;
+mod pairs;
 mod text;
 
 use std::borrow::Cow;
@@ -83,6 +84,22 @@ impl Record<'_> {
         matches!(self.time, Some(Written::Stamp(stamp)) if stamp.is_whole())
     }
 
+    /// Takes in the time, the ids and the product of a JSON object that is printed over several lines, of which this is
+    /// the first. The object names no writer: it may be any that a program prints.
+    pub fn take_in_object(&mut self, object: &[u8]) {
+        if self.text.trim_ascii() != b"{" {
+            return;
+        }
+        let mut inner = Record::default();
+        fields::json(object, &mut |field| {
+            note(&mut inner, field);
+            true
+        });
+        self.note_time(inner.time);
+        self.ids.merge(&inner.ids);
+        self.product = self.product.or(inner.product);
+    }
+
     /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone.
     fn note_time(&mut self, time: Option<Written>) {
         let Some(new) = time else { return };
@@ -142,6 +159,7 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
         return (Format::Logfmt, Cow::Borrowed(text));
     }
     let names_writer = text::plain(text, record);
+    pairs::note_ids(text, record);
     (if names_writer { Format::Text } else { Format::Bare }, Cow::Borrowed(text))
 }
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::emitter::Part;
-use super::{Record, Written};
+use super::emitter::{Id, Part};
+use super::{Record, Written, pairs};
 use crate::stamp::{self, Stamp};
 
 /// How far a writer's name is looked for, in bytes.
@@ -181,7 +181,7 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
         named = true;
     }
     let mut words = head.split(|byte| *byte == b' ').peekable();
-    let mut seen = 0;
+    let (mut seen, mut thread_is_known) = (0, false);
     while let Some(word) = words.next() {
         seen += 1;
         if seen > 8 {
@@ -193,9 +193,17 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
                 record.emitter.note(Part::Thread, thread);
             }
             named = true;
-        } else if let Some(thread) = thread(word) {
-            record.emitter.note(Part::Thread, thread);
+        } else if let Some(dyno) = dyno(word) {
+            record.emitter.note(Part::Process, dyno);
             named = true;
+        } else if let Some(name) = thread(word) {
+            // the second name in brackets is what a framework numbers its requests with
+            if thread_is_known {
+                record.ids.note(Id::Request, name);
+            } else {
+                record.emitter.note(Part::Thread, name);
+            }
+            (thread_is_known, named) = (true, true);
         } else if let Some(logger) = word.strip_suffix(b":").and_then(logcat).or_else(|| dotted(word))
             && (word.ends_with(b":") || words.peek().is_some_and(|next| matches!(*next, b"-" | b":")))
         {
@@ -236,13 +244,30 @@ fn process(word: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     (is_number(process) && is_number(thread)).then_some((process, Some(thread)))
 }
 
+/// `app[web.1]:` (Heroku), `app/web.1:` (Papertrail): a process without a number.
+fn dyno(word: &[u8]) -> Option<&[u8]> {
+    let name = word.strip_suffix(b":")?;
+    let is_name = |text: &[u8]| {
+        text.first().is_some_and(u8::is_ascii_alphabetic)
+            && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    };
+    let slash = name.iter().position(|byte| matches!(byte, b'[' | b'/'))?;
+    let (app, process) = (name.get(..slash)?, name.get(slash + 1..)?);
+    let process = if name.get(slash) == Some(&b'[') { process.strip_suffix(b"]")? } else { process };
+    let is_numbered = process.last().is_some_and(u8::is_ascii_digit) && process.contains(&b'.');
+    (is_name(app) && is_name(process) && (is_numbered || app == b"heroku")).then_some(name)
+}
+
 /// `[http-nio-8080-exec-7]`: a thread, unless it is a level, a time or an SDK's prefix.
 fn thread(word: &[u8]) -> Option<&[u8]> {
     let inside = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let is_word = inside.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:#@".contains(byte));
     // `[TokenProvider]` is a part of the program
     let is_numbered = inside.iter().any(|byte| byte.is_ascii_digit() || *byte == b'-') || inside == b"main";
-    let named = inside.first().is_some_and(u8::is_ascii_alphabetic) && is_numbered && !is_level(inside);
+    let named = inside.first().is_some_and(u8::is_ascii_alphabetic)
+        && is_numbered
+        && !is_level(inside)
+        && !pairs::is_bare_id(inside);
     (is_word && named && !inside.starts_with(b"Twilio")).then_some(inside)
 }
 
