@@ -264,6 +264,12 @@ fn named_otherwise(before: &[u8]) -> bool {
     let before = before.strip_suffix(b" ").unwrap_or(before);
     let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
     let word = before.get(start..).unwrap_or_default();
+    // a part of an id, or a value: `id=7c1d-de code=51007`
+    let run = before.iter().rposition(|byte| !is_word_byte(*byte)).map_or(0, |at| at + 1);
+    let is_id = before.get(run..start).is_some_and(|part| part.iter().any(u8::is_ascii_digit));
+    if is_id || before.get(..run).is_some_and(|before| before.ends_with(b"=")) {
+        return false;
+    }
     if word.eq_ignore_ascii_case(b"with") {
         // `exited with code 51007`, but `refused with code 51007`
         let end = before.get(..start).unwrap_or_default().trim_ascii_end();

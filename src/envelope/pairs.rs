@@ -1,43 +1,64 @@
-//! Ids in lines of text: `identity=alice`, `[requestId=r1]`, the JSON at the end of a line, a bare id in brackets.
+//! Ids, and the product, in lines of text: `identity=alice`, `[requestId=r1]`, the JSON at the end of a line, a bare id in brackets.
 //!
 //! Only what a line is about is read here. What names a writer must stand where writers are named.
 
-use memchr::{memchr_iter, memmem};
+use memchr::{memchr_iter, memchr2_iter, memmem};
 
+use super::collected::may_keep_line;
 use super::emitter::{Id, Role, role};
-use super::{Record, note};
+use super::{Record, note, product_of, take_in_line};
 use crate::fields;
 
 /// Pairs looked at in one line.
-const PAIRS_MAX: usize = 64;
+const PAIRS_MAX: usize = 200;
 /// How far brackets with a bare id are looked for, in bytes.
 const HEAD_BYTES: usize = 240;
 /// A bare id of hexadecimal digits has at least so many.
 const HEX_LEAST: usize = 12;
 
-/// Notes the ids of a line of text.
+/// Notes the ids and the product of a line of text.
 pub(super) fn note_ids(text: &[u8], record: &mut Record<'_>) {
-    key_values(text, record);
+    pairs(text, record);
     if let Some(at) = memmem::find(text, b"{\"") {
+        let mut kept: Option<(usize, usize)> = None;
         fields::json(text.get(at..).unwrap_or_default(), &mut |field| {
-            if matches!(role(field.key, field.parents.len()), Some(Role::Id(_) | Role::Message)) {
+            if matches!(role(field.key, field.parents), Some(Role::Id(_) | Role::Message | Role::Product)) {
                 note(record, field);
+            } else if field.quoted && may_keep_line(field.key) {
+                kept = kept.or(Some((field.at, field.at + field.value.len())));
             }
             true
         });
+        let json = text.get(at..).unwrap_or_default();
+        take_in_line(record, kept.and_then(|(from, to)| json.get(from..to)).unwrap_or_default());
     }
     in_brackets(text.get(..HEAD_BYTES).unwrap_or(text), record);
 }
 
-/// `key=value`, also within brackets and after a question mark.
-fn key_values(text: &[u8], record: &mut Record<'_>) {
-    for equals in memchr_iter(b'=', text).take(PAIRS_MAX) {
-        let head = text.get(..equals).unwrap_or_default();
+/// `key=value`, also within brackets and after a question mark; `key: 'value'` of an object that node prints, and
+/// `key: value` if the value has a digit, so that no word of a sentence is taken for one.
+fn pairs(text: &[u8], record: &mut Record<'_>) {
+    for separator in memchr2_iter(b'=', b':', text).take(PAIRS_MAX) {
+        let is_colon = text.get(separator) == Some(&b':');
+        let rest = text.get(separator + 1..).unwrap_or_default();
+        let rest = if is_colon { rest.strip_prefix(b" ") } else { Some(rest) };
+        let Some(rest) = rest else { continue };
+        let head = text.get(..separator).unwrap_or_default();
+        let head = if is_colon { head.strip_suffix(b"'").unwrap_or(head) } else { head };
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
         let start = head.iter().rposition(|byte| !is_key(byte)).map_or(0, |at| at + 1);
-        let Some(Role::Id(id)) = role(head.get(start..).unwrap_or_default(), 0) else { continue };
-        if let Some(value) = value(text.get(equals + 1..).unwrap_or_default()) {
+        let Some(role @ (Role::Id(_) | Role::Product)) = role(head.get(start..).unwrap_or_default(), &[]) else {
+            continue;
+        };
+        let Some(value) = value(rest) else { continue };
+        let is_quoted = matches!(rest.first(), Some(b'\'' | b'"'));
+        if is_colon && !is_quoted && !value.iter().any(u8::is_ascii_digit) {
+            continue;
+        }
+        if let Role::Id(id) = role {
             record.ids.note(id, value);
+        } else {
+            record.product.get_or_insert(product_of(value));
         }
     }
 }
@@ -69,6 +90,13 @@ fn in_brackets(head: &[u8], record: &mut Record<'_>) {
             record.ids.note(Id::Trace, trace);
         }
     }
+}
+
+/// `[r17]`, `[req-17]`: what a program numbers its requests with.
+pub(super) fn is_request(word: &[u8]) -> bool {
+    let body = [b"request".as_slice(), b"req", b"rid", b"r"].iter().find_map(|name| word.strip_prefix(*name));
+    let body = body.map(|body| body.strip_prefix(b"-").unwrap_or(body));
+    body.is_some_and(|body| body.iter().all(u8::is_ascii_hexdigit) && body.iter().any(u8::is_ascii_digit))
 }
 
 /// A UUID, or a hexadecimal id with digits and letters, so that no number and no word is taken for one.

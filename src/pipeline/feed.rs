@@ -200,7 +200,7 @@ impl Feed {
             return None;
         }
         let end = body.end.max(hit.end);
-        block.record.take_in_object(&body.text);
+        block.record.take_in_body(&body.text);
         let Some(refusal) = core.detector.refusal(&body.text, &block.record) else { return Some(end) };
         if self.trail.was_none(head_offset, self.base + end as u64) {
             return Some(end);

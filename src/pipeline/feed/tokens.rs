@@ -116,11 +116,19 @@ impl Tokens {
         let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return };
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
+        // a part of an object: what the whole says of itself holds for the token
+        let mut block = blocks::head(bytes, line, settings.line_bytes_max);
+        if block.is_continuation {
+            let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            block.record.take_in_body(&body.text);
+            ids.merge(&block.record.ids);
+        }
+        let head = &block.record;
         self.candidates.push(Candidate {
             line: number,
-            time: record.time(completion),
-            format: record.format,
-            emitter: record.emitter,
+            time: head.time(completion),
+            format: head.format,
+            emitter: head.emitter,
             ids,
             sent,
             own,
@@ -239,7 +247,8 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
 
 /// The next place that may hold a token or an endpoint.
 fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
-    static NEEDLES: LazyLock<Words> = LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"tsock."]));
+    static NEEDLES: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"jwt", b"JWT", b"tsock."]));
     NEEDLES.next(bytes, from).map(|(at, _, _)| at)
 }
 
