@@ -20,7 +20,7 @@ pub enum Print {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 23] = [
+const PRINTS: [(&[u8], Print); 25] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -28,6 +28,7 @@ const PRINTS: [(&[u8], Print); 23] = [
     (b"Reply status for init request", Print::Answer),
     (b"'init' message failed", Print::Answer),
     (b"[WSTransport] Received:", Print::Answer),
+    (b"[TwilioConnection #", Print::Answer),
     (b"Emitting connectionError", Print::Event),
     (b"Emitting tokenExpired", Print::Event),
     (b"[Device] Received error", Print::Event),
@@ -44,10 +45,11 @@ const PRINTS: [(&[u8], Print); 23] = [
     (b"AccessTokenExpired", Print::Error),
     (b"AuthenticationFailed (", Print::Error),
     (b"ConnectionError (", Print::Error),
+    (b"TwilioError", Print::Error),
 ];
 
 /// Prefixes of SDK loggers.
-const PREFIXES: [&[u8]; 18] = [
+const PREFIXES: [&[u8]; 19] = [
     b"Twilsock ",
     b"Conversations ",
     b"Chat Client ",
@@ -61,6 +63,7 @@ const PREFIXES: [&[u8]; 18] = [
     b"EMS W:",
     b"EMS E:",
     b"[TwilioVoice]",
+    b"[TwilioConnection #",
     b"TNTwilsock",
     b"TVO",
     b"TVI",
@@ -69,7 +72,7 @@ const PREFIXES: [&[u8]; 18] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 39] = [
+const PRODUCTS: [(&[u8], Product); 40] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -108,6 +111,7 @@ const PRODUCTS: [(&[u8], Product); 39] = [
     (b"TVOCall", Product::Voice),
     (b"TVIError", Product::Video),
     (b"sdkgw.", Product::Video),
+    (b"[TwilioConnection #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
 ];
 

@@ -19,10 +19,12 @@ pub enum Channel {
     Twilsock,
     /// The Voice SDKs.
     Voice,
+    /// The Video SDKs.
+    Video,
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 13] = [
+const MESSAGES: [(&[u8], Channel); 15] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -36,6 +38,8 @@ const MESSAGES: [(&[u8], Channel); 13] = [
     (b"\"type\":\"listen\"", Channel::Voice),
     (b"\"type\":\"register\"", Channel::Voice),
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
+    (b"\"type\":\"connect\"", Channel::Video),
+    (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
 ];
 
 static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));

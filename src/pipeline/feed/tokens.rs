@@ -255,15 +255,20 @@ fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
 /// The channel of a sighting that an SDK printed.
 pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
     static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    let voice = refusal.product == Some(Product::Voice);
     let is_sdk = refusal.print.is_some() || TWILSOCK.find(text).is_some();
-    is_sdk.then_some(if voice { Channel::Voice } else { Channel::Twilsock })
+    is_sdk.then_some(match refusal.product {
+        Some(Product::Voice) => Channel::Voice,
+        Some(Product::Video) => Channel::Video,
+        Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
+    })
 }
 
 /// The product that a connection's own message names.
 fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
-    if channel == Channel::Voice {
-        return Some(Product::Voice);
+    match channel {
+        Channel::Voice => return Some(Product::Voice),
+        Channel::Video => return Some(Product::Video),
+        Channel::Twilsock => {}
     }
     let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
     let field = |key: &str, value: &str| {
@@ -283,10 +288,11 @@ fn jti(text: &[u8]) -> Option<&[u8]> {
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
 
-/// The ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
+/// The number of Video's connection, the ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
 /// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
-    static KEYS: LazyLock<Words> = LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti"]));
+    static KEYS: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
     let mut from = 0;
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;
@@ -296,6 +302,12 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
                 ids.note(Id::Token, jti);
             }
             continue;
+        }
+        if key == 3 {
+            // Video numbers its connections; its messages have ids of their own
+            let length = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            ids.note(Id::Connection, value.get(..length).unwrap_or_default());
+            return;
         }
         let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
         let id = value.get(..length).unwrap_or_default();
