@@ -20,7 +20,7 @@ pub enum Print {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 25] = [
+const PRINTS: [(&[u8], Print); 28] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -34,6 +34,7 @@ const PRINTS: [(&[u8], Print); 25] = [
     (b"[Device] Received error", Print::Event),
     (b"[Device] #error", Print::Event),
     (b"onTwilsockFatalError", Print::Event),
+    (b"Received error:  {", Print::Event),
     (b"originalError", Print::Error),
     (b"httpStatusCode", Print::Error),
     (b"TransportUnavailableError", Print::Error),
@@ -46,6 +47,8 @@ const PRINTS: [(&[u8], Print); 25] = [
     (b"AuthenticationFailed (", Print::Error),
     (b"ConnectionError (", Print::Error),
     (b"TwilioError", Print::Error),
+    (b"Twilio.Device Error", Print::Error),
+    (b"twilioError", Print::Error),
 ];
 
 /// Prefixes of SDK loggers.
