@@ -11,7 +11,9 @@ use crate::words::Words;
 /// one of the same connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Print {
-    /// The SDK reports the server's answer.
+    /// The SDK shows the server's message.
+    Reply,
+    /// The SDK reports the server's answer: once a refusal.
     Answer,
     /// The SDK raises an event.
     Event,
@@ -24,11 +26,11 @@ const PRINTS: [(&[u8], Print); 28] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
-    (b"receive reply:", Print::Answer),
-    (b"Reply status for init request", Print::Answer),
-    (b"'init' message failed", Print::Answer),
-    (b"[WSTransport] Received:", Print::Answer),
-    (b"[TwilioConnection #", Print::Answer),
+    (b"receive reply:", Print::Reply),
+    (b"Reply status for init request", Print::Reply),
+    (b"'init' message failed", Print::Reply),
+    (b"[WSTransport] Received:", Print::Reply),
+    (b"[TwilioConnection #", Print::Reply),
     (b"Emitting connectionError", Print::Event),
     (b"Emitting tokenExpired", Print::Event),
     (b"[Device] Received error", Print::Event),
