@@ -2,6 +2,8 @@
 //!
 //! Only what a line is about is read here. What names a writer must stand where writers are named.
 
+use std::sync::LazyLock;
+
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
 use super::collected::may_keep_line;
@@ -16,10 +18,12 @@ const HEAD_BYTES: usize = 240;
 /// A bare id of hexadecimal digits has at least so many.
 const HEX_LEAST: usize = 12;
 
+static OBJECT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"{\""));
+
 /// Notes the ids and the product of a line of text.
 pub(super) fn note_ids(text: &[u8], record: &mut Record<'_>) {
     pairs(text, record);
-    if let Some(at) = memmem::find(text, b"{\"") {
+    if let Some(at) = OBJECT.find(text) {
         let mut kept: Option<(usize, usize)> = None;
         fields::json(text.get(at..).unwrap_or_default(), &mut |field| {
             if matches!(role(field.key, field.parents), Some(Role::Id(_) | Role::Message | Role::Product)) {

@@ -1,6 +1,7 @@
 //! Lines of text: CRI, syslog and access-log prefixes, threads, loggers and processes.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -37,10 +38,10 @@ pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 
 /// With single quotes where a cell of a CSV has them doubled: `"{""code"":51007}"`.
 pub(super) fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    static DOUBLED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"\"\""));
     let is_row = || text.starts_with(b"\"") && memmem::find(&text, b"\",\"").is_some();
     let is_object = |at: usize| text.get(at + 3).is_some_and(|byte| byte.is_ascii_alphabetic() || b"@_".contains(byte));
-    let is_doubled =
-        memmem::find(&text, b"\"\"").is_some() && (is_row() || memmem::find_iter(&text, b"{\"\"").any(is_object));
+    let is_doubled = DOUBLED.find(&text).is_some() && (is_row() || memmem::find_iter(&text, b"{\"\"").any(is_object));
     if !is_doubled {
         return text;
     }
