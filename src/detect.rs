@@ -3,7 +3,8 @@
 //! The rule. A number is Twilio's code if it stands alone (no letter, digit, decimal, port or unit around it) and is
 //! the value of an error-code field, or follows a word like *error* or *code*, or stands before or after the code's own
 //! message. *zip code*, *exit code*, *short code* and their like are other numbers; a link to the error's page is no
-//! refusal. 51007 needs no more than that, unless another vendor with error numbers of its own is named close by and
+//! refusal. A column of a table (CSV, TSV) is an error code if the row holds the code's own message, or the id of one of
+//! Twilio's alerts and a level. 51007 needs no more than that, unless another vendor with error numbers of its own is named close by and
 //! Twilio is not. A companion code also needs Twilio near it: an SDK's prefix, a Twilio word,
 //! URL or SID, the code's own message, or a token. A message without a code needs an SDK's prefix or a Twilio word, and
 //! no code of another meaning beside it.
@@ -218,7 +219,11 @@ impl Context<'_> {
         {
             return true;
         }
-        code.is_some_and(|code| number::beside_message(self.text, start, end, code))
+        code.is_some_and(|code| {
+            number::beside_message(self.text, start, end, code)
+                || (number::is_column(self.text, start, end)
+                    && (code.has_message_in(self.text) || number::has_alert(self.text)))
+        })
     }
 
     fn is_near_other_vendor(&self, at: usize) -> bool {
@@ -301,6 +306,12 @@ mod tests {
             "Twilio client: state=denied code: 51007 product=chat",
             "registration failed, error code 51007.",
             "ConnectionError (51007): x",
+            "Mar 01 2026 10:00:00 GMT+0000    error      51007       Token authentication is rejected",
+            "Mar 01 2026 10:00    error      51007       Client Connection: Token authentication is rejected",
+            "Sun Mar 01 2026 10:00:00 GMT+0000\terror\t51007\tToken authentication is rejected",
+            "51007,2026-03-01 10:00:00,error,Token authentication is rejected",
+            r#""2026-03-01";"ERROR";"51007";"CR1";"Token authentication is rejected""#,
+            "NO00000000000000000000000000000001,error,Chat,51007,rejected",
         ] {
             check(line, &[51007]);
         }
@@ -310,6 +321,9 @@ mod tests {
     fn look_alikes_are_no_sightings() {
         for line in [
             "order #51007 shipped",
+            "error      51007       1.5 MB",
+            "Sioux City,IA,51007,Twilio,error,12.50",
+            "NO00000000000000000000000000000001,51007,delivered",
             "error: 1510070",
             "code=510071",
             "listening on 10.0.0.1:51007",

@@ -1,9 +1,11 @@
-//! One line, unwrapped: docker json-file, CRI, journald JSON and syslog around it are taken off, and what a structured
+//! One line, unwrapped: docker json-file, CRI, journald JSON, syslog and the JSON of collectors around it are taken off, and what a structured
 //! line says of its time and of who wrote it is read.
 //!
 //! Reads nothing of the refusal itself: that is the work of [`crate::detect`].
 
+mod collected;
 mod emitter;
+mod pairs;
 mod text;
 
 use std::borrow::Cow;
@@ -42,6 +44,8 @@ pub enum Format {
     Journald,
     /// syslog, RFC 3164 or 5424.
     Syslog,
+    /// A collector or log service that keeps each line in a JSON object.
+    Collected,
 }
 
 /// A time as far as it was read.
@@ -83,6 +87,26 @@ impl Record<'_> {
         matches!(self.time, Some(Written::Stamp(stamp)) if stamp.is_whole())
     }
 
+    /// Takes in what a text of several lines, of which this is the first, says of time, subject and product. It names no
+    /// writer: the object may be any that a program prints.
+    pub fn take_in_body(&mut self, body: &[u8]) {
+        if memchr::memchr(b'\n', body).is_none() {
+            return;
+        }
+        let mut inner = Record::default();
+        if self.text.trim_ascii() == b"{" {
+            fields::json(body, &mut |field| {
+                note(&mut inner, field);
+                true
+            });
+        } else {
+            pairs::note_ids(body, &mut inner);
+        }
+        self.note_time(inner.time);
+        self.ids.merge(&inner.ids);
+        self.product = self.product.or(inner.product);
+    }
+
     /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone.
     fn note_time(&mut self, time: Option<Written>) {
         let Some(new) = time else { return };
@@ -100,7 +124,7 @@ impl Record<'_> {
 pub fn read(line: &[u8]) -> Record<'_> {
     let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
     for layer in 0..LAYERS_MAX {
-        let text = text::without_colours(std::mem::take(&mut record.text));
+        let text = text::without_doubled_quotes(text::without_colours(std::mem::take(&mut record.text)));
         let (format, inner) = match text {
             Cow::Borrowed(text) => peel(text, &mut record),
             Cow::Owned(text) => {
@@ -112,7 +136,7 @@ pub fn read(line: &[u8]) -> Record<'_> {
         if layer == 0 || record.format == Format::Bare {
             record.format = format;
         }
-        if !matches!(format, Format::Docker | Format::Cri | Format::Journald | Format::Syslog) {
+        if !matches!(format, Format::Docker | Format::Cri | Format::Journald | Format::Syslog | Format::Collected) {
             break;
         }
     }
@@ -130,6 +154,12 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     if let Some(inner) = text::syslog(text, record) {
         return (Format::Syslog, Cow::Borrowed(inner));
     }
+    if let Some(inner) = text::gathered(text, record) {
+        return (Format::Collected, Cow::Borrowed(inner));
+    }
+    if let Some(inner) = text::stamped(text, record) {
+        return (Format::Bare, Cow::Borrowed(inner));
+    }
     if text::is_access(text) {
         text::access(text, record);
         return (Format::Access, Cow::Borrowed(text));
@@ -142,45 +172,55 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
         return (Format::Logfmt, Cow::Borrowed(text));
     }
     let names_writer = text::plain(text, record);
+    pairs::note_ids(text, record);
     (if names_writer { Format::Text } else { Format::Bare }, Cow::Borrowed(text))
 }
 
 fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
-    let (mut wrapped, mut stream, mut message, mut journal) = (None, false, None, false);
+    let (mut keeper, mut kept) = (collected::Keeper::default(), None);
     let mut has_fields = false;
     fields::json(text, &mut |field| {
         has_fields = true;
-        if field.parents.is_empty() {
-            let range = (field.at, field.at + field.value.len());
-            match field.key {
-                b"log" if field.quoted => wrapped = Some(range),
-                b"stream" => stream = true,
-                b"MESSAGE" if field.quoted => message = Some(range),
-                b"__REALTIME_TIMESTAMP" | b"_SOURCE_REALTIME_TIMESTAMP" | b"__CURSOR" | b"_BOOT_ID" => journal = true,
-                _ => {}
-            }
+        keeper.note(&field);
+        if field.quoted && field.parents.len() <= 1 && collected::may_keep_line(field.key) {
+            kept = kept.or(Some((field.at, field.at + field.value.len())));
         }
         note(record, field);
         true
     });
-    let (format, range) = match (wrapped, message) {
-        (Some(range), _) if stream => (Format::Docker, range),
-        (_, Some(range)) if journal => (Format::Journald, range),
-        _ => {
-            record.is_json |= has_fields;
-            return (Format::Json, Cow::Borrowed(text));
+    let Some((format, (from, to))) = keeper.envelope() else {
+        record.is_json |= has_fields;
+        if let Some((from, to)) = kept {
+            take_in_line(record, text.get(from..to).unwrap_or_default());
         }
+        return (Format::Json, Cow::Borrowed(text));
     };
     let mut inner = Vec::new();
-    fields::unescape(text.get(range.0..range.1).unwrap_or_default(), &mut inner);
+    fields::unescape(text.get(from..to).unwrap_or_default(), &mut inner);
     let length = trim(&inner).len();
     inner.truncate(length);
     (format, Cow::Owned(inner))
 }
 
+/// Takes in what a line says that a field keeps, as it stands in JSON. The line around it is the better witness of who
+/// wrote it.
+fn take_in_line(record: &mut Record<'_>, kept: &[u8]) {
+    if !kept.iter().any(|byte| matches!(byte, b'=' | b'[' | b'{')) {
+        return;
+    }
+    let mut line = Vec::new();
+    fields::unescape(kept, &mut line);
+    let mut inner = Record::default();
+    peel(trim(&line), &mut inner);
+    record.note_time(inner.time);
+    record.ids.merge(&inner.ids);
+    record.emitter.merge(&inner.emitter);
+    record.product = record.product.or(inner.product);
+}
+
 /// Notes what a field says of time, writer, subject or product.
 fn note(record: &mut Record<'_>, field: Field<'_>) {
-    let Some(role) = role(field.key, field.parents.len()) else { return };
+    let Some(role) = role(field.key, field.parents) else { return };
     if field.value.is_empty() || (!field.quoted && field.value == b"null") {
         return;
     }

@@ -69,7 +69,7 @@ pub fn json<'a>(text: &'a [u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
             _ if byte.is_ascii_whitespace() || byte == b',' || byte == b':' => at += 1,
             _ => {
                 let rest = text.get(at..).unwrap_or_default();
-                let length = rest.iter().position(|&byte| b",}] \t\"{[".contains(&byte)).unwrap_or(rest.len()).max(1);
+                let length = rest.iter().position(|&byte| b",}] \t\n\"{[".contains(&byte)).unwrap_or(rest.len()).max(1);
                 if let Some(key) = key.take() {
                     let known = depth.min(PARENTS_MAX);
                     let around = parents.get(1.min(known)..known).unwrap_or_default();

@@ -375,7 +375,11 @@ impl Reader<'_> {
                     return None;
                 }
                 ahead.0 = rest;
-                0
+                // JavaScript's `GMT-0800`
+                match ahead.peek() {
+                    Some(b'+' | b'-') => ahead.zone().map_or(0, i64::from),
+                    _ => 0,
+                }
             }
         };
         self.0 = ahead.0;
@@ -410,6 +414,7 @@ mod tests {
         check("Tue, 24 Nov 2026 02:36:35 GMT x", "2026-11-24T02:36:35Z");
         check("11/24/2026, 2:36:35 PM x", "2026-11-24T14:36:35Z");
         check("Nov 24, 2026 12:36:35 AM x", "2026-11-24T00:36:35Z");
+        check("Nov 24 2026 02:36:35 GMT+0100    error", "2026-11-24T01:36:35Z");
         check("20261124T024339Z x", "2026-11-24T02:43:39Z");
         check("I, [2026-11-24T02:43:39.123456 #12]  INFO -- : x", "2026-11-24T02:43:39.123Z");
     }

@@ -197,9 +197,40 @@ pub(super) fn beside_message(text: &[u8], start: usize, end: usize, code: &Code)
     })
 }
 
-/// Punctuation only: nothing else came between.
+/// Punctuation only, or the space between two columns of a table: nothing else came between.
 fn is_gap(between: &[u8]) -> bool {
-    between.len() <= 4 && between.iter().all(|byte| byte.is_ascii_punctuation() || *byte == b' ')
+    let is_column = between.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+    is_column || between.len() <= 4 && between.iter().all(|byte| byte.is_ascii_punctuation() || *byte == b' ')
+}
+
+/// Fills a column: of a row with commas, semicolons or tabs between at least three columns, or of a table that is
+/// aligned with spaces.
+pub(super) fn is_column(text: &[u8], start: usize, end: usize) -> bool {
+    let after = text.get(end..).unwrap_or_default();
+    let after = after.strip_prefix(b"\"").unwrap_or(after);
+    let before = text.get(..start).unwrap_or_default();
+    let before = before.strip_suffix(b"\"").unwrap_or(before);
+    if before.ends_with(b"  ") && after.starts_with(b"  ") {
+        return true;
+    }
+    let is_separator = |byte: u8| b",;\t".contains(&byte);
+    let separator = match (before.last(), after.first()) {
+        (Some(before), Some(after)) if before == after && is_separator(*before) => *before,
+        (Some(before), None) if is_separator(*before) => *before,
+        (None, Some(after)) if is_separator(*after) => *after,
+        _ => return false,
+    };
+    memchr::memchr_iter(separator, text).count() >= 2
+}
+
+/// The id of one of Twilio's alerts, and a level.
+pub(super) fn has_alert(text: &[u8]) -> bool {
+    const LEVELS: [&[u8]; 2] = [b"error", b"warning"];
+    let words = || text.split(|byte| !byte.is_ascii_alphanumeric());
+    let is_alert = |word: &[u8]| {
+        word.len() == 34 && word.strip_prefix(b"NO").is_some_and(|id| id.iter().all(u8::is_ascii_hexdigit))
+    };
+    words().any(is_alert) && words().any(|word| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)))
 }
 
 fn position(text: &[u8], message: &[u8]) -> Option<usize> {
@@ -257,6 +288,12 @@ fn named_otherwise(before: &[u8]) -> bool {
     let before = before.strip_suffix(b" ").unwrap_or(before);
     let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
     let word = before.get(start..).unwrap_or_default();
+    // a part of an id, or a value: `id=7c1d-de code=51007`
+    let run = before.iter().rposition(|byte| !is_word_byte(*byte)).map_or(0, |at| at + 1);
+    let is_id = before.get(run..start).is_some_and(|part| part.iter().any(u8::is_ascii_digit));
+    if is_id || before.get(..run).is_some_and(|before| before.ends_with(b"=")) {
+        return false;
+    }
     if word.eq_ignore_ascii_case(b"with") {
         // `exited with code 51007`, but `refused with code 51007`
         let end = before.get(..start).unwrap_or_default().trim_ascii_end();

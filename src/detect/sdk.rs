@@ -11,7 +11,9 @@ use crate::words::Words;
 /// one of the same connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Print {
-    /// The SDK reports the server's answer.
+    /// The SDK shows the server's message.
+    Reply,
+    /// The SDK reports the server's answer: once a refusal.
     Answer,
     /// The SDK raises an event.
     Event,
@@ -20,19 +22,21 @@ pub enum Print {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 23] = [
+const PRINTS: [(&[u8], Print); 28] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
-    (b"receive reply:", Print::Answer),
-    (b"Reply status for init request", Print::Answer),
-    (b"'init' message failed", Print::Answer),
-    (b"[WSTransport] Received:", Print::Answer),
+    (b"receive reply:", Print::Reply),
+    (b"Reply status for init request", Print::Reply),
+    (b"'init' message failed", Print::Reply),
+    (b"[WSTransport] Received:", Print::Reply),
+    (b"[TwilioConnection #", Print::Reply),
     (b"Emitting connectionError", Print::Event),
     (b"Emitting tokenExpired", Print::Event),
     (b"[Device] Received error", Print::Event),
     (b"[Device] #error", Print::Event),
     (b"onTwilsockFatalError", Print::Event),
+    (b"Received error:  {", Print::Event),
     (b"originalError", Print::Error),
     (b"httpStatusCode", Print::Error),
     (b"TransportUnavailableError", Print::Error),
@@ -44,10 +48,13 @@ const PRINTS: [(&[u8], Print); 23] = [
     (b"AccessTokenExpired", Print::Error),
     (b"AuthenticationFailed (", Print::Error),
     (b"ConnectionError (", Print::Error),
+    (b"TwilioError", Print::Error),
+    (b"Twilio.Device Error", Print::Error),
+    (b"twilioError", Print::Error),
 ];
 
 /// Prefixes of SDK loggers.
-const PREFIXES: [&[u8]; 18] = [
+const PREFIXES: [&[u8]; 19] = [
     b"Twilsock ",
     b"Conversations ",
     b"Chat Client ",
@@ -61,6 +68,7 @@ const PREFIXES: [&[u8]; 18] = [
     b"EMS W:",
     b"EMS E:",
     b"[TwilioVoice]",
+    b"[TwilioConnection #",
     b"TNTwilsock",
     b"TVO",
     b"TVI",
@@ -69,7 +77,7 @@ const PREFIXES: [&[u8]; 18] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 39] = [
+const PRODUCTS: [(&[u8], Product); 40] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -108,6 +116,7 @@ const PRODUCTS: [(&[u8], Product); 39] = [
     (b"TVOCall", Product::Voice),
     (b"TVIError", Product::Video),
     (b"sdkgw.", Product::Video),
+    (b"[TwilioConnection #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
 ];
 

@@ -20,7 +20,8 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<
         | Format::Docker
         | Format::Cri
         | Format::Journald
-        | Format::Syslog => {
+        | Format::Syslog
+        | Format::Collected => {
             *place = path(text, at, fields::json);
             if record.is_json {
                 *words = message(text);
@@ -68,6 +69,23 @@ fn message(text: &[u8]) -> u64 {
     found
 }
 
+/// The words of a text from its end, without what may be of the event: values, and ids and numbers in all their parts.
+fn words_before(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let mut end = head.len();
+    let runs = std::iter::from_fn(move || {
+        end = head.get(..end)?.iter().rposition(|byte| is_part(*byte))? + 1;
+        let start = head.get(..end)?.iter().rposition(|byte| !is_part(*byte)).map_or(0, |at| at + 1);
+        let run = head.get(start..end)?;
+        let is_value = head.get(..start).is_some_and(|before| before.ends_with(b"=") || before.ends_with(b"=\""));
+        end = start;
+        Some((run, is_value))
+    });
+    runs.filter(|(run, is_value)| !is_value && !run.iter().any(u8::is_ascii_digit))
+        .flat_map(|(run, _)| run.rsplit(|byte| !byte.is_ascii_alphabetic()))
+        .filter(|word| word.len() > 1)
+}
+
 /// In a text: the word before the object that holds the position (`connectionError {`), or the two words before the
 /// position; and whether it was an object.
 fn lead(text: &[u8], at: usize) -> (bool, u64) {
@@ -75,9 +93,6 @@ fn lead(text: &[u8], at: usize) -> (bool, u64) {
     let brace = memchr::memchr(b'{', before);
     let end = brace.unwrap_or(before.len());
     let head = before.get(..end).unwrap_or_default();
-    let words = head
-        .rsplit(|byte| !byte.is_ascii_alphabetic())
-        .filter(|word| word.len() > 1)
-        .take(if brace.is_some() { 1 } else { 2 });
+    let words = words_before(head).take(if brace.is_some() { 1 } else { 2 });
     (brace.is_some(), words.fold(0, |sum, word| sum.rotate_left(7) ^ hash(word)))
 }

@@ -62,6 +62,11 @@ impl Emitter {
         note(self.0.get_mut(part as usize), value);
     }
 
+    /// Takes over what the other line says and this one does not.
+    pub fn merge(&mut self, other: &Self) {
+        fill(&mut self.0, &other.0);
+    }
+
     /// Nothing names the writer.
     pub fn is_unknown(&self) -> bool {
         self.0.iter().all(|part| *part == 0)
@@ -99,11 +104,7 @@ impl Ids {
 
     /// Takes over what the other line says and this one does not.
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            if *mine == 0 {
-                *mine = *theirs;
-            }
-        }
+        fill(&mut self.0, &other.0);
     }
 
     /// The ids that name one event, zero where there is none.
@@ -145,6 +146,14 @@ impl Ids {
     pub fn other_identity(&self, other: &Self) -> bool {
         let identity = |ids: &Self| ids.0.get(Id::Identity as usize).copied().unwrap_or(0);
         identity(self) != 0 && identity(other) != 0 && identity(self) != identity(other)
+    }
+}
+
+fn fill(mine: &mut [u64], theirs: &[u64]) {
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        if *mine == 0 {
+            *mine = *theirs;
+        }
     }
 }
 
@@ -206,11 +215,20 @@ pub(super) enum Role {
     Product,
 }
 
-/// The role of a key, written in any case and with any separators, at a depth (0 is the top).
-pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
+/// The role of a key, written in any case and with any separators, within the keys of the objects around it; the `id` of
+/// a `request` is a request id.
+pub(super) fn role(key: &[u8], parents: &[&[u8]]) -> Option<Role> {
+    let of_parent = parents.last().filter(|_| key == b"id").and_then(|parent| {
+        let role = folded_role([parent, key], parents.len() - 1)?;
+        matches!(role, Role::Id(_)).then_some(role)
+    });
+    of_parent.or_else(|| folded_role([b"", key], parents.len()))
+}
+
+fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
     let mut folded = [0_u8; 24];
     let mut length = 0;
-    for byte in key.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+    for byte in key.into_iter().flatten().filter(|byte| byte.is_ascii_alphanumeric()) {
         *folded.get_mut(length)? = byte.to_ascii_lowercase();
         length += 1;
     }
@@ -245,6 +263,7 @@ pub(super) fn role(key: &[u8], depth: usize) -> Option<Role> {
         b"container" | b"containerid" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
         b"pod" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),
         // Collectors put labels into an object of their own.
+        b"logstreamname" | b"logstream" if depth == 0 => Role::Emitter(Part::Container),
         b"containername" if depth <= 2 => Role::Emitter(Part::Container),
         b"podname" if depth <= 2 => Role::Emitter(Part::Pod),
         // What a pod is to a cluster, a unit is to systemd.

@@ -1,9 +1,12 @@
 //! Lines of text: CRI, syslog and access-log prefixes, threads, loggers and processes.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use super::emitter::Part;
-use super::{Record, Written};
+use memchr::memmem;
+
+use super::emitter::{Id, Part};
+use super::{Record, Written, pairs};
 use crate::stamp::{self, Stamp};
 
 /// How far a writer's name is looked for, in bytes.
@@ -11,7 +14,7 @@ const PREFIX_BYTES: usize = 200;
 
 /// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
 pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let is_plain = memchr::memchr(0x1B, &text).is_none() && memchr::memmem::find(&text, br"\u001b[").is_none();
+    let is_plain = memchr::memchr(0x1B, &text).is_none() && memmem::find(&text, br"\u001b[").is_none();
     if is_plain {
         return text;
     }
@@ -31,6 +34,48 @@ pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(plain)
+}
+
+/// With single quotes where a cell of a CSV has them doubled: `"{""code"":51007}"`.
+pub(super) fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    static DOUBLED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"\"\""));
+    let is_row = || text.starts_with(b"\"") && memmem::find(&text, b"\",\"").is_some();
+    let is_object = |at: usize| text.get(at + 3).is_some_and(|byte| byte.is_ascii_alphabetic() || b"@_".contains(byte));
+    let is_doubled = DOUBLED.find(&text).is_some() && (is_row() || memmem::find_iter(&text, b"{\"\"").any(is_object));
+    if !is_doubled {
+        return text;
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest: &[u8] = &text;
+    while let Some(at) = memmem::find(rest, b"\"\"") {
+        plain.extend_from_slice(rest.get(..=at).unwrap_or_default());
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
+}
+
+/// A time that a collector put before a line that continues another: `2026-03-01T10:00:00.000Z   "code": 51007`. Gives the
+/// line.
+pub(super) fn stamped<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
+    let (time, rest) = split_word(text)?;
+    if time.len() < 20 || !rest.first().is_some_and(|byte| b" \t{}[]".contains(byte)) {
+        return None;
+    }
+    let inner = rest.trim_ascii_start();
+    let is_closing = matches!(rest.first(), Some(b'}' | b']')) && rest.len() <= 3;
+    let is_indented = rest.starts_with(b"  ") || rest.starts_with(b"\t");
+    let is_member = || {
+        let length = inner.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"_$'\"-.".contains(byte)));
+        length.is_some_and(|length| length > 0 && inner.get(length) == Some(&b':'))
+            || inner.starts_with(b"at ")
+            || matches!(inner.first(), Some(b'}' | b']' | b'{' | b'['))
+    };
+    if !(is_closing || rest == b"{" || rest == b"[" || (is_indented && is_member())) {
+        return None;
+    }
+    record.note_time(Some(Written::Stamp(stamp::read(time)?)));
+    Some(rest)
 }
 
 /// What follows the `[1;31m` of a colour.
@@ -59,7 +104,7 @@ pub(super) fn cri(text: &[u8], note_time: impl FnOnce(Stamp)) -> Option<&[u8]> {
 
 /// A syslog header of RFC 3164 (with or without priority) or 5424: the text after it.
 pub(super) fn syslog<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
-    let after_priority = priority(text);
+    let after_priority = priority(without_length(text));
     let body = after_priority.unwrap_or(text);
     if let Some(rest) = body.strip_prefix(b"1 ")
         && after_priority.is_some()
@@ -80,7 +125,7 @@ pub(super) fn syslog<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a 
     };
     let stamp = stamp::read(time)?;
     let (host, rest) = split_word(rest)?;
-    let colon = memchr::memmem::find(rest.get(..80).unwrap_or(rest), b": ")?;
+    let colon = memmem::find(rest.get(..80).unwrap_or(rest), b": ")?;
     let (tag, inner) = rest.split_at_checked(colon)?;
     let open = tag.iter().position(|byte| *byte == b'[');
     let app = tag.get(..open.unwrap_or(tag.len()))?;
@@ -136,6 +181,12 @@ fn structured_data(text: &[u8]) -> Option<&[u8]> {
     (!inside).then_some(b"")
 }
 
+/// Without the length that a syslog message on TCP begins with: `276 <190>1 `.
+fn without_length(text: &[u8]) -> &[u8] {
+    let digits = text.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+    text.get(digits..).and_then(|rest| rest.strip_prefix(b" ")).filter(|rest| rest.starts_with(b"<")).unwrap_or(text)
+}
+
 fn priority(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"<")?;
     let close = rest.get(..4).unwrap_or(rest).iter().position(|byte| *byte == b'>')?;
@@ -176,12 +227,8 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     record.note_time(stamp::find(text).map(Written::Stamp));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
-    if let Some((part, name)) = gathered(head) {
-        record.emitter.note(part, name);
-        named = true;
-    }
     let mut words = head.split(|byte| *byte == b' ').peekable();
-    let mut seen = 0;
+    let (mut seen, mut thread_is_known) = (0, false);
     while let Some(word) = words.next() {
         seen += 1;
         if seen > 8 {
@@ -193,8 +240,17 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
                 record.emitter.note(Part::Thread, thread);
             }
             named = true;
-        } else if let Some(thread) = thread(word) {
-            record.emitter.note(Part::Thread, thread);
+        } else if let Some(dyno) = dyno(word) {
+            record.emitter.note(Part::Process, dyno);
+            named = true;
+        } else if let Some(name) = thread(word) {
+            // the second name in brackets is what a framework numbers its requests with
+            if thread_is_known || pairs::is_request(name) {
+                record.ids.note(Id::Request, name);
+            } else {
+                record.emitter.note(Part::Thread, name);
+            }
+            thread_is_known |= !pairs::is_request(name);
             named = true;
         } else if let Some(logger) = word.strip_suffix(b":").and_then(logcat).or_else(|| dotted(word))
             && (word.ends_with(b":") || words.peek().is_some_and(|next| matches!(*next, b"-" | b":")))
@@ -207,19 +263,44 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     named
 }
 
-/// `chat-1  | `, `[pod/chat-1/gateway] `: what put the lines of several containers together begins each with its name.
-fn gathered(head: &[u8]) -> Option<(Part, &[u8])> {
-    let (word, rest) = head.split_at_checked(head.iter().position(|byte| *byte == b' ')?)?;
+/// What put the lines of several writers together and begins each with its name: `chat-1  | ` (compose),
+/// `[pod/chat-1/gateway] ` (kubectl), `<time> app[web.1]: ` (Heroku), `<time> <tag> {…}` with tabs (Fluentd). Gives the
+/// line.
+pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
+    let head = text.get(..PREFIX_BYTES).unwrap_or(text);
+    let end = head.iter().position(|byte| matches!(byte, b' ' | b'\t'))?;
+    let (word, rest) = text.split_at_checked(end)?;
     if let Some(name) = word.strip_prefix(b"[pod/").and_then(|word| word.strip_suffix(b"]")) {
-        return Some((Part::Pod, name));
+        record.emitter.note(Part::Pod, name);
+        return rest.get(1..);
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    (rest.trim_ascii_start().starts_with(b"| ") && word.iter().all(is_name)).then_some((Part::Container, word))
+    if let Some(line) = rest.trim_ascii_start().strip_prefix(b"| ")
+        && word.iter().all(is_name)
+    {
+        record.emitter.note(Part::Container, word);
+        return Some(line);
+    }
+    let stamp = stamp::read(word).filter(|_| word.len() >= 20)?;
+    if let Some(tagged) = rest.strip_prefix(b"\t") {
+        let tab = tagged.iter().position(|byte| *byte == b'\t').filter(|tab| *tab < PREFIX_BYTES)?;
+        let line = tagged.get(tab + 1..).filter(|line| line.starts_with(b"{\"log\":"))?;
+        record.note_time(Some(Written::Stamp(stamp)));
+        return Some(line);
+    }
+    let (process, line) = split_word(rest.get(1..)?)?;
+    let name = dyno(process)?;
+    record.note_time(Some(Written::Stamp(stamp)));
+    record.emitter.note(Part::Process, name);
+    Some(line)
 }
 
-/// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`: a process, and its thread.
+/// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`, `#4007]` (Ruby): a process, and its thread.
 fn process(word: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    if let Some(number) = word.strip_prefix(b"#").and_then(|word| word.strip_suffix(b"]")) {
+        return is_number(number).then_some((number, None));
+    }
     if let Some(open) = word.iter().position(|byte| *byte == b'[')
         && open > 0
     {
@@ -236,13 +317,30 @@ fn process(word: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     (is_number(process) && is_number(thread)).then_some((process, Some(thread)))
 }
 
+/// `app[web.1]:` (Heroku), `app/web.1:` (Papertrail): a process without a number.
+fn dyno(word: &[u8]) -> Option<&[u8]> {
+    let name = word.strip_suffix(b":")?;
+    let is_name = |text: &[u8]| {
+        text.first().is_some_and(u8::is_ascii_alphabetic)
+            && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    };
+    let slash = name.iter().position(|byte| matches!(byte, b'[' | b'/'))?;
+    let (app, process) = (name.get(..slash)?, name.get(slash + 1..)?);
+    let process = if name.get(slash) == Some(&b'[') { process.strip_suffix(b"]")? } else { process };
+    let is_numbered = process.last().is_some_and(u8::is_ascii_digit) && process.contains(&b'.');
+    (is_name(app) && is_name(process) && (is_numbered || app == b"heroku")).then_some(name)
+}
+
 /// `[http-nio-8080-exec-7]`: a thread, unless it is a level, a time or an SDK's prefix.
 fn thread(word: &[u8]) -> Option<&[u8]> {
     let inside = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let is_word = inside.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:#@".contains(byte));
     // `[TokenProvider]` is a part of the program
     let is_numbered = inside.iter().any(|byte| byte.is_ascii_digit() || *byte == b'-') || inside == b"main";
-    let named = inside.first().is_some_and(u8::is_ascii_alphabetic) && is_numbered && !is_level(inside);
+    let named = inside.first().is_some_and(u8::is_ascii_alphabetic)
+        && is_numbered
+        && !is_level(inside)
+        && !pairs::is_bare_id(inside);
     (is_word && named && !inside.starts_with(b"Twilio")).then_some(inside)
 }
 

@@ -82,6 +82,8 @@ pub struct Rejection {
     shapes: Vec<u64>,
     /// The latest place in the print sequence of an SDK.
     print: Option<Print>,
+    /// Line on which the SDK reported the server's answer.
+    answer_line: Option<u64>,
     /// Line of the last sighting.
     last_line: u64,
     /// Time of the last sighting.
@@ -158,9 +160,13 @@ impl Rejection {
         matches!(self.progress, Progress::Waiting)
     }
 
-    /// An SDK printed it, which prints more than once.
+    /// An SDK printed it, and will print it again. An error is what the application gets at last, and prints.
     pub const fn is_of_sdk(&self) -> bool {
-        self.print.is_some() || self.first.channel.is_some()
+        match self.print {
+            Some(Print::Error) => false,
+            Some(Print::Reply | Print::Answer | Print::Event) => true,
+            None => self.first.channel.is_some(),
+        }
     }
 
     /// A rejection with its first sighting.
@@ -175,6 +181,7 @@ impl Rejection {
             writer: first.emitter,
             shapes: vec![first.refusal.shape],
             print: first.refusal.print,
+            answer_line: (first.refusal.print == Some(Print::Answer)).then_some(first.line),
             last_line: first.line,
             last_time: first.time,
             last_is_whole_second: first.is_whole_second,
@@ -205,6 +212,10 @@ impl Rejection {
         let within = |millis: u64| gap.is_none_or(|gap| gap <= millis) && lines <= lines_max;
         if within(u64::from(window_seconds) * 1000) && self.shares_id(sighting) {
             return Some(Evidence::Id);
+        }
+        // a second answer is another connection's
+        if self.answer_line.is_some() && sighting.refusal.print == Some(Print::Answer) {
+            return None;
         }
         let in_sequence = match (self.print, sighting.refusal.print) {
             (Some(last), Some(next)) => next >= last,
@@ -282,6 +293,9 @@ impl Rejection {
             self.writer = sighting.emitter;
         }
         self.print = self.print.max(sighting.refusal.print);
+        if sighting.refusal.print == Some(Print::Answer) {
+            self.answer_line = Some(sighting.line);
+        }
         self.last_line = sighting.line;
         if sighting.time.is_some() {
             (self.last_time, self.last_is_whole_second) = (sighting.time, sighting.is_whole_second);

@@ -19,10 +19,12 @@ pub enum Channel {
     Twilsock,
     /// The Voice SDKs.
     Voice,
+    /// The Video SDKs.
+    Video,
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 13] = [
+const MESSAGES: [(&[u8], Channel); 15] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -36,11 +38,16 @@ const MESSAGES: [(&[u8], Channel); 13] = [
     (b"\"type\":\"listen\"", Channel::Voice),
     (b"\"type\":\"register\"", Channel::Voice),
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
+    (b"\"type\":\"connect\"", Channel::Video),
+    (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
 ];
 
 static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));
 
-static OKEN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"oken"));
+/// Ends of the keys under which tokens stand.
+const KEY_ENDS: [&[u8]; 3] = [b"oken", b"jwt", b"JWT"];
+
+static KEY_END_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(KEY_ENDS));
 /// What every JWT begins with: `{"`, in base64url.
 static JWT_START: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"eyJ"));
 
@@ -79,23 +86,24 @@ pub fn find(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
 
 fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
     let mut from = 0;
-    while let Some(at) = OKEN.find(text.get(from..)?).map(|at| from + at) {
-        from = at + 4;
-        if let Some(sent) = value_after_key(text, at, from, any_value, limited) {
+    while let Some((at, end, _)) = KEY_END_WORDS.next(text, from) {
+        from = end;
+        if let Some(sent) = value_after_key(text, at, end, any_value, limited) {
             return Some(sent);
         }
     }
     None
 }
 
-/// The value of the key whose `oken` stands at `at`, if it is a token's.
+/// The value of the key that ends in `oken` or `jwt` at `at`, if it is a token's.
 fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limited: bool) -> Option<Sent> {
     let head = text.get(..at)?;
     let start =
         head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
     let prefix: Vec<u8> =
         head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-    let prefix = prefix.strip_suffix(b"t")?;
+    let is_jwt = key_end - at == 3;
+    let prefix = if is_jwt { prefix.as_slice() } else { prefix.strip_suffix(b"t")? };
     if OTHER_TOKENS.iter().any(|other| prefix == *other || (prefix.ends_with(other) && other.len() > 2)) {
         return None;
     }
@@ -122,9 +130,22 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
     if value.starts_with(b"{") && !any_value {
         return None;
     }
-    let (raw, ending) = read_value(value, limited)?;
+    let (mut raw, ending) = read_value(value, limited)?;
+    if is_jwt && raw.is_empty() && !matches!(value.first(), Some(b'"' | b'\'')) {
+        return None;
+    }
+    // Python's notation of bytes: the logger's doing, unless an SDK shows that it was sent so
+    if !any_value && let Some(inner) = bytes_literal(&raw) {
+        raw = inner.to_vec();
+    }
     let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
     (any_value || stands_for_one).then(|| sent(raw, ending))
+}
+
+/// The contents of `b'…'`.
+fn bytes_literal(raw: &[u8]) -> Option<&[u8]> {
+    let body = raw.strip_prefix(b"b")?;
+    [b"'".as_slice(), b"\""].iter().find_map(|quote| body.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
 /// A value: quoted at any level of escaping, or bare.
@@ -158,8 +179,10 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
             Some((value.get(..=end)?.to_vec(), Ending::Closed))
         }
         Some(b'{') => Some((value.to_vec(), Ending::Closed)),
+        Some(b'b') if matches!(value.get(1), Some(b'\'' | b'"')) => read_value(value.get(1..)?, limited),
         Some(_) => {
-            let end = value.iter().position(|byte| ends_bare_value(*byte));
+            let is_jwt = value.starts_with(b"eyJ");
+            let end = value.iter().position(|byte| ends_bare_value(*byte) || (is_jwt && matches!(byte, b':' | b'|')));
             let raw = value.get(..end.unwrap_or(value.len()))?;
             let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
             Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))
@@ -309,6 +332,10 @@ mod tests {
             "GET /x?token=JWT&y=1 HTTP/1.1",
             "D/OkHttp: \"JWT\"",
             "issued JWT.",
+            "token=b'JWT'",
+            r#"{"token":"b'JWT'"}"#,
+            "jwt: 'JWT'",
+            "Access Token: JWT: {}",
             r#"{"continuation_token":null,"token":"JWT"}"#,
         ] {
             check(line, "JWT", Ending::Closed);
@@ -318,6 +345,7 @@ mod tests {
     #[test]
     fn what_stands_for_a_token_is_found() {
         check("token=undefined", "undefined", Ending::Closed);
+        check("jwt=undefined", "undefined", Ending::Closed);
         check(r#"{"token":""}"#, "", Ending::Closed);
         check(r#"{"token":"***"}"#, "***", Ending::Closed);
         check("token=[REDACTED] x", "[REDACTED]", Ending::Closed);
@@ -343,6 +371,8 @@ mod tests {
             "deviceToken: null",
             "a token of gratitude",
             "token bucket is empty",
+            "invalid jwt:",
+            "jwt: malformed",
             "token: 5 left",
             "monkeyJhbGciOiJIUzI1NiJ9.x",
         ] {

@@ -72,11 +72,17 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
     let (mut line, mut lines_back) = (hit, 0);
     let mut record = envelope::read(line.text(bytes, line_bytes_max));
     let is_continuation = continues(&record.text);
+    let mut member_indent = indent(&record.text);
     while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
         let Some(before) = line.before(bytes) else { break };
+        let above = envelope::read(before.text(bytes, line_bytes_max));
+        if is_element(&above.text, &record.text, member_indent) {
+            break;
+        }
+        member_indent = indent(&record.text);
+        record = above;
         line = before;
         lines_back += 1;
-        record = envelope::read(line.text(bytes, line_bytes_max));
     }
     Block { head: line, lines_back, record, is_continuation }
 }
@@ -86,6 +92,20 @@ impl Block<'_> {
     pub(super) fn is_source_code(&self) -> bool {
         self.is_continuation && self.record.text.starts_with(TRACEBACK)
     }
+}
+
+const fn indent(text: &[u8]) -> usize {
+    text.len() - text.trim_ascii_start().len()
+}
+
+/// The line begins an element of a JSON array that is printed over several lines and is no member of anything: each
+/// element is an event of its own. `above` is the line before, `member_indent` how far the line after is indented.
+fn is_element(above: &[u8], text: &[u8], member_indent: usize) -> bool {
+    let depth = indent(text);
+    text.trim_ascii() == b"{"
+        && depth > 0
+        && member_indent == 2 * depth
+        && (above == b"[" || (indent(above) == depth && above.trim_ascii_start() == b"},"))
 }
 
 /// How many lines before an exception's line the line stands whose logger printed the stack trace: Python's traceback
@@ -139,6 +159,7 @@ impl<'a> Block<'a> {
         }
         let mut text = self.record.text.to_vec();
         let (mut line, mut lines) = (self.head, 0);
+        let depth = indent(&text);
         while lines < BLOCK_LINES_MAX && text.len() < line_bytes_max {
             let Some(next) = line.after(bytes, limit) else {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
@@ -151,7 +172,8 @@ impl<'a> Block<'a> {
             lines += 1;
             text.push(b'\n');
             text.extend_from_slice(&record.text);
-            if matches!(record.text.first(), Some(b'}' | b']' | b')')) && !opens(&record.text) {
+            let closes = matches!(record.text.get(depth), Some(b'}' | b']' | b')'));
+            if closes && indent(&record.text) == depth && !opens(&record.text) {
                 break;
             }
         }

@@ -174,7 +174,7 @@ impl Feed {
     /// Looks at the block around a hit; gives the position to go on from, or `None` if the block is not complete yet.
     fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
         let max = core.settings.line_bytes_max;
-        let block = blocks::head(work.bytes, hit, max);
+        let mut block = blocks::head(work.bytes, hit, max);
         if block.is_source_code() {
             return Some(hit.end);
         }
@@ -196,6 +196,7 @@ impl Feed {
             return None;
         }
         let end = body.end.max(hit.end);
+        block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
         let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
         if self.trail.was_none(head_offset, self.base + end as u64) {

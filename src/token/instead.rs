@@ -128,6 +128,8 @@ pub(super) fn instead(raw: &[u8]) -> Option<Instead> {
         b'<' if starts("<?xml") => return Some(Instead::Xml),
         b'<' => return Some(Instead::Html),
         b'"' | b'\'' | b'`' => return Some(Instead::Quoted),
+        // Python's notation of bytes
+        b'b' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
         b'\\' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
         _ => {}
     }

@@ -146,11 +146,19 @@ impl Tokens {
         let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return };
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
+        // a part of an object: what the whole says of itself holds for the token
+        let mut block = blocks::head(bytes, line, settings.line_bytes_max);
+        if block.is_continuation {
+            let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            block.record.take_in_body(&body.text);
+            ids.merge(&block.record.ids);
+        }
+        let head = &block.record;
         self.candidates.push(Candidate {
             line: number,
-            time: record.time(completion),
-            format: record.format,
-            emitter: record.emitter,
+            time: head.time(completion),
+            format: head.format,
+            emitter: head.emitter,
             ids,
             sent: Arc::new(sent),
             own,
@@ -278,7 +286,8 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
 
 /// The next place that may hold a token or an endpoint.
 fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
-    static NEEDLES: LazyLock<Words> = LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"tsock."]));
+    static NEEDLES: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"jwt", b"JWT", b"tsock."]));
     NEEDLES.next(bytes, from).map(|(at, _, _)| at)
 }
 
@@ -299,15 +308,20 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
 /// The channel of a sighting that an SDK printed.
 pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
     static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    let voice = refusal.product == Some(Product::Voice);
     let is_sdk = refusal.print.is_some() || TWILSOCK.find(text).is_some();
-    is_sdk.then_some(if voice { Channel::Voice } else { Channel::Twilsock })
+    is_sdk.then_some(match refusal.product {
+        Some(Product::Voice) => Channel::Voice,
+        Some(Product::Video) => Channel::Video,
+        Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
+    })
 }
 
 /// The product that a connection's own message names.
 fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
-    if channel == Channel::Voice {
-        return Some(Product::Voice);
+    match channel {
+        Channel::Voice => return Some(Product::Voice),
+        Channel::Video => return Some(Product::Video),
+        Channel::Twilsock => {}
     }
     let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
     let field = |key: &str, value: &str| {
@@ -327,10 +341,11 @@ fn jti(text: &[u8]) -> Option<&[u8]> {
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
 
-/// The ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
+/// The number of Video's connection, the ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
 /// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
-    static KEYS: LazyLock<Words> = LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti"]));
+    static KEYS: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
     let mut from = 0;
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;
@@ -340,6 +355,12 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
                 ids.note(Id::Token, jti);
             }
             continue;
+        }
+        if key == 3 {
+            // Video numbers its connections; its messages have ids of their own
+            let length = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            ids.note(Id::Connection, value.get(..length).unwrap_or_default());
+            return;
         }
         let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
         let id = value.get(..length).unwrap_or_default();
