@@ -76,6 +76,8 @@
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
+//! * **Fingerprints and ids are SipHash-2-4 with a key of the installation**: a refused token needs several, and 64 bits
+//!   that nobody can compute or test guesses against without the key are all that they have to be.
 //! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
 //!   judge by now.
 
