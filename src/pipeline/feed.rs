@@ -140,7 +140,8 @@ impl Feed {
         while let Some(at) = work.next(from, core) {
             let line = Line::around(work.bytes, at, work.limit);
             let in_reach = at - line.start < core.settings.line_bytes_max;
-            if !in_reach || !core.detector.is_promising(searched, at) {
+            // What came with the search is known to be promising.
+            if !in_reach || (work.fresh.is_none() && !core.detector.is_promising(searched, at)) {
                 from = if in_reach { at + 1 } else { line.end };
                 continue;
             }
@@ -212,8 +213,9 @@ impl Feed {
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
-        let last_line = head_line + memchr_iter(b'\n', work.bytes.get(block.head.start..end)?).count() as u64 - 1;
-        self.tokens.own(head_line, last_line.max(head_line));
+        let further_lines = memchr_iter(b'\n', work.bytes.get(block.head.end..end).unwrap_or_default()).count();
+        let last_line = head_line + further_lines as u64;
+        self.tokens.own(head_line, last_line);
         let sighting = Sighting {
             line: head_line,
             offset: head_offset,
@@ -293,14 +295,23 @@ impl Feed {
     /// The place of the open rejection with the strongest evidence that the sighting is of it, among those whose head may
     /// be of one with it.
     fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, may_be: impl Fn(&Head) -> bool) -> Option<usize> {
-        let (line, count) = (sighting.line, self.open.len());
-        (self.heads.iter().enumerate().rev())
-            .filter(|(_, head)| may_be(head))
-            .filter_map(|(at, _)| Some((at, self.open.get(at)?)))
-            .filter(|(at, open)| !open.is_over(line, lines, count - 1 - at))
-            .filter_map(|(at, open)| Some((open.evidence(sighting, seconds)?, at)))
-            .max_by_key(|(evidence, _)| *evidence)
-            .map(|(_, at)| at)
+        // A plain loop: hundreds of heads are passed for each sighting, and an iterator's closures are not inlined.
+        let mut best = None;
+        for (at, head) in self.heads.iter().enumerate().rev() {
+            if !may_be(head) {
+                continue;
+            }
+            let Some(open) = self.open.get(at) else { continue };
+            if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
+                continue;
+            }
+            let evidence = open.evidence(sighting, seconds);
+            // Of equal evidence, the earliest rejection.
+            if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
+                best = evidence.map(|evidence| (evidence, at));
+            }
+        }
+        best.map(|(_, at)| at)
     }
 
     fn completion(&self, now: UnixTime) -> Completion {

@@ -249,8 +249,11 @@ impl Core {
     /// the same.
     fn marks(&self, sent: &Sent, token: Fingerprint, verdict: &Verdict) -> [Option<(Fingerprint, Fingerprint)>; 2] {
         let issuer = verdict.report.key_sid.as_deref().unwrap_or_default().as_bytes();
-        let mut parts = sent.raw.split(|byte| *byte == b'.').skip(1);
-        let (payload, signature) = (parts.next().unwrap_or_default(), parts.next());
+        let mut dots = memchr::memchr_iter(b'.', &sent.raw).chain([sent.raw.len()]);
+        let (header_end, payload_end) = (dots.next(), dots.next());
+        let part = |from: Option<usize>, to: Option<usize>| sent.raw.get(from? + 1..to?);
+        let payload = part(header_end, payload_end).unwrap_or_default();
+        let signature = part(payload_end, dots.next());
         let by_signature = signature.map(|signature| (self.mark(Mark::Signature, [issuer, signature]), token));
         let by_id = verdict
             .unique_id
