@@ -19,6 +19,8 @@ pub enum Print {
     Event,
     /// The application prints the error that the SDK gave it.
     Error,
+    /// The same, by a name that applications give their own errors too.
+    Caught,
 }
 
 /// Phrases of the print sequence, the more special first.
@@ -48,9 +50,9 @@ const PRINTS: [(&[u8], Print); 28] = [
     (b"AccessTokenExpired", Print::Error),
     (b"AuthenticationFailed (", Print::Error),
     (b"ConnectionError (", Print::Error),
-    (b"TwilioError", Print::Error),
-    (b"Twilio.Device Error", Print::Error),
-    (b"twilioError", Print::Error),
+    (b"TwilioError", Print::Caught),
+    (b"Twilio.Device Error", Print::Caught),
+    (b"twilioError", Print::Caught),
 ];
 
 /// Prefixes of SDK loggers.

@@ -160,11 +160,11 @@ impl Rejection {
         matches!(self.progress, Progress::Waiting)
     }
 
-    /// An SDK printed it, and will print it again. An error is what the application gets at last, and prints.
+    /// An SDK printed it, and may print it again: what an application caught is the last that comes of it.
     pub const fn is_of_sdk(&self) -> bool {
         match self.print {
-            Some(Print::Error) => false,
-            Some(Print::Reply | Print::Answer | Print::Event) => true,
+            Some(Print::Caught) => false,
+            Some(Print::Reply | Print::Answer | Print::Event | Print::Error) => true,
             None => self.first.channel.is_some(),
         }
     }
