@@ -32,6 +32,9 @@ const WINDOWS: [(&[u8; WINDOW], usize); 9] = [
     (b"rejec", 7),
 ];
 
+/// How far apart the places are up to which line breaks are counted, in bytes.
+pub const MARK_BYTES: usize = 4096;
+
 /// What a search found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
@@ -39,14 +42,31 @@ pub struct Hits {
     pub starts: Vec<usize>,
     /// Line breaks in the block.
     pub lines: u64,
+    /// Line breaks up to the end of each whole [`MARK_BYTES`].
+    pub marks: Vec<u64>,
+    /// The block began so many bytes before the part that this is of, with so many line breaks.
+    skipped: (usize, u64),
 }
 
 impl Hits {
-    /// Those in a part of the block that ends where a line does; its lines are all that follow.
+    /// Those in a part of the block that ends where a line does, with so many line breaks before it; its lines are all
+    /// that follow.
     #[must_use]
-    pub fn within(&self, from: usize, length: usize) -> Self {
+    pub fn within(&self, from: usize, length: usize, lines_before: u64) -> Self {
         let starts = self.starts.iter().filter_map(|start| start.checked_sub(from));
-        Self { starts: starts.filter(|start| *start < length).collect(), lines: self.lines }
+        let starts = starts.filter(|start| *start < length).collect();
+        let (marks, lines) = (self.marks.clone(), self.lines.saturating_sub(lines_before));
+        Self { starts, lines, marks, skipped: (from, lines_before) }
+    }
+
+    /// Line breaks in `text`, the part that this is of, before a position.
+    pub fn lines_before(&self, text: &[u8], at: usize) -> u64 {
+        let (skipped, lines_skipped) = self.skipped;
+        let mark = (at + skipped) / MARK_BYTES;
+        let known = mark.checked_sub(1).and_then(|last| self.marks.get(last)?.checked_sub(lines_skipped));
+        let (from, known) =
+            known.zip((mark * MARK_BYTES).checked_sub(skipped)).map_or((0, 0), |(known, from)| (from, known));
+        known + memchr_iter(b'\n', text.get(from..at).unwrap_or_default()).count() as u64
     }
 }
 
@@ -105,6 +125,8 @@ impl Search {
     /// Searches a whole block; what `hits` held before is forgotten.
     pub fn search(&self, text: &[u8], hits: &mut Hits) {
         hits.starts.clear();
+        hits.marks.clear();
+        hits.skipped = (0, 0);
         #[cfg(target_arch = "x86_64")]
         if self.is_vectorised
             && let Some(simd) = V3::try_new()
@@ -118,7 +140,13 @@ impl Search {
             hits.starts.dedup();
             return;
         }
-        hits.lines = memchr_iter(b'\n', text).count() as u64;
+        hits.lines = 0;
+        for part in text.chunks(MARK_BYTES) {
+            hits.lines += memchr_iter(b'\n', part).count() as u64;
+            if part.len() == MARK_BYTES {
+                hits.marks.push(hits.lines);
+            }
+        }
         let mut from = 0;
         while let Some((start, _, _)) = self.words.next(text, from) {
             hits.starts.push(start);
@@ -166,16 +194,17 @@ impl Search {
                 }
                 at += STEP;
                 steps += 1;
-                if steps == 127 {
+                if steps == MARK_BYTES / STEP {
                     break;
                 }
             }
             let sums: [u64; 4] = pulp::cast(avx._mm256_sad_epu8(breaks, zero));
             lines += sums.iter().sum::<u64>();
-            if steps < 127 {
+            if steps < MARK_BYTES / STEP {
                 hits.lines = lines;
                 return at;
             }
+            hits.marks.push(lines);
         }
     }
 
@@ -212,7 +241,13 @@ impl Search {
     #[cfg(target_arch = "x86_64")]
     fn rest(&self, text: &[u8], from: usize, hits: &mut Hits) {
         let rest = text.get(from..).unwrap_or_default();
-        hits.lines += memchr_iter(b'\n', rest).count() as u64;
+        // The vectors end a few bytes early, so that these may reach the next mark.
+        let (head, tail) = rest.split_at((MARK_BYTES - from % MARK_BYTES).min(rest.len()));
+        hits.lines += memchr_iter(b'\n', head).count() as u64;
+        if from % MARK_BYTES + head.len() == MARK_BYTES {
+            hits.marks.push(hits.lines);
+        }
+        hits.lines += memchr_iter(b'\n', tail).count() as u64;
         for place in 0..rest.len() {
             let window = rest.get(place..).unwrap_or_default();
             let mut groups = 0xff;
@@ -265,13 +300,30 @@ mod tests {
         let begins = |at: &usize| needles.iter().any(|needle| text[*at..].starts_with(needle.as_bytes()));
         let starts: Vec<usize> = (0..text.len()).filter(begins).collect();
         let lines = text.split(|byte| *byte == b'\n').count() as u64 - 1;
-        let mut hits = Hits { starts: vec![7], lines: 7 };
+        let marks: Vec<u64> = (1..=text.len() / MARK_BYTES)
+            .map(|mark| memchr_iter(b'\n', &text[..mark * MARK_BYTES]).count() as u64)
+            .collect();
+        let mut hits = Hits { starts: vec![7], lines: 7, marks: vec![7], skipped: (7, 7) };
         let mut search = search(&needles);
         search.search(text, &mut hits);
-        assert_eq!(hits, Hits { starts: starts.clone(), lines });
+        let expected = Hits { starts, lines, marks, skipped: (0, 0) };
+        assert_eq!(hits, expected);
         search.is_vectorised = false;
         search.search(text, &mut hits);
-        assert_eq!(hits, Hits { starts, lines });
+        assert_eq!(hits, expected);
+        for skipped in [0, 1, MARK_BYTES - 1, MARK_BYTES, MARK_BYTES + 77].into_iter().filter(|at| *at <= text.len()) {
+            let (before, part) = text.split_at(skipped);
+            let lines_before = memchr_iter(b'\n', before).count() as u64;
+            let hits = hits.within(skipped, part.len(), lines_before);
+            for at in [0, 1, MARK_BYTES - 1, MARK_BYTES, MARK_BYTES + 1, 3 * MARK_BYTES, part.len()] {
+                let at = at.min(part.len());
+                assert_eq!(
+                    hits.lines_before(part, at),
+                    memchr_iter(b'\n', &part[..at]).count() as u64,
+                    "{skipped} {at}"
+                );
+            }
+        }
     }
 
     #[test]

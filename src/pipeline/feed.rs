@@ -145,21 +145,27 @@ impl Feed {
                 from = if in_reach { at + 1 } else { line.end };
                 continue;
             }
-            self.advance(work.bytes, line.start);
+            match work.lines_before(line.start) {
+                Some(lines) if line.start > self.scanned => self.pass_to(line.start, line_before + lines),
+                Some(_) => {}
+                None => self.advance(work.bytes, line.start),
+            }
             let Some(end) = self.look(work, line, core, emit) else { return true };
             from = end.max(line.end);
         }
         match &work.fresh {
             // What was counted with the search is not counted again.
-            Some(fresh) => {
-                let rest = fresh.hits.lines.saturating_sub(self.line - line_before);
-                self.line += rest;
-                self.counts.lines += rest;
-                self.scanned = self.scanned.max(work.limit);
-            }
+            Some(fresh) => self.pass_to(work.limit, line_before + fresh.hits.lines),
             None => self.advance(work.bytes, work.limit),
         }
         false
+    }
+
+    /// Moves to a later line of a known number; no line on the way was counted before.
+    fn pass_to(&mut self, to: usize, line: u64) {
+        self.counts.lines += line.saturating_sub(self.line);
+        self.line = self.line.max(line);
+        self.scanned = self.scanned.max(to);
     }
 
     /// Moves to a later line, counting the lines on the way.

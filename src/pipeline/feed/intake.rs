@@ -30,6 +30,13 @@ impl Work<'_> {
         let at = fresh.hits.starts.partition_point(|start| fresh.from + start < from);
         fresh.hits.starts.get(at).map(|start| fresh.from + start)
     }
+
+    /// Lines from where those that have not been looked at begin up to a position, if that is known from the search.
+    pub(super) fn lines_before(&self, to: usize) -> Option<u64> {
+        let fresh = self.fresh.as_ref()?;
+        let lines = self.bytes.get(fresh.from..)?;
+        Some(fresh.hits.lines_before(lines, to.checked_sub(fresh.from)?))
+    }
 }
 
 impl Feed {
@@ -101,8 +108,7 @@ impl Feed {
         if !self.has_partial() {
             let end = memrchr(b'\n', piece).map_or(0, |at| at + 1);
             let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
-            let mut hits = hits.within(chunk.len() - piece.len(), lines.len());
-            hits.lines = hits.lines.saturating_sub(lines_before);
+            let mut hits = hits.within(chunk.len() - piece.len(), lines.len(), lines_before);
             core.detector.keep_promising(lines, &mut hits);
             if self.is_quiet() && hits.starts.is_empty() {
                 self.pass(lines, hits.lines, now, core, emit);

@@ -84,8 +84,7 @@ impl Tokens {
         if from >= upto {
             return;
         }
-        let lines = memchr_iter(b'\n', bytes.get(from..upto).unwrap_or_default()).count() as u64;
-        self.search(bytes, (from, upto_line.saturating_sub(lines)), (upto, upto_line), completion, settings);
+        self.search(bytes, from, (upto, upto_line), completion, settings);
         let oldest = upto_line.saturating_sub(2 * window as u64);
         if self.candidates.first().is_some_and(|first| first.line < oldest) {
             self.candidates.retain(|candidate| candidate.line >= oldest);
@@ -108,24 +107,29 @@ impl Tokens {
         let lines = last_line.checked_sub(number).and_then(|lines| usize::try_from(lines).ok());
         let rest = bytes.get(from..).unwrap_or_default();
         let Some(end) = lines.and_then(|lines| memchr_iter(b'\n', rest).nth(lines)) else { return false };
-        self.search(bytes, (from, number), (from + end + 1, last_line + 1), completion, settings);
+        self.search(bytes, from, (from + end + 1, last_line + 1), completion, settings);
         true
     }
 
-    /// Searches from one position up to another; both are the beginning of a line of the number beside it.
+    /// Searches from the beginning of a line up to that of another, whose number is beside it. Where nothing is found, no
+    /// line is counted.
     fn search(
         &mut self,
         bytes: &[u8],
-        (from, mut number): (usize, u64),
+        from: usize,
         (upto, upto_line): (usize, u64),
         completion: &Completion,
         settings: &Settings,
     ) {
-        let (mut counted, mut at) = (from, from);
+        let count = |from: usize, to: usize| memchr_iter(b'\n', bytes.get(from..to).unwrap_or_default()).count() as u64;
+        let (mut last, mut at) = (None, from);
         while let Some(hit) = next_hit(bytes.get(..upto).unwrap_or_default(), at) {
             let line = Line::around(bytes, hit, upto);
-            number += memchr_iter(b'\n', bytes.get(counted..line.start).unwrap_or_default()).count() as u64;
-            counted = line.start.max(counted);
+            let number = match last {
+                None => upto_line.saturating_sub(count(line.start, upto)),
+                Some((start, number)) => number + count(start, line.start),
+            };
+            last = Some((line.start, number));
             at = line.end;
             self.consider(bytes, line, number, completion, settings);
         }
