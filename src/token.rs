@@ -14,11 +14,13 @@ mod field;
 mod instead;
 #[cfg(test)]
 pub(crate) mod mint;
+mod run;
 
 use claims::JsonFault;
 pub use claims::{Claim, Claims};
 pub use field::Field;
 pub use instead::{Extent, Instead, is_sid};
+pub use run::run;
 
 /// How the text of a token ended in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

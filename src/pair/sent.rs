@@ -6,7 +6,7 @@ use memchr::memmem;
 use zeroize::Zeroizing;
 
 use crate::fields;
-use crate::token::{Ending, Sent};
+use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
@@ -182,7 +182,10 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
         Some(b'b') if matches!(value.get(1), Some(b'\'' | b'"')) => read_value(value.get(1..)?, limited),
         Some(_) => {
             let is_jwt = value.starts_with(b"eyJ");
-            let end = value.iter().position(|byte| ends_bare_value(*byte) || (is_jwt && matches!(byte, b':' | b'|')));
+            // None of a token's bytes ends it.
+            let sure = token::run(value);
+            let ends = |byte: &u8| ends_bare_value(*byte) || (is_jwt && matches!(byte, b':' | b'|'));
+            let end = value.get(sure..)?.iter().position(ends).map(|end| sure + end);
             let raw = value.get(..end.unwrap_or(value.len()))?;
             let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
             Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))
@@ -215,7 +218,8 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
             continue;
         }
         let run = text.get(at..)?;
-        let length = run.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(run.len());
+        let sure = token::run(run);
+        let length = run.get(sure..)?.iter().position(|byte| !is_token_byte(*byte)).map_or(run.len(), |end| sure + end);
         let raw = run.get(..length)?;
         if raw.len() < 12 || !(memchr::memchr(b'.', raw).is_some() || raw.len() > 40) {
             continue;
