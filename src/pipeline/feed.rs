@@ -425,11 +425,16 @@ impl Feed {
     /// Drops what lies too far back to be looked at again.
     fn trim(&mut self, window_lines: u32) {
         self.prune_trail(kept_lines(window_lines));
-        let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
+        let (keep, floor) = (kept_lines(window_lines), self.scanned.saturating_sub(KEPT_BYTES_MAX));
         let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        let cut = floor + memchr::memrchr_iter(b'\n', head).nth(kept_lines(window_lines)).map_or(0, |at| at + 1);
+        // What is kept is counted, not what is dropped: that is less.
+        let (cut, kept) = match memchr::memrchr_iter(b'\n', head).nth(keep) {
+            Some(at) => (floor + at + 1, keep as u64),
+            None if floor > 0 => (floor, memchr_iter(b'\n', head).count() as u64),
+            None => return,
+        };
         if cut > 0 {
-            self.base_line += memchr_iter(b'\n', self.bytes.get(..cut).unwrap_or_default()).count() as u64;
+            self.base_line = self.line.saturating_sub(kept);
             self.bytes.drain(..cut);
             self.base += cut as u64;
             self.scanned -= cut;
