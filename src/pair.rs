@@ -160,8 +160,7 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, F
     let unlike = |candidate: &Candidate| wanted.ids.likeness(&candidate.ids) == Likeness::Different;
     let nearest = reachable()
         .find(|(_, candidate)| !unlike(candidate) && !wanted.is_aside(candidate))
-        .or_else(|| reachable().find(|(_, candidate)| !unlike(candidate)))
-        .or_else(|| reachable().next());
+        .or_else(|| reachable().find(|(_, candidate)| !unlike(candidate)));
     nearest.map(|(at, candidate)| (at, Found::Before(wanted.line.abs_diff(candidate.line))))
 }
 

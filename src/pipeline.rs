@@ -161,7 +161,7 @@ impl Pipeline {
 
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
-        if stream.offset == 0 {
+        if stream.offset == 0 && stream.path.is_some() {
             self.tables.insert(id, Table::new(stream));
         } else {
             self.feeds.insert(id, Feed::new(stream));
@@ -429,6 +429,23 @@ mod tests {
         assert_eq!(lines, 150 * streams as u64);
         let keeps = |number: usize| pipeline.feeds.get(&StreamId(number as u64)).is_some_and(|feed| feed.kept() > 0);
         assert!(!keeps(0) && keeps(streams - 1) && keeps(streams - 100));
+    }
+
+    #[test]
+    fn a_stream_that_falls_silent_after_a_refusal_forgets_its_lines() {
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+        pipeline.open(id, stream());
+        let mut events = 0;
+        let mut emit = |_| events += 1;
+        pipeline.push(id, b"2026-03-01T10:00:00Z ERROR twilio refused code=51007\n", now, &mut emit);
+        for millis in [2, 50, 100, 120] {
+            pipeline.tick(now.plus_millis(millis), &mut emit);
+        }
+        assert!(!pipeline.is_awake());
+        assert!(pipeline.feeds.get(&id).is_some_and(|feed| feed.kept() > 0 && feed.forgettable_since().is_some()));
+        pipeline.rest(now.plus_millis(20_000));
+        assert!(pipeline.feeds.get(&id).is_some_and(|feed| feed.kept() == 0));
     }
 
     #[test]

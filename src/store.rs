@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::base::Base;
 use self::journal::{End, Journal, Log, replay};
-pub use self::lock::Lock;
+pub use self::lock::{LOCK_FILE, Lock};
 pub use self::snapshot::{Snapshot, SnapshotError, reset};
 
 /// Version of what rows mean.

@@ -104,6 +104,8 @@ fn the_ticker_is_told_when_to_come() {
     log.write(BARE);
     assert_eq!(log.pipeline.due_in(log.now), Some(2));
     log.at(2);
+    assert_eq!(log.pipeline.due_in(log.now), Some(98), "more could still come");
+    log.at(100);
     assert_eq!(log.pipeline.due_in(log.now), None);
 }
 
@@ -124,6 +126,27 @@ fn what_an_sdk_prints_waits_for_its_further_prints() {
     log.write(VOICE);
     assert_eq!(log.at(99), []);
     assert_eq!(log.at(100).len(), 1);
+}
+
+#[test]
+fn the_token_of_another_line_before_is_a_guess_that_waits() {
+    let mut log = Log::new();
+    log.write(&format!("2026-03-01T10:00:00Z INFO issued {}\n", expired()));
+    log.write(BARE);
+    assert_eq!(log.at(99), []);
+    assert_eq!(log.at(100), [Cause::Expired]);
+}
+
+#[test]
+fn a_token_of_another_request_is_not_taken_for_want_of_a_better_one() {
+    let line = |request: &str, text: &str| format!("ts=2026-03-01T10:00:00Z level=info request_id={request} {text}\n");
+    let mut log = Log::new();
+    log.write(&line("11111111-aaaa", &format!("token={}", Draft::valid_at(REFUSED_AT).sign())));
+    log.write(&line("22222222-bbbb", "err_code=51007 msg=\"twilio refused\""));
+    log.at(1);
+    log.write(&line("22222222-bbbb", &format!("token={}", expired())));
+    log.write(&line("33333333-cccc", "msg=bye"));
+    assert_eq!(log.at(200), [Cause::Expired]);
 }
 
 #[test]

@@ -292,7 +292,8 @@ pub struct TopArgs {
     /// With files: config file, for its keys and settings; its sources are not read
     #[arg(long, value_name = "FILE", requires = "files")]
     pub config: Option<PathBuf>,
-    /// Files, globs or folders to follow without a running daemon; nothing is kept
+    /// Files, globs or folders to follow without a running daemon; nothing is kept, but what is diagnosed can be read on a
+    /// port of 127.0.0.1 meanwhile
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }

@@ -17,7 +17,7 @@ use crate::expose::http;
 use crate::source::alerts_api::{self, Poller};
 use crate::source::file;
 use crate::source::journald::child::Selection;
-use crate::store::{Lock, OpenError};
+use crate::store::{LOCK_FILE, Lock, OpenError};
 
 /// One thing that was tried.
 #[derive(Debug, Serialize)]
@@ -105,8 +105,16 @@ fn state(config: &Config) -> (Found, bool) {
         };
         return (found, false);
     }
+    let lock = folder.join(LOCK_FILE);
+    let was_there = lock.exists();
     match Lock::take(&folder) {
-        Ok(_) => (Ok(format!("{shown} can be written")), false),
+        Ok(_held) => {
+            if !was_there {
+                // One of another user than the daemon's would keep that from starting.
+                _ = std::fs::remove_file(&lock);
+            }
+            (Ok(format!("{shown} can be written")), false)
+        }
         Err(OpenError::Locked { pid: Some(pid), .. }) => (Ok(format!("{shown} is in use by process {pid}")), true),
         Err(OpenError::Locked { pid: None, .. }) => (Ok(format!("{shown} is in use")), true),
         Err(error) => {
@@ -183,8 +191,9 @@ fn push(push: &HttpPush) -> String {
 
 fn journal(journal: &Journal) -> Found {
     let (units, matches) = (journal.units.clone(), journal.matches.clone());
-    let (last, troubles) =
-        Selection { command: journal.command.clone(), units, matches }.last().map_err(|trouble| trouble.message)?;
+    let (last, troubles) = Selection { command: journal.command.clone(), units, matches }
+        .last(|| false)
+        .map_err(|trouble| trouble.message)?;
     if let Some(trouble) = troubles.into_iter().next() {
         return Err(trouble.message);
     }

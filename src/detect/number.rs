@@ -268,7 +268,7 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         return separators.contains(&b'[');
     }
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
-        return !folded.ends_with(b"terror") && !folded.ends_with(b"perror");
+        return folded != b"terror" && folded != b"perror";
     }
     is_error_name(word, separators, text.get(end..).unwrap_or_default()) && twilio()
 }

@@ -21,6 +21,8 @@ use crate::time::UnixTime;
 
 /// Longest header, in bytes.
 const HEADER_BYTES_MAX: usize = 2048;
+/// Levels of events that are no faults.
+const INFORMATION: [&str; 5] = ["notice", "info", "information", "informational", "debug"];
 /// Columns that are looked at.
 const COLUMNS_MAX: usize = 256;
 
@@ -56,9 +58,7 @@ impl Column {
 
     /// By the name in a header.
     fn of(name: &[u8]) -> Self {
-        let folded: Vec<u8> =
-            name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-        match folded.as_slice() {
+        match folded(name).as_slice() {
             b"sid" | b"alertsid" | b"eventsid" | b"notificationsid" | b"logsid" => Self::Sid,
             b"errorcode" | b"code" | b"twilioerrorcode" | b"error" | b"alertcode" => Self::Code,
             b"loglevel" | b"level" | b"severity" => Self::Level,
@@ -71,6 +71,11 @@ impl Column {
             _ => Self::Other,
         }
     }
+}
+
+/// The letters and digits of a name.
+fn folded(name: &[u8]) -> Vec<u8> {
+    name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
 }
 
 impl From<u8> for Column {
@@ -99,7 +104,11 @@ impl Columns {
         let separator = [b'\t', b',', b';'].into_iter().max_by_key(|by| memchr::memchr_iter(*by, line).count())?;
         let columns: Vec<Column> = line.split(|byte| *byte == separator).take(COLUMNS_MAX).map(Column::of).collect();
         let has = |column| columns.contains(&column);
-        let is_export = has(Column::Code)
+        let names = |name: &[u8]| line.split(|byte| *byte == separator).any(|cell| folded(cell) == name);
+        // Of the names that any log may have (time, level, code, message) alone nothing follows.
+        let is_twilios = has(Column::Sid) || names(b"alerttext") || (names(b"errorcode") && names(b"loglevel"));
+        let is_export = is_twilios
+            && has(Column::Code)
             && (has(Column::Sid) || has(Column::Created) || has(Column::Generated))
             && (has(Column::Level) || has(Column::Message))
             && line.iter().all(|byte| is_of_header(*byte));
@@ -107,7 +116,9 @@ impl Columns {
     }
 
     fn reader(&self) -> Reader {
-        ReaderBuilder::new().delimiter(self.separator).terminator(Terminator::Any(b'\n')).build()
+        // What Twilio's command line separates by tabs it does not quote.
+        let quotes = self.separator != b'\t';
+        ReaderBuilder::new().delimiter(self.separator).quoting(quotes).terminator(Terminator::Any(b'\n')).build()
     }
 }
 
@@ -305,7 +316,7 @@ impl Table {
             sid: EventSid::from_bytes([0; 16]),
             at: time(Column::Generated).or_else(|| time(Column::Created)),
             code,
-            is_information: !level.eq_ignore_ascii_case("error") && !level.eq_ignore_ascii_case("warning"),
+            is_information: INFORMATION.iter().any(|name| level.eq_ignore_ascii_case(name)),
             product: cell(Column::Product).map(|name| envelope::product_of(name.as_bytes())),
             account: cell(Column::Account).and_then(arrival::account),
             text: Zeroizing::new(record.join(&b'\n')),

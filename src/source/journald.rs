@@ -144,7 +144,7 @@ impl Follower<'_> {
 
     /// Reads from one child until it ends; says whether it printed an entry, and why it ended.
     fn round(&mut self) -> Result<(bool, Trouble), Trouble> {
-        let (last, troubles) = self.settings.selection.last()?;
+        let (last, troubles) = self.settings.selection.last(|| self.control.lock().has_ended)?;
         for trouble in troubles {
             self.complaints.tell(trouble.kind, trouble.message);
         }

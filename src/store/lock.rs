@@ -8,7 +8,7 @@ use std::path::Path;
 use super::OpenError;
 
 /// Name of the lock's file.
-pub(super) const LOCK_FILE: &str = "lock";
+pub const LOCK_FILE: &str = "lock";
 
 /// Held as long as it is not dropped.
 #[derive(Debug)]
@@ -19,9 +19,13 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock of a folder, or says who has it.
     pub fn take(folder: &Path) -> Result<Self, OpenError> {
-        let failed = |error| OpenError::Folder(folder.to_owned(), error);
         let path = folder.join(LOCK_FILE);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        // Where it is there already, it and not the folder is what is in the way.
+        let is_there = path.exists();
+        let failed = |error| {
+            if is_there { OpenError::Io(path.clone(), error) } else { OpenError::Folder(folder.to_owned(), error) }
+        };
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = options.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}

@@ -1,7 +1,9 @@
 //! A daemon of `top`'s own, for logs that no running daemon follows: in this process, on a free port of this machine, with
 //! a state that is thrown away.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -32,10 +34,15 @@ impl Own {
             let message = format!("{}: expected a file to read, but there is none", missing.display());
             return Err(Failure::Other(Exit::NoInput, message));
         }
-        let folder = tempfile::Builder::new().prefix("diag51007-top-").tempdir().map_err(|error| {
-            let message = format!("no folder for the state could be made: {error}; set TMPDIR to a folder with room");
-            Failure::Other(Exit::Io, message)
-        })?;
+        let folder = tempfile::Builder::new()
+            .prefix("diag51007-top-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| {
+                let message =
+                    format!("no folder for the state could be made: {error}; set TMPDIR to a folder with room");
+                Failure::Other(Exit::Io, message)
+            })?;
         let mut config = load_config(arguments.config.as_ref())?;
         config.sources.clear();
         config.add_paths(arguments.files.clone())?;

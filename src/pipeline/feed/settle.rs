@@ -15,6 +15,7 @@ use memchr::memrchr;
 
 use super::tokens::{self, TANGLE_MILLIS};
 use super::{Feed, Line, blocks};
+use crate::diagnosis::Found;
 use crate::pair::rejection::{Progress, Rejection};
 use crate::pipeline::Event;
 use crate::pipeline::judge::Core;
@@ -45,7 +46,8 @@ impl Patience {
 impl Feed {
     /// Something waits for `tick`.
     pub(in crate::pipeline) fn is_awake(&self) -> bool {
-        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(Rejection::is_waiting))
+        let is_underway = |rejection: &Rejection| rejection.progress != Progress::Settled;
+        !self.stream.whole && (self.waiting.is_some() || self.open.iter().any(is_underway))
     }
 
     /// In how many milliseconds the first of what waits is due.
@@ -53,7 +55,10 @@ impl Feed {
         let unsettled = self.open.iter().filter(|rejection| rejection.is_waiting());
         let rejections = unsettled.map(|rejection| self.wait(rejection, core) - now.millis_since(rejection.arrived));
         let object = self.waiting.map(|since| i64::from(core.settings.settle_millis) - now.millis_since(since));
-        rejections.chain(object).min().map(|millis| millis.max(0))
+        let settle = i64::from(core.settings.settle_millis);
+        let early = self.open.iter().filter(|rejection| rejection.progress == Progress::Early);
+        let early = early.map(|rejection| settle - now.millis_since(rejection.arrived));
+        rejections.chain(early).chain(object).min().map(|millis| millis.max(0))
     }
 
     /// How long a rejection waits from its arrival on, in milliseconds.
@@ -62,11 +67,14 @@ impl Feed {
         if rejection.is_tangled {
             return settle.max(TANGLE_MILLIS.cast_signed());
         }
-        let has_token = rejection.token.is_some();
+        // The nearest token before may be another's.
+        let has_token = rejection.token.as_ref().is_some_and(|(_, found)| !matches!(found, Found::Before(_)));
+        let is_guess = rejection.token.is_some() && !has_token;
         if has_token && rejection.product.is_some() {
             return 0;
         }
-        let tells_all = !rejection.is_of_sdk() && self.waiting.is_none() && (has_token || !self.ends_in_token(core));
+        let tells_all =
+            !rejection.is_of_sdk() && !is_guess && self.waiting.is_none() && (has_token || !self.ends_in_token(core));
         if tells_all && !core.patience.has(&self.stream.source) { settle.min(MOMENT_MILLIS) } else { settle }
     }
 
@@ -120,6 +128,7 @@ impl Feed {
             }
         }
         self.open = open;
+        self.end_early(now, core);
         self.report_counts(emit);
     }
 
@@ -127,7 +136,7 @@ impl Feed {
     pub(super) fn end_early(&mut self, now: UnixTime, core: &Core) {
         let settle = i64::from(core.settings.settle_millis);
         for rejection in self.open.iter_mut().filter(|rejection| rejection.progress == Progress::Early) {
-            if now.millis_since(rejection.arrived) > settle {
+            if now.millis_since(rejection.arrived) >= settle {
                 rejection.progress = Progress::Settled;
             }
         }

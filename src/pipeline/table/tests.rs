@@ -187,3 +187,32 @@ fn a_log_that_begins_with_a_word_is_a_log() {
         assert_eq!((found.diagnoses.len(), found.lines, found.bytes), (1, 2, log.len() as u64), "cut at {at}");
     }
 }
+
+#[test]
+fn a_header_that_any_log_may_have_makes_no_export() {
+    for header in ["Time,Level,Code,Message", "timestamp,level,code,message", "date,severity,error,text"] {
+        assert_eq!(Columns::of_header(header.as_bytes()), None, "{header}");
+        let found = read(&[header.as_bytes(), b"\n2026-11-24T02:30:20Z ERROR twilio code=51007\n"]);
+        assert_eq!(found.places(), [(2, Some(51007), "2026-11-24T02:30:20Z".to_owned())], "{header}");
+    }
+}
+
+#[test]
+fn only_a_file_can_be_an_export() {
+    let (mut pipeline, mut found) = (core(), Found::default());
+    pipeline.open(ID, Stream { path: None, ..stream(0) });
+    let text = b"sid,date,level,code,message\n2026-11-24T02:30:20Z ERROR twilio code=51007\n";
+    pipeline.push(ID, text, NOW, &mut |event| found.take(event));
+    pipeline.finish(ID, NOW, &mut |event| found.take(event));
+    assert_eq!(found.diagnoses.len(), 1);
+}
+
+#[test]
+fn whatever_is_not_called_information_is_a_fault() {
+    for (level, expected) in
+        [("FATAL", 1), ("warn", 1), ("critical", 1), ("", 1), ("Info", 0), ("notice", 0), ("DEBUG", 0)]
+    {
+        let text = format!("sid,date,level,code\n,2026-11-24T02:30:20Z,{level},51007\n");
+        assert_eq!(read(&[text.as_bytes()]).diagnoses.len(), expected, "{level}");
+    }
+}

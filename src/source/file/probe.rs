@@ -73,12 +73,15 @@ impl Probed {
 /// Opens a file as it would be opened to be read, without waiting for the other end of a named pipe; says whether it
 /// begins as an export does.
 fn open(path: &Path) -> std::io::Result<bool> {
+    if !std::fs::metadata(path)?.is_file() {
+        // Whoever waits to write to a named pipe would take this for its reader.
+        rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
+        return Ok(false);
+    }
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut beginning = Vec::new();
-    if file.metadata()?.is_file() {
-        file.by_ref().take(BEGINNING_BYTES).read_to_end(&mut beginning)?;
-    }
+    file.by_ref().take(BEGINNING_BYTES).read_to_end(&mut beginning)?;
     let line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(Columns::of_header(line).is_some())
 }

@@ -1,15 +1,22 @@
 //! The journalctl that runs as a child: how it is called, and what its end or its complaints mean.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::entry::{Entry, FIELDS};
 use crate::source::Failure;
 
 /// Words of journalctl that are repeated at the most, in characters.
 const WORDS_CHARS_MAX: usize = 160;
+
+/// How long the last entry is looked for.
+const LAST_TIME_MAX: Duration = Duration::from_secs(10);
+/// Between two looks whether it was found.
+const LAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Which journal is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +49,18 @@ pub struct Trouble {
     pub message: String,
 }
 
+/// Reads all that a child says, so that it never waits for a reader.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What a child that is gone did not say is not there.
+            _ = pipe.read_to_end(&mut said);
+        }
+        said
+    })
+}
+
 impl Selection {
     /// The child that prints everything from somewhere on, and then waits for more.
     pub fn follow(&self, from: &Start<'_>) -> Command {
@@ -57,16 +76,40 @@ impl Selection {
     }
 
     /// The last entry that there is. Reads the journal as the child does, so its troubles are told before that starts.
-    pub fn last(&self) -> Result<(Option<Entry>, Vec<Trouble>), Trouble> {
+    /// Looks no longer than [`LAST_TIME_MAX`]: in a large journal the last entry of a unit that seldom logs lies far back.
+    pub fn last(&self, is_stopped: impl Fn() -> bool) -> Result<(Option<Entry>, Vec<Trouble>), Trouble> {
         let mut command = self.command();
         command.arg("--lines=1");
         self.select(&mut command);
-        let output = command.output().map_err(|error| self.missing(&error))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() && !said.trim().is_empty() {
-            return Err(ended(&said, output.status));
+        let mut child = command.spawn().map_err(|error| self.missing(&error))?;
+        let (out, said) = (collect(child.stdout.take()), collect(child.stderr.take()));
+        let mut waited = Duration::ZERO;
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(|error| self.missing(&error))? {
+                break status;
+            }
+            if waited >= LAST_TIME_MAX || is_stopped() {
+                // It may have ended by itself.
+                _ = child.kill();
+                _ = child.wait();
+                let seconds = LAST_TIME_MAX.as_secs();
+                let message = format!(
+                    "`{}` needed more than {seconds} s for the last entry of what is selected, so what was there at start \
+                     counts as read; entries are read all the same.",
+                    self.command.display()
+                );
+                return Ok((None, vec![Trouble { kind: Failure::Read, message }]));
+            }
+            thread::sleep(LAST_PAUSE);
+            waited += LAST_PAUSE;
+        };
+        let text = |reader: JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
+        let (out, said) = (text(out), text(said));
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if !status.success() && !said.trim().is_empty() {
+            return Err(ended(&said, status));
         }
-        let last = output.stdout.split(|byte| *byte == b'\n').rev().find_map(Entry::read);
+        let last = out.split(|byte| *byte == b'\n').rev().find_map(Entry::read);
         Ok((last, warnings(&said)))
     }
 
@@ -183,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn a_child_that_takes_too_long_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = folder.path().join("journalctl");
+        std::fs::write(&command, "#!/bin/sh\nexec sleep 600\n").unwrap();
+        std::fs::set_permissions(&command, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let selection = Selection { command, ..Selection::default() };
+        let (last, troubles) = selection.last(|| true).unwrap();
+        assert_eq!((last, troubles.len()), (None, 1));
+        assert!(troubles[0].message.contains("entries are read all the same"), "{troubles:?}");
+    }
+
+    #[test]
     fn what_journalctl_says_is_told_with_the_command_that_helps() {
         check("No journal files were opened due to insufficient permissions.", Failure::Permission, "systemd-journal");
         let hint =
@@ -222,7 +277,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_told_with_what_brings_it() {
         let selection = Selection { command: "/nowhere/journalctl".into(), ..Selection::default() };
-        let trouble = selection.last().unwrap_err();
+        let trouble = selection.last(|| false).unwrap_err();
         assert_eq!(trouble.kind, Failure::Missing);
         assert!(trouble.message.contains("apt-get install systemd"), "{trouble:?}");
     }
