@@ -16,7 +16,7 @@ use crate::product::Product;
 
 /// How far the clocks of Twilio and of an application may be apart, and how long each may take to write, in milliseconds.
 pub const LINK_MILLIS: i64 = 5000;
-/// Lines that are compared with one event at the most.
+/// Lines that are compared with one event at the most: those nearest to it.
 const NEAR_MAX: usize = 256;
 
 /// Pairs of rejections that are the same refusal.
@@ -36,7 +36,8 @@ impl<'a> Links<'a> {
         let mut first = 0;
         for (place, event) in events.iter().enumerate() {
             first += lines.iter().skip(first).take_while(|line| event.at.millis_since(line.at) > LINK_MILLIS).count();
-            let near = lines.iter().enumerate().skip(first).take(NEAR_MAX);
+            let nearest = lines.partition_point(|line| line.at < event.at);
+            let near = lines.iter().enumerate().skip(first.max(nearest.saturating_sub(NEAR_MAX / 2))).take(NEAR_MAX);
             for (at, line) in near.take_while(|(_, line)| line.at.millis_since(event.at) <= LINK_MILLIS) {
                 if let Some(evidence) = evidence(event, line) {
                     let apart = event.at.millis_since(line.at).abs();
@@ -140,6 +141,13 @@ mod tests {
         let found: Vec<_> = pairs.map(|(event, line)| (event.id.as_str(), line.id.as_str())).collect();
         assert_eq!(found, expected);
         assert_eq!(links.pairs().count(), expected.len() * 2);
+    }
+
+    #[test]
+    fn in_a_burst_the_nearest_lines_are_compared() {
+        let mut rejections: Vec<_> = (0..1000).map(|at| line(&format!("l{at}"), at * 4, "AC1", 1)).collect();
+        rejections.push(event("e", 3501, "AC1"));
+        check(&rejections, &[("e", "l875")]);
     }
 
     #[test]

@@ -38,7 +38,8 @@ fn with_anchors(parser: Parser<'static>) -> Vec<Event<'static>> {
         {
             *id = Some(CowStr::from(text.to_lowercase()));
         }
-        events.push(event);
+        // Each line of a chapter says one thing.
+        events.push(if event == Event::SoftBreak { Event::HardBreak } else { event });
     }
     events
 }
@@ -61,5 +62,6 @@ mod tests {
     fn tables_and_commands_are_shown_as_such() {
         assert!(PAGE.contains("<td><code>spike_min</code></td>"));
         assert!(!PAGE.contains("```") && !PAGE.contains("**"));
+        assert!(PAGE.contains("<br />\n<strong>Do</strong>"));
     }
 }

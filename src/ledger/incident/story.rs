@@ -207,7 +207,8 @@ impl Incident {
         } else {
             "clients do not fetch a new token before they connect"
         };
-        format!("{} came {} after their end: {why}", upper_first(&tokens), Range(low, high))
+        let whose = if self.tokens.count() > 1 { "their" } else { "its" };
+        format!("{} came {} after {whose} end: {why}", upper_first(&tokens), Range(low, high))
     }
 
     fn stale(&self) -> String {
