@@ -33,7 +33,7 @@ use table::{Table, Work};
 
 /// The latest lines of all streams together are kept up to here, in bytes. Of more, those of the streams that were
 /// silent longest are forgotten: a token there is not found for a refusal that comes later.
-const KEPT_BYTES_MAX: usize = 16 << 20;
+const KEPT_IN_ALL_BYTES_MAX: usize = 16 << 20;
 
 /// What the core is told by the config.
 #[derive(Clone)]
@@ -285,12 +285,12 @@ impl Pipeline {
     /// Keeps the memory of all streams together bounded.
     fn bound(&mut self, pushed: usize) {
         self.pushed += pushed;
-        if self.pushed < KEPT_BYTES_MAX / 4 {
+        if self.pushed < KEPT_IN_ALL_BYTES_MAX / 4 {
             return;
         }
         self.pushed = 0;
         let mut kept: usize = self.feeds.values().map(Feed::kept).sum();
-        if kept <= KEPT_BYTES_MAX {
+        if kept <= KEPT_IN_ALL_BYTES_MAX {
             return;
         }
         let since = |(id, feed): (&StreamId, &Feed)| Some((feed.forgettable_since()?, *id));
@@ -301,7 +301,7 @@ impl Pipeline {
             kept -= feed.kept();
             feed.forget(self.core.settings.window_lines);
             kept += feed.kept();
-            if kept <= KEPT_BYTES_MAX / 2 {
+            if kept <= KEPT_IN_ALL_BYTES_MAX / 2 {
                 return;
             }
         }
@@ -418,7 +418,7 @@ mod tests {
         let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
         let line = "2026-03-01T10:00:00Z INFO a line without anything in it that matters to anyone at all\n";
         let chunk = line.repeat(150);
-        let (streams, mut lines) = (4 * KEPT_BYTES_MAX / chunk.len(), 0);
+        let (streams, mut lines) = (4 * KEPT_IN_ALL_BYTES_MAX / chunk.len(), 0);
         for number in 0..streams {
             let id = StreamId(number as u64);
             pipeline.open(id, stream());
@@ -432,7 +432,7 @@ mod tests {
                 continue;
             }
             let kept: usize = pipeline.feeds.values().map(Feed::kept).sum();
-            assert!(kept <= KEPT_BYTES_MAX + KEPT_BYTES_MAX / 4 + chunk.len(), "{kept} after {number}");
+            assert!(kept <= KEPT_IN_ALL_BYTES_MAX + KEPT_IN_ALL_BYTES_MAX / 4 + chunk.len(), "{kept} after {number}");
         }
         assert_eq!(lines, 150 * streams as u64);
         let keeps = |number: usize| pipeline.feeds.get(&StreamId(number as u64)).is_some_and(|feed| feed.kept() > 0);

@@ -16,7 +16,7 @@ use crate::daemon;
 use crate::expose::http;
 use crate::source::alerts_api::{self, Poller};
 use crate::source::file;
-use crate::source::journald::child::Selection;
+use crate::source::journald::child::{LAST_TIME_MAX, Selection};
 use crate::store::{LOCK_FILE, Lock, OpenError};
 
 /// One thing that was tried.
@@ -192,7 +192,7 @@ fn push(push: &HttpPush) -> String {
 fn journal(journal: &Journal) -> Found {
     let (units, matches) = (journal.units.clone(), journal.matches.clone());
     let (last, troubles) = Selection { command: journal.command.clone(), units, matches }
-        .last(|| false)
+        .last(LAST_TIME_MAX, || false)
         .map_err(|trouble| trouble.message)?;
     if let Some(trouble) = troubles.into_iter().next() {
         return Err(trouble.message);

@@ -82,8 +82,8 @@ pub struct Rejection {
     shapes: Vec<u64>,
     /// The latest place in the print sequence of an SDK.
     print: Option<Print>,
-    /// Line on which the SDK reported the server's answer.
-    answer_line: Option<u64>,
+    /// The SDK reported the server's answer.
+    is_answered: bool,
     /// Line of the last sighting.
     last_line: u64,
     /// Time of the last sighting.
@@ -181,7 +181,7 @@ impl Rejection {
             writer: first.emitter,
             shapes: vec![first.refusal.shape],
             print: first.refusal.print,
-            answer_line: (first.refusal.print == Some(Print::Answer)).then_some(first.line),
+            is_answered: first.refusal.print == Some(Print::Answer),
             last_line: first.line,
             last_time: first.time,
             last_is_whole_second: first.is_whole_second,
@@ -214,7 +214,7 @@ impl Rejection {
             return Some(Evidence::Id);
         }
         // a second answer is another connection's
-        if self.answer_line.is_some() && sighting.refusal.print == Some(Print::Answer) {
+        if self.is_answered && sighting.refusal.print == Some(Print::Answer) {
             return None;
         }
         let in_sequence = match (self.print, sighting.refusal.print) {
@@ -293,9 +293,7 @@ impl Rejection {
             self.writer = sighting.emitter;
         }
         self.print = self.print.max(sighting.refusal.print);
-        if sighting.refusal.print == Some(Print::Answer) {
-            self.answer_line = Some(sighting.line);
-        }
+        self.is_answered |= sighting.refusal.print == Some(Print::Answer);
         self.last_line = sighting.line;
         if sighting.time.is_some() {
             (self.last_time, self.last_is_whole_second) = (sighting.time, sighting.is_whole_second);

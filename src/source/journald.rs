@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::inlet::Complaints;
 use super::{Failure, Health, Sink};
 use crate::time::UnixTime;
-use child::{Selection, Trouble, ended, has_lost_cursor, warnings};
+use child::{LAST_TIME_MAX, Selection, Trouble, ended, has_lost_cursor, warnings};
 use entry::Entry;
 use reading::Reading;
 
@@ -144,7 +144,7 @@ impl Follower<'_> {
 
     /// Reads from one child until it ends; says whether it printed an entry, and why it ended.
     fn round(&mut self) -> Result<(bool, Trouble), Trouble> {
-        let (last, troubles) = self.settings.selection.last(|| self.control.lock().has_ended)?;
+        let (last, troubles) = self.settings.selection.last(LAST_TIME_MAX, || self.control.lock().has_ended)?;
         for trouble in troubles {
             self.complaints.tell(trouble.kind, trouble.message);
         }

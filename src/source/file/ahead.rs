@@ -127,6 +127,7 @@ pub(super) fn threads() -> usize {
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::FileExt;
+    use std::time::Duration;
 
     use super::*;
     use crate::source::file::disk;
@@ -200,9 +201,12 @@ mod tests {
         let mut ahead = Ahead::start(&shared, &search, 0, 2, || Small(Vec::new())).unwrap();
         assert!(ahead.next().is_some());
         drop(ahead);
-        while Arc::strong_count(&shared) > 1 {
-            thread::yield_now();
-        }
+        let have_ended = || Arc::strong_count(&shared) == 1;
+        let waited = (0..10_000).find(|_| {
+            thread::sleep(Duration::from_millis(1));
+            have_ended()
+        });
+        assert!(waited.is_some(), "threads are left");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::pipeline::{Hits, Search};
 /// Bytes of a block: large enough for a system call, small enough for the processor's cache.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 
+/// For a smaller file no threads are started, in bytes.
+const AHEAD_LEAST: u64 = 4 * BLOCK_BYTES as u64;
+
 /// The kernel copies slowly to a place a few bytes behind the page of the source, as an allocation's usually is.
 const PAGE_BYTES: usize = 4096;
 
@@ -81,7 +84,7 @@ pub(super) fn read(
     threads: usize,
     mut take: impl FnMut(&[u8], &Hits) -> ControlFlow<()>,
 ) -> io::Result<()> {
-    if threads < 2 {
+    if threads < 2 || file.metadata()?.len() < AHEAD_LEAST {
         return read_alone(file, search, take);
     }
     let mut ahead = Ahead::start(file, search, 0, threads, Block::new)?;

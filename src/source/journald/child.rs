@@ -14,7 +14,7 @@ use crate::source::Failure;
 const WORDS_CHARS_MAX: usize = 160;
 
 /// How long the last entry is looked for.
-const LAST_TIME_MAX: Duration = Duration::from_secs(10);
+pub const LAST_TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two looks whether it was found.
 const LAST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -76,8 +76,12 @@ impl Selection {
     }
 
     /// The last entry that there is. Reads the journal as the child does, so its troubles are told before that starts.
-    /// Looks no longer than [`LAST_TIME_MAX`]: in a large journal the last entry of a unit that seldom logs lies far back.
-    pub fn last(&self, is_stopped: impl Fn() -> bool) -> Result<(Option<Entry>, Vec<Trouble>), Trouble> {
+    /// Looks no longer than `limit`: in a large journal the last entry of a unit that seldom logs lies far back.
+    pub fn last(
+        &self,
+        limit: Duration,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<(Option<Entry>, Vec<Trouble>), Trouble> {
         let mut command = self.command();
         command.arg("--lines=1");
         self.select(&mut command);
@@ -88,11 +92,15 @@ impl Selection {
             if let Some(status) = child.try_wait().map_err(|error| self.missing(&error))? {
                 break status;
             }
-            if waited >= LAST_TIME_MAX || is_stopped() {
+            let is_stopped = is_stopped();
+            if waited >= limit || is_stopped {
                 // It may have ended by itself.
                 _ = child.kill();
                 _ = child.wait();
-                let seconds = LAST_TIME_MAX.as_secs();
+                if is_stopped {
+                    return Ok((None, Vec::new()));
+                }
+                let seconds = limit.as_secs();
                 let message = format!(
                     "`{}` needed more than {seconds} s for the last entry of what is selected, so what was there at start \
                      counts as read; entries are read all the same.",
@@ -232,7 +240,8 @@ mod tests {
         std::fs::write(&command, "#!/bin/sh\nexec sleep 600\n").unwrap();
         std::fs::set_permissions(&command, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let selection = Selection { command, ..Selection::default() };
-        let (last, troubles) = selection.last(|| true).unwrap();
+        assert_eq!(selection.last(LAST_TIME_MAX, || true), Ok((None, Vec::new())), "nobody waits any more");
+        let (last, troubles) = selection.last(Duration::from_millis(30), || false).unwrap();
         assert_eq!((last, troubles.len()), (None, 1));
         assert!(troubles[0].message.contains("entries are read all the same"), "{troubles:?}");
     }
@@ -277,7 +286,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_told_with_what_brings_it() {
         let selection = Selection { command: "/nowhere/journalctl".into(), ..Selection::default() };
-        let trouble = selection.last(|| false).unwrap_err();
+        let trouble = selection.last(LAST_TIME_MAX, || false).unwrap_err();
         assert_eq!(trouble.kind, Failure::Missing);
         assert!(trouble.message.contains("apt-get install systemd"), "{trouble:?}");
     }
