@@ -1,6 +1,7 @@
 //! `config check --probe`: tries everything that the config names, and says what it found.
 //!
-//! Nothing is read, counted or told: files are opened, Twilio is asked for one alert, Alertmanagers are told of none.
+//! Nothing is counted, kept or told: of files only the first line is looked at, Twilio is asked for one alert, journalctl
+//! for one entry, and Alertmanagers are told of no alert.
 
 use std::fmt::Write;
 
@@ -152,8 +153,8 @@ fn files(source: &Source, files: &FileSource) -> Found {
         if files.kind == FileKind::Csv && probed.with_header < probed.files {
             let without = probed.files - probed.with_header;
             return Err(format!(
-                "{text}, {without} without a header that names the error code, a SID or time, and the level or message: \
-                 they are read as logs; export them with a header, or use kind `file`"
+                "{text}, {without} without a header of Twilio's names (error code, and SID, alert text or log level): they \
+                 are read as logs; export them with a header, or use kind `file`"
             ));
         }
         return Ok(text + ", readable");
