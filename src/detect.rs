@@ -30,6 +30,8 @@ use crate::words::Words;
 pub use sdk::Print;
 use search::{Hits, Search};
 
+/// Digits of a code; no text that is looked for begins with one.
+const CODE_DIGITS_MAX: usize = 5;
 /// Codes remembered of one sighting.
 const CODES_MAX: usize = 6;
 
@@ -141,13 +143,12 @@ impl Detector {
         Some((start, end, *self.needles.get(index)?))
     }
 
-    /// A cheap look at a candidate that saves unwrapping its line: `false` only if it can't be a refusal.
+    /// A cheap look at a candidate, where a needle begins, that saves unwrapping its line: `false` only if it can't be a
+    /// refusal.
     pub fn is_promising(&self, text: &[u8], at: usize) -> bool {
-        match self.next(text, at) {
-            Some((start, end, Needle::Code(_))) => number::stands_alone(text, start, end),
-            Some((_, _, Needle::Text)) => true,
-            None => false,
-        }
+        let rest = text.get(at..).unwrap_or_default();
+        let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        digits == 0 || (digits <= CODE_DIGITS_MAX && number::stands_alone(text, at, at + digits))
     }
 
     /// Decides about an unwrapped line, or the joined texts of a multi-line object whose first line is `record`.
@@ -321,6 +322,12 @@ mod tests {
         ] {
             check(line, &[51007]);
         }
+    }
+
+    #[test]
+    fn a_needle_that_begins_with_a_digit_is_a_code() {
+        assert!(CODES.iter().all(|code| code.number.to_string().len() <= CODE_DIGITS_MAX));
+        assert!(TEXT_NEEDLES.iter().all(|needle| !needle.starts_with(|first: char| first.is_ascii_digit())));
     }
 
     #[test]

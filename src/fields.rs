@@ -3,7 +3,7 @@
 //!
 //! Not a validator: what is no field is skipped. Values come as they stand, still escaped.
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr3};
 
 /// Nested objects whose keys are remembered.
 const PARENTS_MAX: usize = 8;
@@ -69,7 +69,7 @@ pub fn json<'a>(text: &'a [u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
             _ if byte.is_ascii_whitespace() || byte == b',' || byte == b':' => at += 1,
             _ => {
                 let rest = text.get(at..).unwrap_or_default();
-                let length = rest.iter().position(|&byte| b",}] \t\n\"{[".contains(&byte)).unwrap_or(rest.len()).max(1);
+                let length = rest.iter().position(|byte| ends_bare(*byte)).unwrap_or(rest.len()).max(1);
                 if let Some(key) = key.take() {
                     let known = depth.min(PARENTS_MAX);
                     let around = parents.get(1.min(known)..known).unwrap_or_default();
@@ -103,7 +103,8 @@ pub fn logfmt(text: &[u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
             (equals + 2, end, true)
         } else {
             let rest = text.get(equals + 1..).unwrap_or_default();
-            let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let rest = rest.get(..memchr3(b' ', b'\t', b'\n', rest).unwrap_or(rest.len())).unwrap_or(rest);
+            let length = memchr2(b'\r', b'\x0c', rest).unwrap_or(rest.len());
             (equals + 1, equals + 1 + length, false)
         };
         let value = text.get(start..end).unwrap_or_default();
@@ -181,6 +182,11 @@ fn unicode(escape: &[u8]) -> Option<(char, usize)> {
 fn skip_spaces(text: &[u8], from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     from + rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len())
+}
+
+/// A byte that ends a JSON value without quotes.
+const fn ends_bare(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'"' | b'{' | b'[')
 }
 
 const fn is_key_byte(byte: u8) -> bool {

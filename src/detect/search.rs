@@ -59,13 +59,14 @@ impl Hits {
         Self { starts, lines, marks, skipped: (from, lines_before) }
     }
 
-    /// Line breaks in `text`, the part that this is of, before a position.
-    pub fn lines_before(&self, text: &[u8], at: usize) -> u64 {
+    /// Line breaks in `text`, the part that this is of, before a position; those before an earlier one are known.
+    pub fn lines_before(&self, text: &[u8], at: usize, (earlier, lines_earlier): (usize, u64)) -> u64 {
         let (skipped, lines_skipped) = self.skipped;
         let mark = (at + skipped) / MARK_BYTES;
         let known = mark.checked_sub(1).and_then(|last| self.marks.get(last)?.checked_sub(lines_skipped));
         let (from, known) =
             known.zip((mark * MARK_BYTES).checked_sub(skipped)).map_or((0, 0), |(known, from)| (from, known));
+        let (from, known) = if from < earlier && earlier <= at { (earlier, lines_earlier) } else { (from, known) };
         known + memchr_iter(b'\n', text.get(from..at).unwrap_or_default()).count() as u64
     }
 }
@@ -315,13 +316,12 @@ mod tests {
             let (before, part) = text.split_at(skipped);
             let lines_before = memchr_iter(b'\n', before).count() as u64;
             let hits = hits.within(skipped, part.len(), lines_before);
-            for at in [0, 1, MARK_BYTES - 1, MARK_BYTES, MARK_BYTES + 1, 3 * MARK_BYTES, part.len()] {
-                let at = at.min(part.len());
-                assert_eq!(
-                    hits.lines_before(part, at),
-                    memchr_iter(b'\n', &part[..at]).count() as u64,
-                    "{skipped} {at}"
-                );
+            let count = |to: usize| memchr_iter(b'\n', &part[..to]).count() as u64;
+            let places = [0, 1, MARK_BYTES - 1, MARK_BYTES, MARK_BYTES + 1, 3 * MARK_BYTES, part.len()];
+            let places = places.map(|at| at.min(part.len()));
+            for (at, earlier) in places.into_iter().flat_map(|at| places.map(|earlier| (at, earlier))) {
+                let found = hits.lines_before(part, at, (earlier, count(earlier)));
+                assert_eq!(found, count(at), "{skipped} {at} {earlier}");
             }
         }
     }

@@ -22,7 +22,10 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<
         | Format::Journald
         | Format::Syslog
         | Format::Collected => {
-            *place = path(text, at, fields::json);
+            // A JSON field has a key in quotes before it.
+            if memchr::memchr(b'"', text.get(..at).unwrap_or_default()).is_some() {
+                *place = path(text, at, fields::json);
+            }
             if record.is_json {
                 *words = message(text);
             } else {

@@ -26,7 +26,7 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
-use head::Head;
+use head::{Head, Heads};
 use intake::Fresh;
 use replay::Trail;
 pub(super) use settle::Patience;
@@ -56,9 +56,8 @@ pub(super) struct Feed {
     waiting: Option<UnixTime>,
     tokens: Tokens,
     open: VecDeque<Rejection>,
-    /// Of each of `open`, what most often tells that a sighting is of another rejection: small, so that hundreds can be
-    /// looked at for every sighting.
-    heads: VecDeque<Head>,
+    /// Of each of `open`, what most often tells that a sighting is of another rejection.
+    heads: Heads,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
@@ -101,7 +100,7 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
-            heads: VecDeque::new(),
+            heads: Heads::default(),
             last_time: None,
             last_sighting: None,
             last_push: UnixTime::default(),
@@ -145,7 +144,7 @@ impl Feed {
                 from = if in_reach { at + 1 } else { line.end };
                 continue;
             }
-            match work.lines_before(line.start) {
+            match work.lines_before(line.start, (self.scanned, self.line.saturating_sub(line_before))) {
                 Some(lines) if line.start > self.scanned => self.pass_to(line.start, line_before + lines),
                 Some(_) => {}
                 None => self.advance(work.bytes, line.start),
@@ -261,15 +260,14 @@ impl Feed {
         // With what is known before this sighting, so that it does not matter whether the lines came at once.
         self.choose_after(work, head.start, head_line, core);
         self.close(core, work.now, emit);
-        let head_of_new = Head::of_sighting(&sighting);
         let (lines, window) = (core.settings.window_lines, core.settings.window_seconds);
-        let best = self.best(&sighting, lines, window, |head| head.may_be_of(&head_of_new));
-        debug_assert_eq!(best, self.best(&sighting, lines, window, |head| head.fits(&head_of_new)), "no tie is missed");
+        let best = self.best(&sighting, lines, window, true);
+        debug_assert_eq!(best, self.best(&sighting, lines, window, false), "no tie is missed");
         let best = best.filter(|_| counted.is_none());
-        if let Some((rejection, head)) = best.and_then(|at| Some((self.open.get_mut(at)?, self.heads.get_mut(at)?))) {
+        if let Some((rejection, at)) = best.and_then(|at| Some((self.open.get_mut(at)?, at))) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             let tells_more = rejection.merge(&sighting);
-            *head = Head::of(rejection);
+            self.heads.set(at, Head::of(rejection));
             if rejection.is_settled() {
                 if tells_more && rejection.progress == Progress::Early {
                     core.patience.learn(&self.stream.source);
@@ -292,30 +290,32 @@ impl Feed {
             rejection.progress = Progress::Settled;
         }
         if counted.is_none_or(|counted| counted.state == State::Open) {
-            self.heads.push_back(Head::of(&rejection));
+            self.heads.push(Head::of(&rejection));
             self.open.push_back(rejection);
         }
         id
     }
 
-    /// The place of the open rejection with the strongest evidence that the sighting is of it, among those whose head may
-    /// be of one with it.
-    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, may_be: impl Fn(&Head) -> bool) -> Option<usize> {
-        // A plain loop: hundreds of heads are passed for each sighting, and an iterator's closures are not inlined.
+    /// The place of the open rejection with the strongest evidence that the sighting is of it; `by_ties` passes those that
+    /// have nothing in common with it.
+    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, by_ties: bool) -> Option<usize> {
+        let head = Head::of_sighting(sighting);
         let mut best = None;
-        for (at, head) in self.heads.iter().enumerate().rev() {
-            if !may_be(head) {
-                continue;
-            }
-            let Some(open) = self.open.get(at) else { continue };
+        let mut consider = |at: usize| {
+            let Some(open) = self.open.get(at) else { return };
             if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
-                continue;
+                return;
             }
             let evidence = open.evidence(sighting, seconds);
             // Of equal evidence, the earliest rejection.
             if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
                 best = evidence.map(|evidence| (evidence, at));
             }
+        };
+        if by_ties {
+            self.heads.visit_like(&head, consider);
+        } else {
+            (0..self.open.len()).rev().for_each(&mut consider);
         }
         best.map(|(_, at)| at)
     }
@@ -368,7 +368,8 @@ impl Feed {
             return;
         }
         // As far as the last of them reaches, even if that is far back from here.
-        if let Some(last) = self.heads.iter().rfind(|head| head.wants_token).map(|head| head.line) {
+        let last = self.heads.iter().rfind(|head| head.wants_token).map(|head| head.line);
+        if let Some(last) = last {
             let reach = last.saturating_add(u64::from(core.settings.window_lines));
             let head = work.bytes.get(..upto).unwrap_or_default();
             if self.tokens.index_on(head, self.base_line, reach, &self.completion(work.now), &core.settings) {
@@ -382,19 +383,18 @@ impl Feed {
     /// Matches rejections with the tokens found after them.
     fn match_after(&mut self, core: &mut Core) {
         let last_line = self.tokens.last_line();
-        if self.heads.front().is_none_or(|first| first.line >= last_line) {
+        if self.heads.iter().next().is_none_or(|first| first.line >= last_line) {
             return;
         }
-        let wanting = |head: &Head| head.wants_token && head.line < last_line;
-        let wanting = self.open.iter_mut().zip(&mut self.heads).filter(|(_, head)| wanting(head));
-        for (rejection, head) in wanting {
+        let wanting = self.open.iter_mut().zip(self.heads.wants_token_mut());
+        for (rejection, (_, wants_token)) in wanting.filter(|(_, (line, wants))| **wants && *line < last_line) {
             if rejection.wants_token() {
                 self.tokens.choose_after(rejection, &core.settings);
                 if rejection.is_settled() && rejection.token.is_some() {
                     core.patience.learn(&self.stream.source);
                 }
             }
-            head.wants_token = rejection.wants_token();
+            *wants_token = rejection.wants_token();
         }
     }
 

@@ -1,5 +1,7 @@
 //! What most often tells at once that a sighting is of another rejection.
 
+use std::collections::VecDeque;
+
 use crate::envelope::Format;
 use crate::pair::may_share_writer;
 use crate::pair::rejection::{Rejection, Sighting};
@@ -39,13 +41,81 @@ impl Head {
         }
     }
 
-    /// There may be evidence for one rejection, and nothing here speaks against it.
-    pub(super) fn may_be_of(&self, sighting: &Self) -> bool {
-        self.ties.may_tie(sighting.ties) && self.fits(sighting)
-    }
-
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
         self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
+}
+
+/// Heads looked at in one go.
+const STEP: usize = 8;
+
+/// The heads of the open rejections, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    heads: VecDeque<Head>,
+    /// Their ties once more, close together: for each sighting hundreds are passed, and nearly none may tie.
+    ties: VecDeque<Ties>,
+}
+
+impl Heads {
+    pub(super) fn push(&mut self, head: Head) {
+        self.ties.push_back(head.ties);
+        self.heads.push_back(head);
+    }
+
+    pub(super) fn pop_first(&mut self) {
+        self.ties.pop_front();
+        self.heads.pop_front();
+    }
+
+    pub(super) fn set(&mut self, at: usize, head: Head) {
+        if let (Some(ties), Some(slot)) = (self.ties.get_mut(at), self.heads.get_mut(at)) {
+            (*ties, *slot) = (head.ties, head);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.ties.clear();
+        self.heads.clear();
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Head> {
+        self.heads.iter()
+    }
+
+    /// The heads, whose ties can't be changed.
+    pub(super) fn wants_token_mut(&mut self) -> impl Iterator<Item = (u64, &mut bool)> {
+        self.heads.iter_mut().map(|head| (head.line, &mut head.wants_token))
+    }
+
+    /// Visits the places of those that may be of one rejection with a sighting, the latest first.
+    pub(super) fn visit_like(&self, sighting: &Head, mut visit: impl FnMut(usize)) {
+        let (older, newer) = self.ties.as_slices();
+        for (before, ties) in [(older.len(), newer), (0, older)] {
+            let (steps, rest) = ties.as_chunks::<STEP>();
+            let mut visit_one = |at: usize, ties: Ties| {
+                if ties.may_tie(sighting.ties) && self.heads.get(at).is_some_and(|head| head.fits(sighting)) {
+                    visit(at);
+                }
+            };
+            for (at, ties) in rest.iter().enumerate().rev() {
+                visit_one(before + steps.len() * STEP + at, *ties);
+            }
+            for (step, ties) in steps.iter().enumerate().rev() {
+                if Ties::any_may_tie(ties, sighting.ties) {
+                    for (at, ties) in ties.iter().enumerate().rev() {
+                        visit_one(before + step * STEP + at, *ties);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl FromIterator<Head> for Heads {
+    fn from_iter<I: IntoIterator<Item = Head>>(heads: I) -> Self {
+        let heads: VecDeque<Head> = heads.into_iter().collect();
+        Self { ties: heads.iter().map(|head| head.ties).collect(), heads }
     }
 }

@@ -31,11 +31,13 @@ impl Work<'_> {
         fresh.hits.starts.get(at).map(|start| fresh.from + start)
     }
 
-    /// Lines from where those that have not been looked at begin up to a position, if that is known from the search.
-    pub(super) fn lines_before(&self, to: usize) -> Option<u64> {
+    /// Lines from where those that have not been looked at begin up to a position, if that is known from the search; up to
+    /// an earlier one there are so many.
+    pub(super) fn lines_before(&self, to: usize, (earlier, lines_earlier): (usize, u64)) -> Option<u64> {
         let fresh = self.fresh.as_ref()?;
         let lines = self.bytes.get(fresh.from..)?;
-        Some(fresh.hits.lines_before(lines, to.checked_sub(fresh.from)?))
+        let earlier = (earlier.checked_sub(fresh.from)?, lines_earlier);
+        Some(fresh.hits.lines_before(lines, to.checked_sub(fresh.from)?, earlier))
     }
 }
 
