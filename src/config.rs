@@ -239,11 +239,13 @@ impl Start {
 pub struct Detect {
     /// Companion codes are refusals in their own right.
     pub companion_codes: bool,
+    /// Tokens on lines without a refusal are looked for.
+    pub exposed_tokens: bool,
 }
 
 impl Default for Detect {
     fn default() -> Self {
-        Self { companion_codes: true }
+        Self { companion_codes: true, exposed_tokens: false }
     }
 }
 
@@ -372,6 +374,7 @@ impl Config {
     pub fn pipeline_settings(&self) -> Settings {
         Settings {
             companion_codes: self.detect.companion_codes,
+            exposed_tokens: self.detect.exposed_tokens,
             leeway_seconds: self.validator.leeway_seconds,
             window_seconds: self.pairing.window_seconds,
             window_lines: self.pairing.window_lines,

@@ -28,10 +28,12 @@ use crate::product::Product;
 use crate::words::Words;
 
 pub use sdk::Print;
-use search::{Hits, Search};
+use search::{Hits, Search, TOKEN_STARTS};
 
 /// Digits of a code; no text that is looked for begins with one.
 const CODE_DIGITS_MAX: usize = 5;
+/// No token is as short as that, in bytes.
+const TOKEN_HEAD: usize = 100;
 /// Codes remembered of one sighting.
 const CODES_MAX: usize = 6;
 
@@ -58,8 +60,11 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Detector {
     companion_codes: bool,
+    exposed_tokens: bool,
     needles: Vec<Needle>,
     words: Words,
+    /// What is looked for in blocks: the same, and beginnings of tokens if those are wanted.
+    candidates: Words,
     search: Arc<Search>,
     twilio: Option<AhoCorasick>,
     vendors: Words,
@@ -95,8 +100,8 @@ const OTHER_VENDORS: [&str; 12] = [
 const VENDOR_DISTANCE: usize = 64;
 
 impl Detector {
-    /// A detector of 51007 and the texts, and, if wanted, of the companion codes.
-    pub fn new(companion_codes: bool) -> Self {
+    /// A detector of 51007 and the texts, and, if wanted, of the companion codes; if wanted, all tokens are candidates.
+    pub fn new(companion_codes: bool, exposed_tokens: bool) -> Self {
         let codes = CODES.iter().filter(|code| code.number == TOKEN_REJECTED || (companion_codes && code.counts));
         let (mut needles, mut words) = (Vec::new(), Vec::new());
         for code in codes {
@@ -112,10 +117,14 @@ impl Detector {
         let twilio = in_any_case.build(TWILIO_WORDS).ok();
         let vendors = OTHER_VENDORS.iter().flat_map(|name| spellings(name)).collect::<Vec<_>>();
         let vendors = Words::new(vendors.iter().map(String::as_bytes));
-        let bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let mut bytes: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let words = Words::new(bytes.iter().copied());
+        if exposed_tokens {
+            bytes.extend(TOKEN_STARTS);
+        }
         let search = Arc::new(Search::new(&bytes));
-        let words = Words::new(bytes);
-        Self { companion_codes, needles, words, search, twilio, vendors }
+        let candidates = Words::new(bytes);
+        Self { companion_codes, exposed_tokens, needles, words, candidates, search, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -123,9 +132,14 @@ impl Detector {
         self.companion_codes
     }
 
+    /// Whether all tokens are candidates.
+    pub const fn exposed_tokens(&self) -> bool {
+        self.exposed_tokens
+    }
+
     /// The position of the next candidate at or after `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        self.words.next(text, from).map(|(at, _, _)| at)
+        self.candidates.next(text, from).map(|(at, _, _)| at)
     }
 
     /// The search for candidates in whole blocks, fit to be used by several threads.
@@ -148,6 +162,11 @@ impl Detector {
     pub fn is_promising(&self, text: &[u8], at: usize) -> bool {
         let rest = text.get(at..).unwrap_or_default();
         let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 && self.exposed_tokens && rest.starts_with(b"eyJ") {
+            let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
+            return !(before.is_ascii_alphanumeric() || b"_-.".contains(&before))
+                && rest.get(..TOKEN_HEAD).is_some_and(|head| head.iter().all(u8::is_ascii_graphic));
+        }
         digits == 0 || (digits <= CODE_DIGITS_MAX && number::stands_alone(text, at, at + digits))
     }
 
@@ -277,7 +296,7 @@ mod tests {
     fn check(line: &str, expected: &[u32]) {
         let record = envelope::read(line.as_bytes());
         let text = record.text.clone().into_owned();
-        let found = Detector::new(true).refusal(&text, &record);
+        let found = Detector::new(true, false).refusal(&text, &record);
         let codes = found.as_ref().map(|refusal| refusal.codes.clone());
         assert_eq!(codes.as_deref().unwrap_or(&[]), expected, "{line}");
         if expected.is_empty() {
@@ -392,7 +411,7 @@ mod tests {
     #[track_caller]
     fn check_text(line: &str, expected: bool) {
         let record = envelope::read(line.as_bytes());
-        assert_eq!(Detector::new(true).refusal(line.as_bytes(), &record).is_some(), expected, "{line}");
+        assert_eq!(Detector::new(true, false).refusal(line.as_bytes(), &record).is_some(), expected, "{line}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
-use crate::pipeline::Event;
+use crate::pipeline::{Event, Leak};
 use crate::source::Health;
 use crate::time::UnixTime;
 
@@ -216,6 +216,7 @@ impl Ledger {
         match event {
             Event::Diagnosed(diagnosis) => self.diagnosed(diagnosis, now),
             Event::Resighted { id, source } => self.resighted(id, source),
+            Event::Exposed(leak) => self.exposed(leak, now),
             Event::Lines { source, lines, truncated, bytes } => {
                 if let Some((_, source)) = self.source(source) {
                     source.lines += lines;
@@ -315,6 +316,19 @@ impl Ledger {
             let over = (working.rejections.len() + 1).saturating_sub(self.settings.rejections_kept);
             working.rejections.drain(..over);
             working.rejections.push_back(Kept { number, diagnosis });
+        }
+    }
+
+    fn exposed(&mut self, leak: &Leak, now: UnixTime) {
+        let Some((_, source)) = self.source(&leak.source) else { return };
+        source.exposed_tokens += 1;
+        let is_live = source.caught_up;
+        let at = if is_live { now } else { leak.at.min(now) };
+        let key = self.working.keys.label(Some(&leak.key_sid), now);
+        let exposed = Exposed { key, expires_at: leak.expires_at };
+        Arc::make_mut(&mut self.working.exposed).see(leak.fingerprint, at, exposed, |_, new| new);
+        if is_live {
+            self.watch.exposed(&leak.source, now);
         }
     }
 

@@ -35,6 +35,7 @@ impl Counts {
                 assert!(self.offsets.insert(diagnosis.offset), "the rejection at {} comes twice", diagnosis.offset);
             }
             Event::Resighted { .. } => self.sightings += 1,
+            Event::Exposed(_) => {}
             Event::Lines { lines, bytes, .. } => {
                 self.lines += lines;
                 self.bytes += bytes;

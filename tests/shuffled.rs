@@ -33,9 +33,9 @@ fn lines_in_any_order_give_the_same_at_once_and_byte_by_byte() {
         proptest::test_runner::TestRunner::new(ProptestConfig { cases: CASES, ..ProptestConfig::default() });
     let outcome = runner.run(&prop::collection::vec(line, 1..60), |lines| {
         let log = lines.join("\n") + "\n";
-        let whole = diagnose([log.as_bytes()]);
-        prop_assert_eq!(&diagnose(log.as_bytes().chunks(1)), &whole, "byte by byte");
-        prop_assert_eq!(&diagnose(log.split_inclusive('\n').map(str::as_bytes)), &whole, "line by line");
+        let whole = diagnose([log.as_bytes()], true);
+        prop_assert_eq!(&diagnose(log.as_bytes().chunks(1), true), &whole, "byte by byte");
+        prop_assert_eq!(&diagnose(log.split_inclusive('\n').map(str::as_bytes), true), &whole, "line by line");
         Ok(())
     });
     if let Err(error) = outcome {
@@ -51,10 +51,10 @@ const LATE_ID: &[u8] = include_bytes!("data/late-id.log");
 
 #[test]
 fn an_id_that_comes_with_a_later_print_changes_nothing_before_it() {
-    let whole = diagnose([LATE_ID]);
-    assert!(whole.iter().any(|diagnosis| diagnosis.token.is_some()), "{whole:?}");
-    assert_eq!(diagnose(LATE_ID.chunks(1)), whole);
-    assert_eq!(diagnose(LATE_ID.split_inclusive(|byte| *byte == b'\n')), whole);
+    let whole = diagnose([LATE_ID], false);
+    assert!(whole.0.iter().any(|diagnosis| diagnosis.token.is_some()), "{whole:?}");
+    assert_eq!(diagnose(LATE_ID.chunks(1), false), whole);
+    assert_eq!(diagnose(LATE_ID.split_inclusive(|byte| *byte == b'\n'), false), whole);
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn a_token_after_its_refusal_is_found_however_many_lines_follow_at_once() {
             let refusal = "12:00:00 TwilioError 51007: Token authentication is rejected\n";
             let (between, token) = (filler(distance - 1), format!("12:00:00 connect token={TOKEN}\n"));
             let log = [&filler(before), refusal, &between, &token, &filler(after), refusal].concat();
-            let whole = diagnose([log.as_bytes()]);
-            assert_eq!(whole.len(), 2);
-            assert_eq!(whole[0].token.is_some(), found, "{distance} lines before the token, {after} after it");
-            assert_eq!(diagnose(log.split_inclusive('\n').map(str::as_bytes)), whole, "line by line");
+            let whole = diagnose([log.as_bytes()], true);
+            assert_eq!(whole.0.len(), 2);
+            assert_eq!(whole.0[0].token.is_some(), found, "{distance} lines before the token, {after} after it");
+            assert_eq!(diagnose(log.split_inclusive('\n').map(str::as_bytes), true), whole, "line by line");
         }
     }
 }

@@ -202,6 +202,7 @@ impl Report<'_> {
                     self.failed = self.write(&diagnosis, first).err();
                 }
             }
+            Event::Exposed(_) => self.tally.exposed += 1,
             Event::Resighted { .. } => self.tally.sightings += 1,
             Event::Lines { lines, truncated, bytes, .. } => {
                 if let Some(file) = self.tally.files.last_mut() {

@@ -306,7 +306,10 @@ fn region(section: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Option<Stri
 fn detect(root: &mut Section<'_, '_>, reader: &mut Reader<'_>) -> Detect {
     let default = Detect::default();
     let Some(mut section) = root.child(reader, "detect") else { return default };
-    let detect = Detect { companion_codes: section.boolean(reader, "companion_codes", default.companion_codes) };
+    let detect = Detect {
+        companion_codes: section.boolean(reader, "companion_codes", default.companion_codes),
+        exposed_tokens: section.boolean(reader, "exposed_tokens", default.exposed_tokens),
+    };
     section.finish(reader, &[]);
     detect
 }

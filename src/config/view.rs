@@ -67,6 +67,8 @@ struct WebView {
 struct DetectView {
     /// Companion codes of 51007, such as 20104, are refusals in their own right.
     companion_codes: bool,
+    /// Tokens on lines without a refusal are looked for: whoever reads them while they are valid can connect.
+    exposed_tokens: bool,
 }
 
 /// The checks of a token.
@@ -293,8 +295,8 @@ impl From<&Web> for WebView {
 }
 
 impl From<Detect> for DetectView {
-    fn from(Detect { companion_codes }: Detect) -> Self {
-        Self { companion_codes }
+    fn from(Detect { companion_codes, exposed_tokens }: Detect) -> Self {
+        Self { companion_codes, exposed_tokens }
     }
 }
 

@@ -32,6 +32,9 @@ const WINDOWS: [(&[u8; WINDOW], usize); 9] = [
     (b"rejec", 7),
 ];
 
+/// What tokens begin with: `{"` and the first letter of `alg`, `typ`, `cty` or `kid`, in base64url.
+pub const TOKEN_STARTS: [&[u8]; 4] = [b"eyJh", b"eyJ0", b"eyJj", b"eyJr"];
+
 /// How far apart the places are up to which line breaks are counted, in bytes.
 pub const MARK_BYTES: usize = 4096;
 
@@ -274,6 +277,9 @@ fn window(needle: &[u8]) -> Option<(usize, usize)> {
             _ => 5,
         };
         return Some((0, group));
+    }
+    if TOKEN_STARTS.contains(&needle) {
+        return Some((0, 7));
     }
     WINDOWS.iter().find_map(|(window, group)| Some((memchr::memmem::find(needle, *window)?, *group)))
 }

@@ -214,12 +214,16 @@ impl Watch {
         if let Some(token) = &diagnosis.token {
             self.loops.add(token.fingerprint, cause, now);
             if token.exposed {
-                let source = diagnosis.source.to_string();
-                let exposed = self.exposed.entry(source).or_insert(Exposed { last: now, count: 0 });
-                let is_over = now.millis_since(exposed.last) >= REPEAT_MILLIS;
-                *exposed = Exposed { last: now, count: if is_over { 1 } else { exposed.count + 1 } };
+                self.exposed(&diagnosis.source, now);
             }
         }
+    }
+
+    /// Notes that a token stood in a log while it was valid.
+    pub fn exposed(&mut self, source: &str, now: UnixTime) {
+        let exposed = self.exposed.entry(source.to_owned()).or_insert(Exposed { last: now, count: 0 });
+        let is_over = now.millis_since(exposed.last) >= REPEAT_MILLIS;
+        *exposed = Exposed { last: now, count: if is_over { 1 } else { exposed.count + 1 } };
     }
 
     /// Notes that the state was written, or could not be.

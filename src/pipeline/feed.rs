@@ -3,6 +3,7 @@
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
+mod exposed;
 mod head;
 mod intake;
 mod replay;
@@ -204,7 +205,12 @@ impl Feed {
         let end = body.end.max(hit.end);
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
-        let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        let Some(refusal) = core.detector.refusal(&text, &block.record) else {
+            if core.settings.exposed_tokens {
+                self.expose(&body.text, block.record.time(&self.completion(work.now)), work.now, core, emit);
+            }
+            return Some(end);
+        };
         if self.trail.was_none(head_offset, self.base + end as u64) {
             return Some(end);
         }

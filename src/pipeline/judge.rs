@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::checkpoint::{MemoryChange, Note, Remembered};
 use super::feed::Patience;
 use super::keyed::Keyed;
 use super::memory::Memory;
-use super::{Saved, Settings, Stream};
+use super::{Leak, Saved, Settings, Stream};
 use crate::cause::Cause;
 use crate::classify::{Classification, classify};
 use crate::detect::Detector;
@@ -17,7 +19,7 @@ use crate::keyring::KeyRing;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::Sent;
+use crate::token::{Ending, Sent};
 use crate::validate::signature::Signed;
 use crate::validate::{Attempts, Context, Verdict, validate};
 
@@ -47,7 +49,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(settings: Settings, keyring: KeyRing) -> Self {
         Self {
-            detector: Detector::new(settings.companion_codes),
+            detector: Detector::new(settings.companion_codes, settings.exposed_tokens),
             keyed: Keyed::new(&settings.fingerprint_key),
             settings,
             keyring,
@@ -58,8 +60,9 @@ impl Core {
     }
 
     pub(super) fn reload(&mut self, settings: Settings, keyring: KeyRing) {
-        if settings.companion_codes != self.detector.companion_codes() {
-            self.detector = Detector::new(settings.companion_codes);
+        let wanted = (settings.companion_codes, settings.exposed_tokens);
+        if wanted != (self.detector.companion_codes(), self.detector.exposed_tokens()) {
+            self.detector = Detector::new(settings.companion_codes, settings.exposed_tokens);
         }
         if settings.fingerprint_key != self.settings.fingerprint_key {
             self.keyed = Keyed::new(&settings.fingerprint_key);
@@ -160,6 +163,31 @@ impl Core {
             skipped: judgement.skipped,
             token: judgement.report,
         }
+    }
+
+    /// A token of one of Twilio's keys that stands on a line without a refusal, if it is valid at that time, not known to
+    /// be badly signed, and was not told before.
+    pub(super) fn expose(&mut self, raw: &[u8], at: UnixTime, source: &Arc<str>) -> Option<Leak> {
+        let fingerprint = self.fingerprint(raw);
+        let mark = self.mark(Mark::Exposed, [&fingerprint.0, b""]);
+        if self.memory.verified(mark).is_some() {
+            return None;
+        }
+        let sent = Sent { raw: Zeroizing::new(raw.to_vec()), ending: Ending::Closed };
+        let context = Context {
+            refused_at: at,
+            product: Product::Unknown,
+            endpoint_region: None,
+            keyring: &self.keyring,
+            leeway_seconds: self.settings.leeway_seconds,
+            refused_before: None,
+            known_signature: self.memory.known(fingerprint).and_then(|known| known.signed.as_ref()),
+            attempts: Some(&self.attempts),
+        };
+        let report = validate(&sent, Found::SameLine, fingerprint, &context).report;
+        let key_sid = report.key_sid.filter(|sid| report.exposed && sid.starts_with("SK"))?;
+        self.memory.verify(mark, fingerprint, self.settings.tokens_remembered);
+        Some(Leak { source: Arc::clone(source), at, fingerprint, key_sid, expires_at: report.expires_at })
     }
 
     pub(super) fn check(&self, given: &Given) -> Diagnosis {
@@ -270,6 +298,7 @@ enum Mark {
     TokenId = 2,
     Payload = 3,
     Identity = 4,
+    Exposed = 5,
 }
 
 /// What verdict, codes and text come to.

@@ -10,22 +10,23 @@ use diag51007::{envelope, pair, stamp};
 
 use super::whole::diagnose;
 
-/// Any log, cut anywhere, gives the same rejections, each with exactly one diagnosis. The first two bytes say where the
-/// log is cut.
+/// Any log, cut anywhere, gives the same rejections, each with exactly one diagnosis, and the same tokens on other lines;
+/// to look for these changes no rejection. The first two bytes say where the log is cut.
 pub(crate) fn cuts(data: &[u8]) {
     let Some((place, log)) = data.split_first_chunk::<2>() else { return };
-    let whole = diagnose([log]);
-    let ids: BTreeSet<&str> = whole.iter().map(|diagnosis| diagnosis.id.as_str()).collect();
-    assert_eq!(ids.len(), whole.len(), "one diagnosis a rejection");
+    let whole = diagnose([log], true);
+    assert_eq!(diagnose([log], false), (whole.0.clone(), Vec::new()), "rejections alone");
+    let ids: BTreeSet<&str> = whole.0.iter().map(|diagnosis| diagnosis.id.as_str()).collect();
+    assert_eq!(ids.len(), whole.0.len(), "one diagnosis a rejection");
     let (head, tail) = log.split_at(usize::from(u16::from_le_bytes(*place)) % (log.len() + 1));
-    assert_eq!(diagnose([head, tail]), whole, "cut in two");
-    assert_eq!(diagnose(log.chunks(1)), whole, "byte by byte");
+    assert_eq!(diagnose([head, tail], true), whole, "cut in two");
+    assert_eq!(diagnose(log.chunks(1), true), whole, "byte by byte");
 }
 
 /// Unwrapping a line, deciding about it and looking for a token in it never panic; what is refused stands in the line.
 pub(crate) fn line(data: &[u8]) {
     let record = envelope::read(data);
-    let detector = Detector::new(true);
+    let detector = Detector::new(true, false);
     if let Some(refusal) = detector.refusal(&record.text, &record) {
         assert!(refusal.at < record.text.len(), "a refusal stands in its text");
         assert!(detector.find(&record.text, 0).is_some(), "what is refused was found");

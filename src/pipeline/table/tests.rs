@@ -45,7 +45,7 @@ impl Found {
                 self.lines += lines;
                 self.bytes += bytes;
             }
-            Event::Resighted { .. } => {}
+            Event::Resighted { .. } | Event::Exposed(_) => {}
         }
     }
 

@@ -1,0 +1,77 @@
+use super::*;
+
+fn stream() -> Stream {
+    let (source, timezone) = (Arc::from("app"), Arc::from("UTC"));
+    Stream { source, path: None, modified: None, timezone, offset: 0, whole: false }
+}
+
+#[test]
+fn what_many_streams_keep_is_bounded_and_the_latest_keep_theirs() {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let line = "2026-03-01T10:00:00Z INFO a line without anything in it that matters to anyone at all\n";
+    let chunk = line.repeat(150);
+    let (streams, mut lines) = (4 * KEPT_IN_ALL_BYTES_MAX / chunk.len(), 0);
+    for number in 0..streams {
+        let id = StreamId(number as u64);
+        pipeline.open(id, stream());
+        let now = UnixTime::from_millis(1_772_359_200_000 + i64::try_from(number).unwrap_or_default() / 10);
+        pipeline.push(id, chunk.as_bytes(), now, &mut |event| {
+            if let Event::Lines { lines: more, .. } = event {
+                lines += more;
+            }
+        });
+        if number % 64 != 0 {
+            continue;
+        }
+        let kept: usize = pipeline.feeds.values().map(Feed::kept).sum();
+        assert!(kept <= KEPT_IN_ALL_BYTES_MAX + KEPT_IN_ALL_BYTES_MAX / 4 + chunk.len(), "{kept} after {number}");
+    }
+    assert_eq!(lines, 150 * streams as u64);
+    let keeps = |number: usize| pipeline.feeds.get(&StreamId(number as u64)).is_some_and(|feed| feed.kept() > 0);
+    assert!(!keeps(0) && keeps(streams - 1) && keeps(streams - 100));
+}
+
+#[test]
+fn a_stream_that_falls_silent_after_a_refusal_forgets_its_lines() {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+    pipeline.open(id, stream());
+    let mut events = 0;
+    let mut emit = |_| events += 1;
+    pipeline.push(id, b"2026-03-01T10:00:00Z ERROR twilio refused code=51007\n", now, &mut emit);
+    for millis in [2, 50, 100, 120] {
+        pipeline.tick(now.plus_millis(millis), &mut emit);
+    }
+    assert!(!pipeline.is_awake());
+    assert!(pipeline.feeds.get(&id).is_some_and(|feed| feed.kept() > 0 && feed.forgettable_since().is_some()));
+    pipeline.rest(now.plus_millis(20_000));
+    assert!(pipeline.feeds.get(&id).is_some_and(|feed| feed.kept() == 0));
+}
+
+#[test]
+fn debug_shows_no_key() {
+    let settings = Settings { fingerprint_key: [171; 32], ..Settings::default() };
+    assert!(!format!("{settings:?} {:?}", Pipeline::new(settings.clone(), KeyRing::default())).contains("171, 171"));
+}
+
+#[test]
+fn a_stream_that_forgot_its_lines_goes_on_counting_them() {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+    pipeline.open(id, stream());
+    let mut found = Vec::new();
+    let mut emit = |event| {
+        if let Event::Diagnosed(diagnosis) = event {
+            found.push((diagnosis.line, diagnosis.offset));
+        }
+    };
+    let lines = "first\n2026-03-01T10:00:00Z error twilio code=51007\nbegun";
+    pipeline.push(id, lines.as_bytes(), now, &mut emit);
+    pipeline.tick(now.plus_millis(200), &mut emit);
+    if let Some(feed) = pipeline.feeds.get_mut(&id) {
+        feed.forget(200);
+    }
+    pipeline.push(id, b" and ended\n2026-03-01T10:00:00Z error twilio code=51007\n", now, &mut emit);
+    pipeline.finish(id, now, &mut emit);
+    assert_eq!(found, [(2, 6), (4, 67)]);
+}
