@@ -7,6 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::source::Place;
+
+/// So many entries of one microsecond are remembered; of those before, a journal that has lost its place and holds them
+/// under other numbers would give them once more.
+const BESIDE_MAX: usize = 64;
+
 /// The fields that are asked for; journalctl adds the cursor and the times.
 pub const FIELDS: &str = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,CONTAINER_NAME";
 
@@ -89,6 +95,58 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
+impl Place {
+    /// The place behind the next entry.
+    pub(super) fn followed_by(&self, entry: &Entry) -> Self {
+        let mut beside = Vec::new();
+        if entry.micros == self.micros {
+            let before = self.beside.iter().chain([&self.cursor]).cloned();
+            beside.extend(before.skip((self.beside.len() + 1).saturating_sub(BESIDE_MAX)));
+        }
+        Self {
+            cursor: entry.cursor.clone(),
+            micros: entry.micros,
+            offset: self.offset + entry.line.len() as u64,
+            beside,
+        }
+    }
+
+    /// Whether it lies behind this entry and others of the same microsecond, wherever the journal has it now.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        self.micros == entry.micros
+            && self.beside.iter().chain([&self.cursor]).any(|cursor| is_same_entry(cursor, &entry.cursor))
+    }
+}
+
+/// The fields of a cursor: `s` and `i`, the numbering and the number in it; `b` and `m`, the boot and the time since; `t`,
+/// the time; `x`, a checksum of what the entry says.
+fn fields(cursor: &str) -> impl Iterator<Item = (&str, &str)> {
+    cursor.split(';').filter_map(|field| field.split_once('='))
+}
+
+fn field<'a>(cursor: &'a str, name: &str) -> Option<&'a str> {
+    fields(cursor).find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// Whether two cursors name the same entry, be it in journals that number it differently.
+fn is_same_entry(one: &str, other: &str) -> bool {
+    let of_entry = |cursor| ["b", "m", "t", "x"].map(|name| field(cursor, name));
+    one == other || (of_entry(one) == of_entry(other) && of_entry(one).iter().all(Option::is_some))
+}
+
+/// How many entries lie behind one and before another, if the same journal numbers both.
+pub(super) fn between(one: &str, other: &str) -> Option<u64> {
+    let number = |cursor| u64::from_str_radix(field(cursor, "i")?, 16).ok();
+    let is_same = field(one, "s").is_some() && field(one, "s") == field(other, "s");
+    is_same.then_some(())?;
+    number(other)?.checked_sub(number(one)?)?.checked_sub(1)
+}
+
+/// Whether an entry comes after another one, if the same journal numbers both.
+pub(super) fn is_later(one: &str, other: &str) -> bool {
+    between(other, one).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +197,38 @@ mod tests {
             check(printed, None);
         }
         check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"x"}"#, None);
+    }
+
+    fn entry(cursor: &str, micros: u64) -> Entry {
+        Entry { cursor: cursor.to_owned(), micros, line: Zeroizing::new(b"x\n".to_vec()) }
+    }
+
+    #[test]
+    fn entries_of_one_microsecond_are_told_apart_whoever_numbers_them() {
+        let place = Place::default().followed_by(&entry("s=1;i=9;b=1;m=5;t=7;x=a", 7));
+        let place = place.followed_by(&entry("s=1;i=a;b=1;m=5;t=7;x=b", 7));
+        assert!(place.holds(&entry("s=1;i=9;b=1;m=5;t=7;x=a", 7)));
+        assert!(place.holds(&entry("s=2;i=1;b=1;m=5;t=7;x=b", 7)));
+        assert!(!place.holds(&entry("s=1;i=b;b=1;m=5;t=7;x=c", 7)));
+        let later = place.followed_by(&entry("s=1;i=b;b=1;m=6;t=8;x=a", 8));
+        assert!(!later.holds(&entry("s=1;i=9;b=1;m=5;t=7;x=a", 7)));
+        assert_eq!((later.offset, later.beside), (6, Vec::new()));
+        // Without all that names an entry, only the same cursor is the same.
+        assert!(!is_same_entry("s=1;i=2", "s=2;i=2") && is_same_entry("s=1;i=2", "s=1;i=2"));
+    }
+
+    #[test]
+    fn numbers_are_compared_in_one_journal_only() {
+        assert_eq!(between("s=1;i=ff;x=1", "s=1;i=102;x=1"), Some(2));
+        assert_eq!(between("s=1;i=1", "s=2;i=5"), None);
+        assert_eq!(between("i=1", "i=5"), None);
+        assert!(is_later("s=1;i=10", "s=1;i=f") && !is_later("s=1;i=f", "s=1;i=f") && !is_later("s=1;i=2", "s=1;i=f"));
+    }
+
+    #[test]
+    fn what_is_remembered_of_one_microsecond_is_bounded() {
+        let place =
+            (0..1000).fold(Place::default(), |place, number| place.followed_by(&entry(&format!("i={number}"), 7)));
+        assert_eq!((place.beside.len(), place.beside.last().map(String::as_str)), (BESIDE_MAX, Some("i=998")));
     }
 }
