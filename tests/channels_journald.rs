@@ -314,6 +314,8 @@ fn after_other_units_were_selected_everything_that_is_new_is_counted_once() {
     journal.append("entries.chat.service", &last);
     let daemon = journal.start();
     until_lines(&daemon, 3);
+    // What is not decided yet could not be read again.
+    until_rejections(&daemon, None, 2);
     daemon.signal("KILL");
     drop(daemon);
     journal.append("entries", &[own.concat(), foreign.clone(), last].concat());
