@@ -14,7 +14,8 @@ use crate::source::Place;
 const BESIDE_MAX: usize = 64;
 
 /// The fields that are asked for; journalctl adds the cursor and the times.
-pub const FIELDS: &str = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,CONTAINER_NAME";
+pub const FIELDS: &str = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,CONTAINER_NAME,\
+                          CONTAINER_PARTIAL_MESSAGE,PRIORITY";
 
 /// An entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +48,10 @@ struct Printed {
     user_unit: Value,
     #[serde(rename = "CONTAINER_NAME", default)]
     container: Value,
+    #[serde(rename = "CONTAINER_PARTIAL_MESSAGE", default)]
+    partial: Value,
+    #[serde(rename = "PRIORITY", default)]
+    priority: Value,
 }
 
 impl Entry {
@@ -60,12 +65,17 @@ impl Entry {
         let mut line = Zeroizing::new(Vec::new());
         if let Some(message) = text(&printed.message) {
             let unit = text(&printed.user_unit).or_else(|| text(&printed.unit));
+            let container = text(&printed.container);
+            // Which pieces of a long line belong together: only docker says it.
+            let of_container = |value| container.as_ref().and(text(value));
             let fields = [
                 ("_HOSTNAME", text(&printed.host)),
                 ("SYSLOG_IDENTIFIER", text(&printed.identifier)),
                 ("_PID", text(&printed.process)),
                 ("_SYSTEMD_UNIT", unit),
-                ("CONTAINER_NAME", text(&printed.container)),
+                ("CONTAINER_PARTIAL_MESSAGE", of_container(&printed.partial)),
+                ("PRIORITY", of_container(&printed.priority)),
+                ("CONTAINER_NAME", container.clone()),
                 ("MESSAGE", Some(message)),
             ];
             line.extend_from_slice(format!("{{\"__REALTIME_TIMESTAMP\":\"{micros}\"").as_bytes());
@@ -180,6 +190,17 @@ mod tests {
         check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":[97,255,27]}"#, Some(("c", 1, line)));
         let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"b\"}\n";
         check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","MESSAGE":["a",[98]]}"#, Some(("c", 1, line)));
+    }
+
+    #[test]
+    fn what_docker_says_of_a_split_line_is_kept() {
+        let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"CONTAINER_PARTIAL_MESSAGE\":\"true\",\"PRIORITY\":\"6\",\
+                    \"CONTAINER_NAME\":\"chat\",\"MESSAGE\":\"a\"}\n";
+        let entry = r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","CONTAINER_NAME":"chat","CONTAINER_PARTIAL_MESSAGE":"true",
+            "PRIORITY":"6","MESSAGE":"a"}"#;
+        check(entry, Some(("c", 1, line)));
+        let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"a\"}\n";
+        check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","PRIORITY":"6","MESSAGE":"a"}"#, Some(("c", 1, line)));
     }
 
     #[test]
