@@ -70,10 +70,29 @@ pub struct Record<'a> {
     pub ids: Ids,
     /// The product that a field of the line names, if there is such a field.
     pub product: Option<Product>,
+    /// Whether it is all of a line that was split.
+    pub split: Split,
     time: Option<Written>,
 }
 
+/// Whether a line had been split, and is whole again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// It was not split, as far as is known.
+    #[default]
+    Never,
+    /// All its pieces were put together.
+    Mended,
+    /// Its end is missing.
+    Cut,
+}
+
 impl Record<'_> {
+    /// The same, holding its text itself.
+    pub fn into_owned(self) -> Record<'static> {
+        Record { text: Cow::Owned(self.text.into_owned()), ..self }
+    }
+
     /// The line's own time.
     pub fn time(&self, completion: &Completion) -> Option<UnixTime> {
         match self.time? {

@@ -9,6 +9,7 @@ mod keyed;
 mod lean;
 mod memory;
 pub mod seen;
+mod split;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

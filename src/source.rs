@@ -159,6 +159,9 @@ pub struct Place {
     pub micros: u64,
     /// Offset in the stream that the entries are made into.
     pub offset: u64,
+    /// Cursors of the entries before it that have the same time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// Up to where a journal was delivered.
@@ -170,6 +173,8 @@ pub struct KeptJournal {
     pub resume: u64,
     /// Everything up to here was delivered.
     pub end: Place,
+    /// How many bytes before the end hold what was not yet decided.
+    pub undecided: u64,
 }
 
 /// What happened to a source; each is counted.

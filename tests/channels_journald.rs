@@ -29,32 +29,44 @@ use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
 use process::{Daemon, command, text, until};
 use recipe::expand;
 
-/// Prints the entries of a file as journalctl does: behind a cursor, or the last one, or for ever.
+/// Prints the entries of a file as journalctl does: with that of a cursor or the next after its place, or the last one, or
+/// for ever. The entries of a unit stand in a file of their own. Numbers in cursors are equally long.
 const FAKE: &str = r#"#!/bin/sh
 folder=$(dirname "$0")
 printf '%s\n' "$*" >> "$folder/calls"
 if [ -e "$folder/says" ]; then cat "$folder/says" >&2; exit 1; fi
-after=; last=
+entries=$folder/entries; cursor=; last=; since=
 for argument; do
   case $argument in
-    --after-cursor=*) after=${argument#*=} ;;
+    --cursor=*) cursor=${argument#*=} ;;
+    --since=@*) since=${argument#*@} ;;
     --lines=1) last=1 ;;
+    --unit=*) entries=$entries.${argument#*=} ;;
   esac
 done
-if [ -n "$last" ]; then exec tail -n 1 "$folder/entries"; fi
-first=1
-if [ -n "$after" ]; then
-  line=$(grep -n -F "\"__CURSOR\":\"$after\"" "$folder/entries" | head -n 1 | cut -d: -f1)
-  first=$((line + 1))
-fi
+if [ -n "$cursor" ] && [ -e "$folder/unseekable" ]; then echo "Failed to seek to cursor: Invalid argument" >&2; exit 1; fi
+if [ -n "$last" ] && [ -z "$cursor" ]; then exec tail -n 1 "$entries"; fi
+first=$(awk -v cursor="$cursor" -v since="$since" '
+  function part(text, name) { return match(text, name "=[^;\"]*") ? substr(text, RSTART, RLENGTH) : "" }
+  since != "" { match($0, /"__REALTIME_TIMESTAMP":"[0-9]*/)
+    if (substr($0, RSTART + 24, 10) >= since) { print NR; found = 1; exit }; next }
+  cursor == "" { exit }
+  part($0, "s") == part(cursor, "s") ? part($0, ";i") >= part(cursor, ";i") : part($0, ";t") >= part(cursor, ";t") \
+    { print NR; found = 1; exit }
+  END { if (!found) print since cursor == "" ? 1 : NR + 1 }' "$entries")
+if [ -n "$last" ]; then exec sed -n "${first}p" "$entries"; fi
 echo $$ > "$folder/child"
-exec tail -n "+$first" -f "$folder/entries"
+exec tail -n "+$first" -f "$entries"
 "#;
 
 /// A place with a journal: its entries, the program, and a config that reads it.
 struct Journal {
     place: Place,
+    usual_config: String,
+    /// Number and microsecond of the last entry; and who numbers.
     written: u64,
+    micros: u64,
+    numbering: char,
 }
 
 impl Journal {
@@ -63,33 +75,57 @@ impl Journal {
         fs::write(place.path("entries"), "").expect("a writable folder");
         fs::write(place.path("journalctl"), FAKE).expect("a writable folder");
         fs::set_permissions(place.path("journalctl"), Permissions::from_mode(0o755)).expect("own file");
-        let config = place.usual_config();
-        let (head, tail) = config.split_once("[[key]]").expect("a key");
+        let usual_config = place.usual_config();
+        let journal = Self { place, usual_config, written: 0, micros: 1_772_359_200_000_000, numbering: '1' };
+        journal.configure(settings);
+        journal
+    }
+
+    fn configure(&self, settings: &str) {
+        let (head, tail) = self.usual_config.split_once("[[key]]").expect("a key");
         let (head, _) = head.split_once("[[source]]").expect("a source");
-        let command = place.path("journalctl");
-        place.configure(&format!(
+        let command = self.place.path("journalctl");
+        self.place.configure(&format!(
             "{head}[[source]]\nname = \"journal\"\nkind = \"journald\"\ncommand = \"{}\"\n{settings}\n[[key]]{tail}",
             command.display()
         ));
-        Self { place, written: 0 }
+    }
+
+    /// An entry, a microsecond later than the one before.
+    fn entry(&mut self, message: &Value) -> String {
+        self.written += 1;
+        self.micros += 1;
+        self.entry_of(self.numbering, self.written, message)
+    }
+
+    /// An entry of the present microsecond.
+    fn entry_of(&self, numbering: char, number: u64, message: &Value) -> String {
+        let micros = self.micros;
+        let checksum: u64 = message.to_string().bytes().map(u64::from).sum();
+        let entry = json!({
+            "__CURSOR": format!("s={};i={number:08x};b={};m=1;t={micros:x};x={checksum:08x}",
+                String::from(numbering).repeat(32), "b".repeat(32)),
+            "__REALTIME_TIMESTAMP": micros.to_string(),
+            "_BOOT_ID": "1", "_HOSTNAME": "web-1", "_PID": "7", "_SYSTEMD_UNIT": "chat.service", "MESSAGE": message,
+        });
+        format!("{entry}\n")
     }
 
     /// Adds entries with these messages.
     fn write(&mut self, messages: &[Value]) {
-        let mut block = String::new();
-        for message in messages {
-            self.written += 1;
-            let number = self.written;
-            let entry = json!({
-                "__CURSOR": format!("s=1;i={number:x}"),
-                "__REALTIME_TIMESTAMP": (1_772_359_200_000_000 + number).to_string(),
-                "_BOOT_ID": "1", "_HOSTNAME": "web-1", "_PID": "7", "_SYSTEMD_UNIT": "chat.service", "MESSAGE": message,
-            });
-            block.push_str(&entry.to_string());
-            block.push('\n');
-        }
-        let mut entries = OpenOptions::new().append(true).open(self.place.path("entries")).expect("a writable file");
+        let block: String = messages.iter().map(|message| self.entry(message)).collect();
+        self.append("entries", &block);
+    }
+
+    fn append(&self, name: &str, block: &str) {
+        let mut entries =
+            OpenOptions::new().append(true).create(true).open(self.place.path(name)).expect("a writable file");
         entries.write_all(block.as_bytes()).expect("a writable file");
+    }
+
+    /// Replaces all entries.
+    fn replace(&self, block: &str) {
+        fs::write(self.place.path("entries"), block).expect("a writable file");
     }
 
     fn start(&self) -> Daemon {
@@ -123,6 +159,7 @@ fn until_complaint(daemon: &Daemon, words: &str) -> Value {
 #[test]
 fn entries_are_counted_as_they_come_and_the_unit_and_matches_are_asked_for() {
     let mut journal = Journal::new("units = [\"chat.service\"]\nmatches = [\"_TRANSPORT=stdout\"]\n");
+    std::os::unix::fs::symlink("entries", journal.place.path("entries.chat.service")).expect("a writable folder");
     journal.write(&[line(EXPIRED), line("2026-03-01T10:00:01Z info served")]);
     let daemon = journal.start();
     daemon.until_ready();
@@ -164,7 +201,7 @@ fn after_a_restart_it_goes_on_shortly_before_the_last_entry_and_counts_what_is_n
     let daemon = journal.start();
     until_rejections(&daemon, None, 3);
     let last = journal.calls().lines().last().map(str::to_owned).unwrap_or_default();
-    assert!(last.contains("--after-cursor="), "{last}");
+    assert!(last.contains("--cursor="), "{last}");
     until_lines(&daemon, 4003);
 }
 
@@ -205,18 +242,99 @@ fn a_token_and_its_refusal_on_both_sides_of_a_kill_belong_together() {
     assert_eq!(rejections(&daemon, None), 1);
 }
 
+/// Starts, waits for so many rejections, and kills.
+fn run_until(journal: &Journal, count: u64) {
+    let daemon = journal.start();
+    until_rejections(&daemon, None, count);
+    daemon.signal("KILL");
+}
+
+/// Errors of a kind that the source has had.
+fn errors(daemon: &Daemon, kind: &str) -> u64 {
+    status(daemon).pointer(&format!("/errors/{kind}")).and_then(Value::as_u64).unwrap_or_default()
+}
+
 #[test]
-fn a_journal_that_lost_its_old_entries_goes_on_with_the_new_ones() {
+fn a_journal_that_lost_its_old_entries_goes_on_with_the_new_ones_and_says_what_is_missing() {
     let mut journal = Journal::new("");
     journal.write(&[line(EXPIRED), line(NO_IDENTITY)]);
+    run_until(&journal, 2);
+    // Three more come, of which the first two and all before are thrown away.
+    journal.write(&[line(EXPIRED), line(EXPIRED)]);
+    journal.replace("");
+    journal.write(&[line(NO_IDENTITY)]);
     let daemon = journal.start();
-    daemon.until_ready();
+    until_rejections(&daemon, None, 3);
+    let told = until_complaint(&daemon, "at most 2 entries");
+    let message = told.pointer("/last_error/message").and_then(Value::as_str).unwrap_or_default();
+    assert!(message.contains("2026-03-01T10:00:00") && message.contains("SystemMaxUse"), "{message}");
+    assert_eq!(errors(&daemon, "missing"), 1);
     daemon.signal("KILL");
     drop(daemon);
-    fs::write(journal.place.path("entries"), "").expect("a writable file");
+    // It is told once.
+    journal.write(&[line(EXPIRED)]);
+    let daemon = journal.start();
+    until_rejections(&daemon, None, 4);
+    assert_eq!(errors(&daemon, "missing"), 1);
+}
+
+#[test]
+fn other_entries_of_the_last_microsecond_are_read_and_those_that_were_counted_are_not() {
+    for by_time in [false, true] {
+        let mut journal = Journal::new("");
+        journal.write(&[line(EXPIRED)]);
+        let beside = journal.entry_of('1', 2, &line(NO_IDENTITY));
+        journal.append("entries", &beside);
+        run_until(&journal, 2);
+        // The same entries and a third one of their microsecond, numbered otherwise: the journal of a restored backup.
+        let again = [line(EXPIRED), line(NO_IDENTITY), line("2026-03-01T10:00:09Z error Twilio error code=51007")];
+        let block: String = (1..).zip(&again).map(|(number, line)| journal.entry_of('2', number, line)).collect();
+        journal.replace(&block);
+        if by_time {
+            fs::write(journal.place.path("unseekable"), "").expect("a writable folder");
+        }
+        let daemon = journal.start();
+        until_rejections(&daemon, None, 3);
+        assert_eq!((rejections(&daemon, Some("expired")), rejections(&daemon, None)), (1, 3), "by time: {by_time}");
+        until_lines(&daemon, 3);
+        // With another numbering nobody knows how many lie between.
+        until_complaint(&daemon, "may be lost. Let it keep more");
+        assert_eq!(journal.calls().contains("--since=@"), by_time);
+    }
+}
+
+#[test]
+fn after_other_units_were_selected_everything_that_is_new_is_counted_once() {
+    let mut journal = Journal::new("units = [\"chat.service\"]\n");
+    let own = [journal.entry(&line(EXPIRED)), journal.entry(&line(NO_IDENTITY))];
+    journal.append("entries.chat.service", &own.concat());
+    // The first of another unit, which comes while only the other is read, is passed over.
+    let foreign = journal.entry(&line(EXPIRED));
+    let last = journal.entry(&json!("nothing"));
+    journal.append("entries.chat.service", &last);
+    let daemon = journal.start();
+    until_lines(&daemon, 3);
+    // What is not decided yet could not be read again.
+    until_rejections(&daemon, None, 2);
+    daemon.signal("KILL");
+    drop(daemon);
+    journal.append("entries", &[own.concat(), foreign.clone(), last].concat());
+    journal.configure("");
     journal.write(&[line(EXPIRED)]);
     let daemon = journal.start();
     until_rejections(&daemon, None, 3);
+    until_lines(&daemon, 4);
+    daemon.signal("KILL");
+    drop(daemon);
+    // Back to the other unit: the last that was counted is in the journal, but not selected.
+    let next = journal.entry(&line(NO_IDENTITY));
+    journal.append("entries", &next);
+    journal.append("entries.chat.service", &next);
+    journal.configure("units = [\"chat.service\"]\n");
+    let daemon = journal.start();
+    until_rejections(&daemon, None, 4);
+    until_lines(&daemon, 5);
+    assert_eq!((rejections(&daemon, None), errors(&daemon, "missing")), (4, 0));
 }
 
 #[test]
@@ -301,4 +419,30 @@ fn the_real_journalctl_is_understood_where_there_is_one() {
         assert_eq!(rejections(&daemon, None), expected);
         assert_eq!(rejections(&daemon, Some("expired")), 1);
     }
+}
+
+#[test]
+fn the_real_journalctl_begins_with_the_next_entry_where_the_last_is_not_in_its_journal() {
+    let is_there = Command::new("journalctl").arg("--version").stdout(Stdio::null()).status();
+    if !is_there.is_ok_and(|status| status.success()) {
+        return;
+    }
+    // What was read first is another machine's, and older.
+    let mut journal = Journal::new("");
+    journal.micros = 1_000_000_000_000_000;
+    journal.write(&[line(EXPIRED), line(NO_IDENTITY)]);
+    run_until(&journal, 2);
+    let file = journal_file(&journal.place);
+    let wrapper = format!("#!/bin/sh\nexec journalctl --file={file} \"$@\"\n");
+    fs::write(journal.place.path("journalctl"), wrapper).expect("a writable folder");
+    let daemon = journal.start();
+    until_rejections(&daemon, None, 5);
+    until_complaint(&daemon, "may be lost");
+    daemon.signal("KILL");
+    drop(daemon);
+    // Its own last entry is there, though nothing of it is selected.
+    journal.configure("matches = [\"CONTAINER_NAME=nobody\"]\n");
+    let daemon = journal.start();
+    daemon.until_ready();
+    assert_eq!((rejections(&daemon, None), errors(&daemon, "missing")), (5, 1));
 }

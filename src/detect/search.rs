@@ -62,6 +62,14 @@ impl Hits {
         Self { starts, lines, marks, skipped: (from, lines_before) }
     }
 
+    /// Positions, in the part that this is of, of stretches without a line break: at least one in every line of twice
+    /// [`MARK_BYTES`], but for one that reaches beyond the block.
+    pub fn long_stretches(&self) -> impl Iterator<Item = usize> {
+        let (skipped, _) = self.skipped;
+        let stretches = (1..).zip(self.marks.windows(2)).filter(|(_, pair)| pair.first() == pair.last());
+        stretches.filter_map(move |(mark, _)| (mark * MARK_BYTES).checked_sub(skipped))
+    }
+
     /// Line breaks in `text`, the part that this is of, before a position; those before an earlier one are known.
     pub fn lines_before(&self, text: &[u8], at: usize, (earlier, lines_earlier): (usize, u64)) -> u64 {
         let (skipped, lines_skipped) = self.skipped;

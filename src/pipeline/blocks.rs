@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memrchr};
 
-use crate::envelope::{self, Format, Record};
+use super::split::{self, End, Joined};
+use crate::envelope::{self, Format, Record, Split};
 use crate::stamp;
 
 /// Lines of one multi-line object.
@@ -67,15 +68,30 @@ pub(super) struct Block<'a> {
     pub is_continuation: bool,
 }
 
+/// Unwraps a line; that of which it is a piece, if it was split.
+pub(super) fn read(bytes: &[u8], line: Line, line_bytes_max: usize) -> Record<'_> {
+    match split::joined(bytes, line, bytes.len(), line_bytes_max) {
+        Some(joined) => mended(&joined),
+        None => envelope::read(line.text(bytes, line_bytes_max)),
+    }
+}
+
+/// Unwraps a line that was split.
+pub(super) fn mended(joined: &Joined) -> Record<'static> {
+    let mut record = envelope::read(&joined.line).into_owned();
+    record.split = if joined.end == End::Seen { Split::Mended } else { Split::Cut };
+    record
+}
+
 /// Finds the head of the block that a line belongs to.
 pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
     let (mut line, mut lines_back) = (hit, 0);
-    let mut record = envelope::read(line.text(bytes, line_bytes_max));
+    let mut record = read(bytes, line, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
     while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
         let Some(before) = line.before(bytes) else { break };
-        let above = envelope::read(before.text(bytes, line_bytes_max));
+        let above = read(bytes, before, line_bytes_max);
         if is_element(&above.text, &record.text, member_indent) {
             break;
         }
@@ -164,7 +180,7 @@ impl<'a> Block<'a> {
             let Some(next) = line.after(bytes, limit) else {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
             };
-            let record = envelope::read(next.text(bytes, line_bytes_max));
+            let record = read(bytes, next, line_bytes_max);
             if !continues(&record.text) {
                 break;
             }
@@ -206,5 +222,7 @@ pub(super) fn is_limited(line: Line, record: &Record<'_>, line_bytes_max: usize)
     let length = line.end - line.start;
     let at_limit = length >= 1024 && matches!(length % 1024, 1023 | 0 | 1);
     let logcat = (3990..=4100).contains(&length);
-    at_limit || logcat || length > line_bytes_max || (record.format == Format::Docker && length >= 16 << 10)
+    let may_be_limited =
+        at_limit || logcat || length > line_bytes_max || (record.format == Format::Docker && length >= 16 << 10);
+    record.split == Split::Cut || (record.split == Split::Never && may_be_limited)
 }

@@ -48,6 +48,14 @@ pub struct Checkpoint {
     pub columns: Option<Columns>,
 }
 
+impl Checkpoint {
+    /// Offset before which nothing waits: every refusal there is counted.
+    pub fn decided_to(&self) -> u64 {
+        let waiting = self.sightings.iter().filter(|sighted| sighted.state == State::Waiting);
+        waiting.map(|sighted| sighted.of).min().map_or(self.lines_to, |first| first.min(self.lines_to))
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_false(value: &bool) -> bool {
     !*value
@@ -128,4 +136,20 @@ pub enum Note {
     Verified(Fingerprint, Option<Verified>),
     /// How the tokens of a key fared.
     Key(String, KeyRecord),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_not_decided() {
+        let sighted = |offset, of, state| Sighted { offset, of, state };
+        let checkpoint = |sightings| Checkpoint { lines_to: 90, sightings, ..Checkpoint::default() };
+        assert_eq!(checkpoint(Vec::new()).decided_to(), 90);
+        let decided = vec![sighted(10, 10, State::Closed), sighted(20, 20, State::Open)];
+        assert_eq!(checkpoint(decided).decided_to(), 90);
+        let waiting = vec![sighted(10, 10, State::Closed), sighted(40, 30, State::Waiting)];
+        assert_eq!(checkpoint(waiting).decided_to(), 30);
+    }
 }

@@ -8,6 +8,7 @@ mod head;
 mod intake;
 mod replay;
 mod settle;
+mod splits;
 mod tokens;
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
+use super::split::{self, End};
 use super::{Event, Stream};
 use crate::envelope;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
@@ -31,6 +33,7 @@ use head::{Head, Heads};
 use intake::Fresh;
 use replay::Trail;
 pub(super) use settle::Patience;
+use splits::Splits;
 use tokens::Tokens;
 
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
@@ -67,6 +70,7 @@ pub(super) struct Feed {
     last_push: UnixTime,
     counts: Counts,
     trail: Trail,
+    splits: Splits,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +111,7 @@ impl Feed {
             last_push: UnixTime::default(),
             counts: Counts::default(),
             trail: Trail::default(),
+            splits: Splits::default(),
             stream,
         }
     }
@@ -137,11 +142,15 @@ impl Feed {
         let searched = work.bytes.get(..work.limit).unwrap_or_default();
         let mut from = self.scanned;
         let line_before = self.line;
-        while let Some(at) = work.next(from, core) {
+        while let Some((at, is_long)) = self.next(work, from, core) {
             let line = Line::around(work.bytes, at, work.limit);
+            if is_long && !self.is_hit_split(work, line, core) {
+                from = at;
+                continue;
+            }
             let in_reach = at - line.start < core.settings.line_bytes_max;
             // What came with the search is known to be promising.
-            if !in_reach || (work.fresh.is_none() && !core.detector.is_promising(searched, at)) {
+            if !in_reach || (work.fresh.is_none() && !is_long && !core.detector.is_promising(searched, at)) {
                 from = if in_reach { at + 1 } else { line.end };
                 continue;
             }
@@ -181,6 +190,16 @@ impl Feed {
     /// Looks at the block around a hit; gives the position to go on from, or `None` if the block is not complete yet.
     fn look(&mut self, work: &Work<'_>, hit: Line, core: &mut Core, emit: &mut dyn FnMut(Event)) -> Option<usize> {
         let max = core.settings.line_bytes_max;
+        let joined = split::joined(work.bytes, hit, work.limit, max);
+        if let Some(joined) = &joined {
+            let may_come = joined.end == End::Open && !work.is_final;
+            if may_come && work.limit - joined.first <= KEPT_BYTES_MAX {
+                return None;
+            }
+            if self.splits.is_known(self.base + joined.first as u64, joined.end != End::Open) {
+                return Some(hit.end);
+            }
+        }
         let mut block = blocks::head(work.bytes, hit, max);
         if block.is_source_code() {
             return Some(hit.end);
@@ -190,7 +209,7 @@ impl Feed {
             && let Some((offset, id)) = &self.last_sighting
             && *offset == head_offset
         {
-            let text = envelope::read(hit.text(work.bytes, max)).text.into_owned();
+            let text = blocks::read(work.bytes, hit, max).text.into_owned();
             let further = core.detector.refusal(&text, &block.record);
             if let (Some(further), Some(rejection)) = (further, self.open.iter_mut().find(|open| open.id == *id)) {
                 rejection.add_codes(&further.codes);
@@ -211,7 +230,8 @@ impl Feed {
             }
             return Some(end);
         };
-        if self.trail.was_none(head_offset, self.base + end as u64) {
+        let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
+        if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);
         }
         let head_line = self.line.saturating_sub(block.lines_back);
@@ -227,6 +247,9 @@ impl Feed {
         let further_lines = memchr_iter(b'\n', work.bytes.get(block.head.end..end).unwrap_or_default()).count();
         let last_line = head_line + further_lines as u64;
         self.tokens.own(head_line, last_line);
+        if let Some(joined) = &joined {
+            self.note_split(joined, head_line);
+        }
         let sighting = Sighting {
             line: head_line,
             offset: head_offset,
@@ -352,7 +375,8 @@ impl Feed {
 
     fn index_tokens(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {
         let completion = self.completion(work.now);
-        self.tokens.index(work.bytes, upto, upto_line, &completion, &core.settings);
+        let is_last = work.is_final && upto == self.scanned;
+        self.tokens.index(work.bytes, (upto, upto_line), is_last, &completion, &core.settings);
     }
 
     /// Looks for the tokens of rejections on the lines after them, but for the last block: what is to come may make it

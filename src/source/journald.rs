@@ -1,8 +1,12 @@
 //! systemd's journal, through `journalctl --follow` as a child.
 //!
 //! What was read is known by the journal's own cursor, which is kept with the counters. After a start the entries that
-//! later ones may look back at are read once more and must be the same bytes; if the journal has lost some of them,
-//! reading goes on behind the last that was counted. A child that ends is started again, later each time.
+//! later ones may look back at are read once more and must be the same bytes; if they are not, because the journal has
+//! lost some or other ones are selected now, reading goes on behind the last that was counted. Where that one itself is
+//! gone, too, journalctl begins with the next after its place (or after its time, if it was another machine's), and the
+//! entries of the same microsecond are compared with those that were counted. What may have been lost is told, and counted
+//! as an error `missing`; bytes whose refusals were not yet decided are lost bytes. A child that ends is started again,
+//! later each time.
 //!
 //! Deliberately without the journal's files: their format is systemd's own.
 
@@ -19,11 +23,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::inlet::Complaints;
-use super::{Failure, Health, Sink};
+use super::{Failure, Health, Place, Sink};
 use crate::time::UnixTime;
 use child::{LAST_TIME_MAX, Selection, Trouble, ended, has_lost_cursor, warnings};
-use entry::Entry;
-use reading::Reading;
+use entry::{Entry, between};
+use reading::{Reading, Step};
 
 /// How long to wait after a child that ended without an entry; doubled each time.
 const PAUSE_LEAST: Duration = Duration::from_secs(1);
@@ -128,6 +132,7 @@ impl Follower<'_> {
             if self.control.lock().has_ended {
                 break;
             }
+            let Some(round) = round.transpose() else { continue };
             let (has_read, trouble) = round.map_or_else(|trouble| (false, trouble), |(read, why)| (read, why));
             self.sink.report(&self.settings.source, Health::Up(false));
             self.complaints.tell(trouble.kind, trouble.message);
@@ -142,8 +147,9 @@ impl Follower<'_> {
         self.reading.leave();
     }
 
-    /// Reads from one child until it ends; says whether it printed an entry, and why it ended.
-    fn round(&mut self) -> Result<(bool, Trouble), Trouble> {
+    /// Reads from one child until it ends; says whether it printed a new entry, and why it ended; none if another one has
+    /// to begin elsewhere.
+    fn round(&mut self) -> Result<Option<(bool, Trouble)>, Trouble> {
         let (last, troubles) = self.settings.selection.last(LAST_TIME_MAX, || self.control.lock().has_ended)?;
         for trouble in troubles {
             self.complaints.tell(trouble.kind, trouble.message);
@@ -161,18 +167,22 @@ impl Follower<'_> {
             state.child = Some(child);
         }
         self.sink.report(&self.settings.source, Health::Up(true));
-        let mut has_read = false;
+        let (mut has_read, mut reads_on) = (false, true);
         let mut said = String::new();
         if let Some((stdout, stderr)) = pipes {
             let hearing = Builder::new().name("journal words".to_owned()).spawn(move || hear(stderr));
-            self.read(stdout, &mut has_read);
+            reads_on = self.read(stdout, &mut has_read);
+            if !reads_on && let Some(child) = &mut self.control.lock().child {
+                // It may have ended by itself.
+                _ = child.kill();
+            }
             if let Ok(hearing) = hearing {
                 // A panic there has been printed.
                 said = hearing.join().unwrap_or_default();
             }
         }
         let Some(mut child) = self.control.lock().child.take() else {
-            return Ok((has_read, Trouble { kind: Failure::Read, message: "journalctl is gone".to_owned() }));
+            return Ok(Some((has_read, Trouble { kind: Failure::Read, message: "journalctl is gone".to_owned() })));
         };
         // Its standard output has ended, so it has nothing more to say.
         _ = child.kill();
@@ -183,10 +193,11 @@ impl Follower<'_> {
         if has_lost_cursor(&said) {
             self.reading.lose_cursor();
         }
-        Ok((has_read, ended(&said, status)))
+        Ok(reads_on.then(|| (has_read, ended(&said, status))))
     }
 
-    fn read(&mut self, stdout: ChildStdout, has_read: &mut bool) {
+    /// Takes what a child prints until it ends; false if another one has to begin elsewhere.
+    fn read(&mut self, stdout: ChildStdout, has_read: &mut bool) -> bool {
         let mut reader = BufReader::with_capacity(BLOCK_BYTES, stdout);
         let mut printed = Zeroizing::new(Vec::new());
         loop {
@@ -199,10 +210,13 @@ impl Follower<'_> {
                 }
             };
             match Entry::read(&printed).filter(|_| is_whole) {
-                Some(entry) => {
-                    *has_read = true;
-                    self.reading.take(&entry);
-                }
+                Some(entry) => match self.take(&entry) {
+                    Step::Known => {}
+                    Step::New => *has_read = true,
+                    // Only while this is stopped.
+                    Step::Missing => break,
+                    Step::Restart => return false,
+                },
                 None if printed.starts_with(b"--") => {}
                 None => {
                     let message =
@@ -217,7 +231,36 @@ impl Follower<'_> {
         }
         self.reading.flush();
         self.sink.pause();
+        true
     }
+
+    fn take(&mut self, entry: &Entry) -> Step {
+        let step = self.reading.take(entry);
+        let Some(end) = self.reading.end().filter(|_| step == Step::Missing) else { return step };
+        let is_there = self.settings.selection.has(&end.cursor, LAST_TIME_MAX, || self.control.lock().has_ended);
+        if self.control.lock().has_ended {
+            return step;
+        }
+        // It is there if it is only not selected any more.
+        if is_there != Some(true) {
+            self.complaints.tell(Failure::Missing, lost(end, entry));
+        }
+        self.reading.take(entry)
+    }
+}
+
+/// What may have been lost between the last entry that was counted and the next that there is.
+fn lost(end: &Place, next: &Entry) -> String {
+    let time = |micros: u64| UnixTime::from_millis(i64::try_from(micros / 1000).unwrap_or(i64::MAX));
+    let count =
+        between(&end.cursor, &next.cursor).map_or_else(String::new, |count| format!(", at most {count} entries"));
+    format!(
+        "The journal does not have the entry of {} any more, up to which it was read: what was logged from then to {} may be \
+         lost{count}. Let it keep more with `SystemMaxUse=` in journald.conf; another machine's journal needs a source with \
+         another name.",
+        time(end.micros),
+        time(next.micros),
+    )
 }
 
 /// Reads a line; none at the end, and false if only a part of it was kept.

@@ -88,7 +88,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
         &["pipeline", "source", "source::inlet", "source::intake", "source::shipped", "source::twilio"],
     ),
     ("source::alerts_api", Edge, &["pipeline", "source", "source::inlet", "source::intake", "source::twilio", "time"]),
-    ("source::journald::entry", Pure, &[]),
+    ("source::journald::entry", Pure, &["source"]),
     ("source::journald", Edge, &["pipeline", "source", "source::inlet", "source::journald::entry", "time"]),
     ("store", Edge, &[]),
     ("log", Edge, &["time"]),

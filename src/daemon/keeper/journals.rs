@@ -51,7 +51,9 @@ impl Journals {
     pub(in crate::daemon) fn kept(&self, source: &str) -> Option<KeptJournal> {
         let journal = self.by_name.get(source)?;
         let (from, end) = (journal.places.front()?.clone(), journal.places.back()?.clone());
-        Some(KeptJournal { from, resume: journal.checkpoint.as_ref()?.resume, end })
+        let checkpoint = journal.checkpoint.as_ref()?;
+        let undecided = end.offset.saturating_sub(checkpoint.decided_to());
+        Some(KeptJournal { from, resume: checkpoint.resume, end, undecided })
     }
 
     /// Notes the stream of a journal: as it was kept, then gives its checkpoint; or anew behind a place.
@@ -126,7 +128,7 @@ mod tests {
     use crate::time::UnixTime;
 
     fn place(number: u64) -> Place {
-        Place { cursor: format!("c{number}"), micros: number, offset: number }
+        Place { cursor: format!("c{number}"), micros: number, offset: number, beside: Vec::new() }
     }
 
     fn stream() -> Stream {
@@ -167,11 +169,11 @@ mod tests {
         let (mut journals, id) = (Journals::default(), StreamId(1));
         journals.open(id, "j", Some(&place(5)));
         journals.touch(id, Some(&place(9)));
-        journals.close(id, Some(Checkpoint { resume: 7, ..Checkpoint::default() }));
+        journals.close(id, Some(Checkpoint { resume: 7, lines_to: 8, ..Checkpoint::default() }));
         let mut pending = Batch::new();
         journals.collect(&pipeline, &mut pending);
         let mut again = restored(pending);
-        assert_eq!(again.kept("j"), Some(KeptJournal { from: place(5), resume: 7, end: place(9) }));
+        assert_eq!(again.kept("j"), Some(KeptJournal { from: place(5), resume: 7, end: place(9), undecided: 1 }));
         let checkpoint = again.open(StreamId(2), "j", None);
         assert_eq!(checkpoint.map(|checkpoint| checkpoint.resume), Some(7));
     }

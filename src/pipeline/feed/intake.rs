@@ -102,7 +102,9 @@ impl Feed {
         if let Some(at) = self.has_partial().then(|| memchr(b'\n', piece)).flatten() {
             let (head, rest) = piece.split_at_checked(at + 1).unwrap_or((piece, b""));
             self.count_truncated(self.partial_length() + at, core);
+            let start = self.bytes.len() - self.partial_length();
             self.bytes.extend_from_slice(head);
+            self.note_long_line(start);
             self.work(self.bytes.len(), now, false, None, core, emit);
             piece = rest;
             lines_before += 1;
@@ -112,7 +114,8 @@ impl Feed {
             let (lines, rest) = piece.split_at_checked(end).unwrap_or((piece, b""));
             let mut hits = hits.within(chunk.len() - piece.len(), lines.len(), lines_before);
             core.detector.keep_promising(lines, &mut hits);
-            if self.is_quiet() && hits.starts.is_empty() {
+            self.note_long_lines(lines, &hits);
+            if self.is_quiet() && hits.starts.is_empty() && self.splits.is_empty() {
                 self.pass(lines, hits.lines, now, core, emit);
             } else {
                 // Lines that were counted in an earlier run are told from others by going through them.

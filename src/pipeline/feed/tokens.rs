@@ -13,6 +13,7 @@ use crate::pair::rejection::Rejection;
 use crate::pair::{self, Candidate, Channel, Wanted, sent};
 use crate::pipeline::Settings;
 use crate::pipeline::blocks::{self, Line};
+use crate::pipeline::split::{self, End};
 use crate::product::Product;
 use crate::stamp::Completion;
 use crate::words::Words;
@@ -33,6 +34,10 @@ pub(super) struct Tokens {
     owned: VecDeque<(u64, u64)>,
     /// The region of the last endpoint seen.
     region: Option<String>,
+    /// Numbers of the first lines of split ones that were considered.
+    mended: VecDeque<u64>,
+    /// What is missing of a split line will not come.
+    is_last: bool,
 }
 
 impl Tokens {
@@ -65,11 +70,12 @@ impl Tokens {
     }
 
     /// Searches the lines up to a position, where a line of the given number starts, as far back as the window reaches.
+    /// A split line is left for later while its end may still come, unless this is the last time.
     pub(super) fn index(
         &mut self,
         bytes: &[u8],
-        upto: usize,
-        upto_line: u64,
+        (upto, upto_line): (usize, u64),
+        is_last: bool,
         completion: &Completion,
         settings: &Settings,
     ) {
@@ -84,7 +90,9 @@ impl Tokens {
         if from >= upto {
             return;
         }
+        self.is_last = is_last;
         self.search(bytes, from, (upto, upto_line), completion, settings);
+        self.is_last = false;
         let oldest = upto_line.saturating_sub(2 * window as u64);
         if self.candidates.first().is_some_and(|first| first.line < oldest) {
             self.candidates.retain(|candidate| candidate.line >= oldest);
@@ -131,23 +139,50 @@ impl Tokens {
             };
             last = Some((line.start, number));
             at = line.end;
-            self.consider(bytes, line, number, completion, settings);
+            if !self.consider(bytes.get(..upto).unwrap_or_default(), line, number, completion, settings) {
+                (self.indexed, self.indexed_line) = (line.start, number);
+                return;
+            }
         }
         self.indexed = upto;
         self.indexed_line = upto_line;
     }
 
-    fn consider(&mut self, bytes: &[u8], line: Line, number: u64, completion: &Completion, settings: &Settings) {
+    /// Notes the token of a line, if it has one; false if it is to be looked at when the pieces of a split line that are
+    /// missing have come.
+    fn consider(
+        &mut self,
+        bytes: &[u8],
+        line: Line,
+        number: u64,
+        completion: &Completion,
+        settings: &Settings,
+    ) -> bool {
         if self.owned.iter().rev().any(|(first, last)| (*first..=*last).contains(&number)) {
-            return;
+            return true;
         }
-        let record = envelope::read(line.text(bytes, settings.line_bytes_max));
+        let record = match split::joined(bytes, line, bytes.len(), settings.line_bytes_max) {
+            Some(joined) if joined.end == End::Open && !self.is_last => return false,
+            Some(joined) => {
+                let first = number.saturating_sub(joined.before.last().copied().unwrap_or(0));
+                if self.mended.contains(&first) {
+                    return true;
+                }
+                if joined.end != End::Open {
+                    self.mended.push_back(first);
+                    let excess = self.mended.len().saturating_sub(split::LINES_MAX);
+                    self.mended.drain(..excess);
+                }
+                blocks::mended(&joined)
+            }
+            None => envelope::read(line.text(bytes, settings.line_bytes_max)),
+        };
         if let Some(region) = region(&record.text) {
             self.region = Some(region);
         }
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
-        let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return };
+        let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return true };
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
         // a part of an object: what the whole says of itself holds for the token
@@ -169,6 +204,7 @@ impl Tokens {
             product: own.and_then(|channel| product_of_message(&record.text, channel)),
             claimed: false,
         });
+        true
     }
 
     /// Finds the token of a new rejection on its line and before it.
@@ -300,7 +336,7 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
     let mut from = range.start;
     while let Some(hit) = next_hit(bytes.get(..range.end).unwrap_or_default(), from) {
         let line = Line::around(bytes, hit, range.end);
-        let text = envelope::read(line.text(bytes, line_bytes_max)).text;
+        let text = blocks::read(bytes, line, line_bytes_max).text;
         if sent::find(&text, sent::channel(&text).is_some(), false).is_some() {
             return true;
         }

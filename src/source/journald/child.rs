@@ -34,8 +34,9 @@ pub struct Selection {
 pub enum Start<'a> {
     /// With the first entry.
     Beginning,
-    /// Behind this cursor.
-    After(&'a str),
+    /// With the entry of this cursor; if the journal does not have it, with the next after its place. (Behind a cursor
+    /// would pass over that one.)
+    With(&'a str),
     /// With the entries of this second.
     Since(u64),
 }
@@ -47,6 +48,16 @@ pub struct Trouble {
     pub kind: Failure,
     /// A sentence, with what to do.
     pub message: String,
+}
+
+/// What came of a child that ends by itself.
+enum Answer {
+    /// It printed this, complained of that, and ended so.
+    Said(Vec<u8>, String, ExitStatus),
+    /// It took too long, and was ended.
+    TooLate,
+    /// Nobody waits any more, and it was ended.
+    Stopped,
 }
 
 /// Reads all that a child says, so that it never waits for a reader.
@@ -68,7 +79,7 @@ impl Selection {
         command.args(["--follow", "--no-tail"]);
         match from {
             Start::Beginning => {}
-            Start::After(cursor) => _ = command.arg(format!("--after-cursor={cursor}")),
+            Start::With(cursor) => _ = command.arg(format!("--cursor={cursor}")),
             Start::Since(seconds) => _ = command.arg(format!("--since=@{seconds}")),
         }
         self.select(&mut command);
@@ -85,6 +96,40 @@ impl Selection {
         let mut command = self.command();
         command.arg("--lines=1");
         self.select(&mut command);
+        let (out, said, status) = match self.answer(command, limit, is_stopped)? {
+            Answer::Said(out, said, status) => (out, said, status),
+            Answer::Stopped => return Ok((None, Vec::new())),
+            Answer::TooLate => {
+                let seconds = limit.as_secs();
+                let message = format!(
+                    "`{}` needed more than {seconds} s for the last entry of what is selected, so what was there at start \
+                     counts as read; entries are read all the same.",
+                    self.command.display()
+                );
+                return Ok((None, vec![Trouble { kind: Failure::Read, message }]));
+            }
+        };
+        if !status.success() && !said.trim().is_empty() {
+            return Err(ended(&said, status));
+        }
+        let last = out.split(|byte| *byte == b'\n').rev().find_map(Entry::read);
+        Ok((last, warnings(&said)))
+    }
+
+    /// Whether the journal still has the entry of this cursor, selected or not; none if that can't be found out.
+    pub fn has(&self, cursor: &str, limit: Duration, is_stopped: impl Fn() -> bool) -> Option<bool> {
+        let mut command = self.command();
+        command.arg("--lines=1").arg(format!("--cursor={cursor}"));
+        let Ok(Answer::Said(out, said, status)) = self.answer(command, limit, is_stopped) else { return None };
+        let first = out.split(|byte| *byte == b'\n').find_map(Entry::read);
+        match first {
+            Some(first) => Some(first.cursor == cursor),
+            None => (status.success() || has_lost_cursor(&said)).then_some(false),
+        }
+    }
+
+    /// What a child says that ends by itself.
+    fn answer(&self, mut command: Command, limit: Duration, is_stopped: impl Fn() -> bool) -> Result<Answer, Trouble> {
         let mut child = command.spawn().map_err(|error| self.missing(&error))?;
         let (out, said) = (collect(child.stdout.take()), collect(child.stderr.take()));
         let mut waited = Duration::ZERO;
@@ -97,28 +142,14 @@ impl Selection {
                 // It may have ended by itself.
                 _ = child.kill();
                 _ = child.wait();
-                if is_stopped {
-                    return Ok((None, Vec::new()));
-                }
-                let seconds = limit.as_secs();
-                let message = format!(
-                    "`{}` needed more than {seconds} s for the last entry of what is selected, so what was there at start \
-                     counts as read; entries are read all the same.",
-                    self.command.display()
-                );
-                return Ok((None, vec![Trouble { kind: Failure::Read, message }]));
+                return Ok(if is_stopped { Answer::Stopped } else { Answer::TooLate });
             }
             thread::sleep(LAST_PAUSE);
             waited += LAST_PAUSE;
         };
         let text = |reader: JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
         let (out, said) = (text(out), text(said));
-        let said = String::from_utf8_lossy(&said).into_owned();
-        if !status.success() && !said.trim().is_empty() {
-            return Err(ended(&said, status));
-        }
-        let last = out.split(|byte| *byte == b'\n').rev().find_map(Entry::read);
-        Ok((last, warnings(&said)))
+        Ok(Answer::Said(out, String::from_utf8_lossy(&said).into_owned(), status))
     }
 
     fn command(&self) -> Command {
@@ -276,9 +307,9 @@ mod tests {
             units: vec!["app.service".to_owned()],
             matches: vec!["_TRANSPORT=stdout".to_owned()],
         };
-        let command = selection.follow(&Start::After("s=1;i=2"));
+        let command = selection.follow(&Start::With("s=1;i=2"));
         let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
-        for expected in ["--all", "--follow", "--after-cursor=s=1;i=2", "--unit=app.service", "_TRANSPORT=stdout"] {
+        for expected in ["--all", "--follow", "--cursor=s=1;i=2", "--unit=app.service", "_TRANSPORT=stdout"] {
             assert!(arguments.iter().any(|argument| argument == expected), "{expected} in {arguments:?}");
         }
     }

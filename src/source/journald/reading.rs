@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Settings;
 use super::child::Start;
-use super::entry::Entry;
+use super::entry::{Entry, is_later};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Health, KeptJournal, Place, Sink};
 use crate::time::UnixTime;
@@ -16,12 +16,28 @@ const TELL_MILLIS: i64 = 1000;
 
 /// What the next entries are.
 enum Phase {
-    /// Entries that were counted and are read once more, up to the end that was kept.
-    Again { kept: KeptJournal, held: Zeroizing<Vec<u8>> },
-    /// New ones, except for those that are not later than this time: they were counted.
-    Later(u64),
+    /// Entries that were counted and are read once more, up to the end that was kept. The first is the one behind which
+    /// they begin, unless they begin with the journal.
+    Again { kept: KeptJournal, held: Zeroizing<Vec<u8>>, has_begun: bool },
+    /// The last that was counted, and then new ones. If it is not there, those of its microsecond are compared with what
+    /// was counted.
+    Behind { counted: Place, is_missed: bool },
     /// New ones.
     New,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It was counted before.
+    Known,
+    /// It was taken.
+    New,
+    /// It is not the one with which the child had to begin, which is missing in what it prints: find out why, and offer
+    /// it again.
+    Missing,
+    /// What was to be read once more is not there as it was: another child has to begin behind the last that was counted.
+    Restart,
 }
 
 pub(super) struct Reading<'a> {
@@ -37,8 +53,8 @@ pub(super) struct Reading<'a> {
     /// The last entry that was there at start; none once it has been taken.
     awaited: Option<u64>,
     has_caught_up: bool,
-    /// The journal does not know the cursor any more.
-    has_lost_cursor: bool,
+    /// Journalctl can't find the place of the cursor, so that it is asked for a time.
+    is_by_time: bool,
     told: UnixTime,
 }
 
@@ -55,14 +71,14 @@ impl<'a> Reading<'a> {
             has_moved: false,
             awaited: None,
             has_caught_up: false,
-            has_lost_cursor: false,
+            is_by_time: false,
             told: UnixTime::default(),
         };
         if let Some(kept) = kept {
             if kept.from == kept.end {
                 reading.resume(&kept);
             } else {
-                reading.phase = Phase::Again { kept, held: Zeroizing::default() };
+                reading.phase = Phase::Again { kept, held: Zeroizing::default(), has_begun: false };
             }
         }
         reading
@@ -70,14 +86,16 @@ impl<'a> Reading<'a> {
 
     /// Before a child starts: `last` is the last entry that there is.
     pub(super) fn begin(&mut self, last: Option<&Entry>) {
-        if let Phase::Again { held, .. } = &mut self.phase {
+        if let Phase::Again { held, has_begun, .. } = &mut self.phase {
             held.clear();
-        } else if self.stream.is_none() {
-            let start = match last.filter(|_| self.settings.from_end) {
-                Some(last) => Place { cursor: last.cursor.clone(), micros: last.micros, offset: 0 },
-                None => Place::default(),
-            };
-            self.open(start);
+            *has_begun = false;
+        } else {
+            if self.stream.is_none() {
+                let start = last.filter(|_| self.settings.from_end).map(|last| Place::default().followed_by(last));
+                self.open(start.unwrap_or_default());
+            }
+            let end = self.end.clone().filter(|end| !end.cursor.is_empty());
+            self.phase = end.map_or(Phase::New, |counted| Phase::Behind { counted, is_missed: false });
         }
         if !self.has_caught_up {
             let taken = self.end.as_ref().map_or(0, |end| end.micros);
@@ -90,30 +108,82 @@ impl<'a> Reading<'a> {
     pub(super) fn from(&self) -> Start<'_> {
         let place = match &self.phase {
             Phase::Again { kept, .. } => Some(&kept.from),
-            Phase::Later(_) | Phase::New => self.end.as_ref(),
+            Phase::Behind { .. } | Phase::New => self.end.as_ref(),
         };
         match place.filter(|place| !place.cursor.is_empty()) {
-            Some(place) if self.has_lost_cursor => Start::Since(place.micros / 1_000_000),
-            Some(place) => Start::After(&place.cursor),
+            Some(place) if self.is_by_time => Start::Since(place.micros / 1_000_000),
+            Some(place) => Start::With(&place.cursor),
             None => Start::Beginning,
         }
     }
 
-    /// Takes note that the journal does not know the cursor: times take its place.
+    /// Takes note that journalctl can't find the place of the cursor: times take its place.
     pub(super) fn lose_cursor(&mut self) {
-        if let Phase::Again { kept, .. } = &self.phase {
-            let end = kept.end.clone();
-            self.phase = Phase::Later(end.micros);
-            self.open(end);
-        } else if let Some(end) = &self.end {
-            self.phase = Phase::Later(end.micros);
+        self.give_up_again();
+        self.is_by_time = true;
+    }
+
+    /// Goes on behind the end that was kept, although what lies before it can't be read again as it was.
+    fn give_up_again(&mut self) {
+        let Phase::Again { kept, .. } = &self.phase else { return };
+        let (end, undecided) = (kept.end.clone(), kept.undecided);
+        if undecided > 0 {
+            // It is counted and told with the next commit, as is that it is not looked for again.
+            self.sink.report(&self.settings.source, Health::Lost(undecided));
         }
-        self.has_lost_cursor = true;
+        self.phase = Phase::New;
+        self.open(end);
+    }
+
+    /// The last entry that was counted, once an entry is [`Step::Missing`].
+    pub(super) const fn end(&self) -> Option<&Place> {
+        self.end.as_ref()
     }
 
     /// Takes the next entry.
-    pub(super) fn take(&mut self, entry: &Entry) {
-        if let Phase::Again { kept, held } = &mut self.phase {
+    pub(super) fn take(&mut self, entry: &Entry) -> Step {
+        match &mut self.phase {
+            Phase::Again { .. } => return self.take_again(entry),
+            Phase::Behind { counted, .. } if counted.cursor == entry.cursor => {
+                self.phase = Phase::New;
+                self.is_by_time = false;
+                self.arrive(entry.micros);
+                return Step::Known;
+            }
+            Phase::Behind { counted, is_missed } => {
+                if counted.holds(entry) || (self.is_by_time && entry.micros < counted.micros) {
+                    self.arrive(entry.micros);
+                    return Step::Known;
+                }
+                if !std::mem::replace(is_missed, true) {
+                    return Step::Missing;
+                }
+                if entry.micros > counted.micros {
+                    self.phase = Phase::New;
+                }
+            }
+            Phase::New => {}
+        }
+        self.is_by_time = false;
+        let Some(end) = &mut self.end else { return Step::Known };
+        self.batch.extend_from_slice(&entry.line);
+        *end = end.followed_by(entry);
+        self.has_moved = true;
+        if self.batch.len() >= BATCH_BYTES {
+            self.flush();
+        }
+        self.arrive(entry.micros);
+        Step::New
+    }
+
+    /// Takes an entry that was counted and is read once more.
+    fn take_again(&mut self, entry: &Entry) -> Step {
+        let Phase::Again { kept, held, has_begun } = &mut self.phase else { return Step::Known };
+        if !std::mem::replace(has_begun, true) && !kept.from.cursor.is_empty() {
+            if kept.from.cursor == entry.cursor {
+                return Step::Known;
+            }
+        } else {
             held.extend_from_slice(&entry.line);
             let length = kept.end.offset.saturating_sub(kept.from.offset);
             let is_end = entry.cursor == kept.end.cursor;
@@ -122,35 +192,18 @@ impl<'a> Reading<'a> {
                 self.resume(&kept);
                 let passed = usize::try_from(kept.resume.saturating_sub(kept.from.offset)).unwrap_or(usize::MAX);
                 self.batch.extend_from_slice(held.get(passed..).unwrap_or_default());
-                self.has_moved = true;
+                (self.phase, self.has_moved) = (Phase::New, true);
                 self.arrive(entry.micros);
-                return;
+                return Step::Known;
             }
-            if !is_end && entry.micros <= kept.end.micros && held.len() as u64 <= length {
-                return;
+            let is_beyond = entry.micros > kept.end.micros || is_later(&entry.cursor, &kept.end.cursor);
+            if !is_end && !is_beyond && held.len() as u64 <= length {
+                return Step::Known;
             }
-            // The journal has lost a part, or prints it otherwise: what is later than the end is new.
-            let end = kept.end.clone();
-            self.phase = Phase::Later(end.micros);
-            self.open(end);
         }
-        if let Phase::Later(counted) = self.phase {
-            if entry.micros <= counted {
-                self.arrive(entry.micros);
-                return;
-            }
-            self.phase = Phase::New;
-        }
-        self.has_lost_cursor = false;
-        let Some(end) = &mut self.end else { return };
-        self.batch.extend_from_slice(&entry.line);
-        let offset = end.offset + entry.line.len() as u64;
-        *end = Place { cursor: entry.cursor.clone(), micros: entry.micros, offset };
-        self.has_moved = true;
-        if self.batch.len() >= BATCH_BYTES {
-            self.flush();
-        }
-        self.arrive(entry.micros);
+        // The journal has lost a part, or what is selected of it or how it is printed has changed.
+        self.give_up_again();
+        Step::Restart
     }
 
     /// Delivers what was taken.
@@ -207,7 +260,6 @@ impl<'a> Reading<'a> {
     fn resume(&mut self, kept: &KeptJournal) {
         self.stream = Some(self.sink.open_journal(self.stream_at(kept.resume), None));
         self.end = Some(kept.end.clone());
-        self.phase = Phase::New;
     }
 
     /// Begins a stream anew behind a place.
