@@ -15,15 +15,24 @@ pub(crate) struct Prometheus(Service);
 impl Prometheus {
     /// Starts it on a free port with one target, scraped twice a second, and without rules.
     pub(crate) fn start(place: &Place, target: &str) -> Self {
-        Self::start_with(place, target, "500ms", None)
+        Self::start_with(place, target, "500ms", None, None)
     }
 
-    /// Starts it with a scrape interval and a rules file.
-    pub(crate) fn start_with(place: &Place, target: &str, interval: &str, rules: Option<&Path>) -> Self {
+    /// Starts it with a scrape interval, a rules file, and an Alertmanager to tell.
+    pub(crate) fn start_with(
+        place: &Place,
+        target: &str,
+        interval: &str,
+        rules: Option<&Path>,
+        alertmanager: Option<&str>,
+    ) -> Self {
         let config = place.path("prometheus.yml");
         let rules = rules.map_or_else(String::new, |path| format!("rule_files: [\"{}\"]\n", text(path)));
+        let told = alertmanager.map_or_else(String::new, |address| {
+            format!("alerting: {{alertmanagers: [{{static_configs: [{{targets: [\"{address}\"]}}]}}]}}\n")
+        });
         let scrape = format!(
-            "global:\n  scrape_interval: {interval}\n  scrape_timeout: {interval}\n{rules}scrape_configs:\n  \
+            "global:\n  scrape_interval: {interval}\n  scrape_timeout: {interval}\n{rules}{told}scrape_configs:\n  \
              - job_name: diag51007\n    static_configs:\n      - targets: [\"{target}\"]\n"
         );
         fs::write(&config, scrape).expect("a writable folder");

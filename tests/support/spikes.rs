@@ -1,91 +1,21 @@
-//! Simulated counts of rare events with spikes in them, and how well detectors find those.
+//! Counts of rare events with spikes in them, and how well detectors find those.
 //!
-//! Counts of a minute are Poisson, or negative binomial with a variance of three times the mean and a rate that follows
-//! the hour of the day. After a warm-up every day has one spike: seven times the rate, at least one a minute more, for
-//! half an hour. Seeded: the same seed gives the same table.
+//! After a warm-up every day has one spike: seven times the rate, at least one a minute more, for half an hour. Where the
+//! counts come from is the work of `world`. Seeded: the same seed gives the same table.
+
+#[path = "world.rs"]
+pub(crate) mod world;
 
 use diag51007::ledger::spike::Spike;
 
-const DAY: i64 = 1440;
+use world::{DAY, Random, Shape, World};
+
 /// Days that only teach.
 pub(crate) const WARM_UP_DAYS: i64 = 3;
 /// Length of a spike, in minutes.
 const SPIKE: i64 = 30;
 /// Alarms this long after a spike belong to it, in minutes.
 const AFTERMATH: i64 = 60;
-
-/// How counts scatter.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) name: &'static str,
-    /// Variance over mean.
-    pub(crate) dispersion: f64,
-    /// How far the rate of the busiest hour is above the mean.
-    pub(crate) cycle: f64,
-}
-
-pub(crate) const STEADY: Shape = Shape { name: "steady", dispersion: 1.0, cycle: 0.0 };
-pub(crate) const BURSTY: Shape = Shape { name: "bursty, daily cycle", dispersion: 3.0, cycle: 0.6 };
-
-/// Numbers that look random (splitmix64).
-#[derive(Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 up to 1, without 1.
-    fn unit(&mut self) -> f64 {
-        let high = u32::try_from(self.bits() >> 32).expect("32 bits");
-        f64::from(high) / (f64::from(u32::MAX) + 1.0)
-    }
-
-    fn below(&mut self, end: i64) -> i64 {
-        i64::try_from(self.bits() % u64::try_from(end).expect("a positive number")).expect("a small number")
-    }
-
-    /// Arrivals of a unit of time.
-    fn poisson(&mut self, mean: f64) -> u32 {
-        let (mut left, mut count) = (mean, 0);
-        loop {
-            left += (1.0 - self.unit()).ln();
-            if left < 0.0 {
-                return count;
-            }
-            count += 1;
-        }
-    }
-
-    /// The size of a clump: clumps of these sizes, arriving as a Poisson, make a negative binomial.
-    fn clump(&mut self, share: f64) -> u32 {
-        let (mut rest, mut size) = (self.unit(), 1);
-        let mut chance = -share / (1.0 - share).ln();
-        while rest >= chance && size < 10_000 {
-            rest -= chance;
-            chance *= share * f64::from(size) / f64::from(size + 1);
-            size += 1;
-        }
-        size
-    }
-
-    fn count(&mut self, mean: f64, dispersion: f64) -> u32 {
-        if dispersion <= 1.0 {
-            return self.poisson(mean);
-        }
-        let clumps = self.poisson(mean / (dispersion - 1.0) * dispersion.ln());
-        (0..clumps).map(|_| self.clump(1.0 - 1.0 / dispersion)).sum()
-    }
-}
 
 /// Something that says after each minute whether there is a spike.
 pub(crate) trait Detector {
@@ -233,19 +163,18 @@ impl Score {
 
     /// Runs a detector over so many days and adds up how it did.
     pub(crate) fn run(&mut self, detector: &mut dyn Detector, shape: Shape, rate: f64, days: i64, seed: u64) {
-        let mut random = Random::new(seed);
+        let mut world = World::new(shape, rate, seed);
+        let mut places = Random::new(seed ^ 0x51007);
         let (mut start, mut is_found, mut was_on) = (i64::MIN, false, false);
         for minute in 0..days * DAY {
             let is_counted = minute >= WARM_UP_DAYS * DAY;
             if is_counted && minute % DAY == 0 {
-                start = minute + 120 + random.below(DAY - 240);
+                start = minute + 120 + places.below(DAY - 240);
                 (self.spikes, is_found) = (self.spikes + 1, false);
             }
-            let angle = f64::from(i32::try_from(minute % DAY).expect("a day")) / 1440.0 * std::f64::consts::TAU;
-            let usual = rate * (1.0 + shape.cycle * angle.sin());
             let is_spike = (start..start.saturating_add(SPIKE)).contains(&minute);
-            let mean = if is_spike { (usual * 7.0).max(usual + 1.0) } else { usual };
-            let is_on = detector.minute(minute, random.count(mean, shape.dispersion));
+            let Some(count) = world.count(minute, is_spike) else { continue };
+            let is_on = detector.minute(minute, count);
             let belongs = (start..start.saturating_add(SPIKE + AFTERMATH)).contains(&minute);
             if is_counted && is_spike && is_on && !is_found {
                 is_found = true;
