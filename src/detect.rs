@@ -157,12 +157,17 @@ impl Detector {
         Some((start, end, *self.needles.get(index)?))
     }
 
+    /// The candidate is the beginning of a token, not of what a refusal says.
+    pub fn is_token(&self, text: &[u8], at: usize) -> bool {
+        self.exposed_tokens && text.get(at..).is_some_and(|rest| rest.starts_with(b"eyJ"))
+    }
+
     /// A cheap look at a candidate, where a needle begins, that saves unwrapping its line: `false` only if it can't be a
     /// refusal.
     pub fn is_promising(&self, text: &[u8], at: usize) -> bool {
         let rest = text.get(at..).unwrap_or_default();
         let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 && self.exposed_tokens && rest.starts_with(b"eyJ") {
+        if self.is_token(text, at) {
             let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
             return !(before.is_ascii_alphanumeric() || b"_-.".contains(&before))
                 && rest.get(..TOKEN_HEAD).is_some_and(|head| head.iter().all(u8::is_ascii_graphic));

@@ -41,7 +41,7 @@ const KEPT_IN_ALL_BYTES_MAX: usize = 16 << 20;
 pub struct Settings {
     /// Count companion codes as refusals in their own right.
     pub companion_codes: bool,
-    /// Look for tokens on lines without a refusal, too.
+    /// Look for tokens on every line.
     pub exposed_tokens: bool,
     /// Clock tolerance of the time checks, in seconds.
     pub leeway_seconds: i64,
@@ -115,7 +115,7 @@ pub enum Event {
         /// Name of the source.
         source: Arc<str>,
     },
-    /// A token stands on a line without a refusal while it is valid. Each is told once.
+    /// A token stands on a line while it is valid. Each is told once, in this way or with a diagnosis.
     Exposed(Box<Leak>),
     /// Lines were read.
     Lines {

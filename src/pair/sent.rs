@@ -231,23 +231,6 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
     None
 }
 
-/// The tokens that stand free and whole in a text, in order.
-pub fn free_tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let at = from + JWT_START.find(text.get(from..)?)?;
-            let is_free = !text.get(..at)?.last().is_some_and(|byte| is_token_byte(*byte) && !b"=/%".contains(byte));
-            let raw = text.get(at..at + token::run(text.get(at..)?))?;
-            from = at + raw.len().max(1);
-            let raw = raw.strip_suffix(b".").unwrap_or(raw);
-            if is_free && memchr::memchr_iter(b'.', raw).count() == 2 {
-                return Some(raw);
-            }
-        }
-    })
-}
-
 /// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
 fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Ending) {
     const MARKERS: [&[u8]; 8] =

@@ -72,11 +72,6 @@ impl Ties {
         self.0 & sighting.0 != 0
     }
 
-    /// One of several may be of a sighting's rejection.
-    pub fn any_may_tie<const N: usize>(several: &[Self; N], sighting: Self) -> bool {
-        several.iter().fold(0, |marks, ties| marks | ties.0 & sighting.0) != 0
-    }
-
     const fn name(&mut self, digest: u64) {
         self.0 |= 1 << (digest % NAMES);
     }

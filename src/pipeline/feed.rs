@@ -154,6 +154,11 @@ impl Feed {
                 from = if in_reach { at + 1 } else { line.end };
                 continue;
             }
+            if core.detector.is_token(work.bytes, at) {
+                self.expose(work, line, at, core, emit);
+                from = at + 1;
+                continue;
+            }
             match work.lines_before(line.start, (self.scanned, self.line.saturating_sub(line_before))) {
                 Some(lines) if line.start > self.scanned => self.pass_to(line.start, line_before + lines),
                 Some(_) => {}
@@ -224,12 +229,7 @@ impl Feed {
         let end = body.end.max(hit.end);
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
-        let Some(refusal) = core.detector.refusal(&text, &block.record) else {
-            if core.settings.exposed_tokens {
-                self.expose(&body.text, block.record.time(&self.completion(work.now)), work.now, core, emit);
-            }
-            return Some(end);
-        };
+        let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
         let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
         if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);

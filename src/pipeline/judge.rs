@@ -143,6 +143,10 @@ impl Core {
             self.learn(sent, fingerprint, at, &verdict, is_new);
             self.explain(sent, fingerprint, at, &mut verdict);
             verdict.report.identity = self.identity(&verdict);
+            // Where it stands it was told already.
+            if verdict.report.exposed && self.settings.exposed_tokens {
+                verdict.report.exposed = self.is_news(fingerprint);
+            }
             verdict
         });
         let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
@@ -165,14 +169,18 @@ impl Core {
         }
     }
 
-    /// A token of one of Twilio's keys that stands on a line without a refusal, if it is valid at that time, not known to
+    /// Notes that a token stood on a line while it was valid; says whether that was not known.
+    fn is_news(&mut self, token: Fingerprint) -> bool {
+        let mark = self.mark(Mark::Exposed, [&token.0, b""]);
+        let is_news = self.memory.verified(mark).is_none();
+        self.memory.verify(mark, token, self.settings.tokens_remembered);
+        is_news
+    }
+
+    /// A token of one of Twilio's keys that stands on a line, if it is valid at that time, not known to
     /// be badly signed, and was not told before.
     pub(super) fn expose(&mut self, raw: &[u8], at: UnixTime, source: &Arc<str>) -> Option<Leak> {
         let fingerprint = self.fingerprint(raw);
-        let mark = self.mark(Mark::Exposed, [&fingerprint.0, b""]);
-        if self.memory.verified(mark).is_some() {
-            return None;
-        }
         let sent = Sent { raw: Zeroizing::new(raw.to_vec()), ending: Ending::Closed };
         let context = Context {
             refused_at: at,
@@ -186,8 +194,13 @@ impl Core {
         };
         let report = validate(&sent, Found::SameLine, fingerprint, &context).report;
         let key_sid = report.key_sid.filter(|sid| report.exposed && sid.starts_with("SK"))?;
-        self.memory.verify(mark, fingerprint, self.settings.tokens_remembered);
-        Some(Leak { source: Arc::clone(source), at, fingerprint, key_sid, expires_at: report.expires_at })
+        self.is_news(fingerprint).then(|| Leak {
+            source: Arc::clone(source),
+            at,
+            fingerprint,
+            key_sid,
+            expires_at: report.expires_at,
+        })
     }
 
     pub(super) fn check(&self, given: &Given) -> Diagnosis {

@@ -1,15 +1,16 @@
 //! A whole log through the core, in pieces; used by tests and by fuzzing.
 
-use diag51007::diagnosis::Diagnosis;
+use diag51007::diagnosis::{Diagnosis, Fingerprint};
 use diag51007::keyring::KeyRing;
-use diag51007::pipeline::{Event, Leak, Pipeline, Settings, Stream, StreamId};
+use diag51007::pipeline::{Event, Pipeline, Settings, Stream, StreamId};
 use diag51007::time::UnixTime;
 
-/// The diagnoses, by their place in the log, and, if they are looked for, the tokens on other lines.
+/// The diagnoses, by their place in the log, but for what they say of exposed tokens; and those. If they are looked for
+/// on all lines, either the line or a diagnosis tells of one.
 pub(crate) fn diagnose<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     exposed_tokens: bool,
-) -> (Vec<Diagnosis>, Vec<Leak>) {
+) -> (Vec<Diagnosis>, Vec<Fingerprint>) {
     let (id, now) = (StreamId(1), UnixTime::from_seconds(1_772_366_400));
     let mut pipeline = Pipeline::new(Settings { exposed_tokens, ..Settings::default() }, KeyRing::default());
     let stream = Stream {
@@ -21,10 +22,16 @@ pub(crate) fn diagnose<'a>(
         whole: true,
     };
     pipeline.open(id, stream);
-    let (mut found, mut leaks) = (Vec::new(), Vec::new());
+    let (mut found, mut exposed) = (Vec::new(), Vec::new());
     let mut emit = |event| match event {
-        Event::Diagnosed(diagnosis) => found.push(*diagnosis),
-        Event::Exposed(leak) => leaks.push(*leak),
+        Event::Diagnosed(mut diagnosis) => {
+            if let Some(token) = diagnosis.token.as_mut().filter(|token| token.exposed) {
+                exposed.push(token.fingerprint);
+                token.exposed = false;
+            }
+            found.push(*diagnosis);
+        }
+        Event::Exposed(leak) => exposed.push(leak.fingerprint),
         Event::Resighted { .. } | Event::Lines { .. } => {}
     };
     for piece in pieces {
@@ -32,5 +39,6 @@ pub(crate) fn diagnose<'a>(
     }
     pipeline.finish(id, now, &mut emit);
     found.sort_by_key(|diagnosis| diagnosis.offset);
-    (found, leaks)
+    exposed.sort_unstable();
+    (found, exposed)
 }

@@ -102,7 +102,7 @@ pub const FAMILIES: &[Family] = &[
     counter(
         "diag51007_exposed_tokens_total",
         &["source"],
-        "Refused connections whose token stood in the log while still valid and not known to be badly signed: leaked credentials; with `detect.exposed_tokens`, such tokens on other lines too, each once.",
+        "Refused connections whose token stood in the log while still valid and not known to be badly signed: leaked credentials. With `detect.exposed_tokens`: such tokens on any line, each counted once.",
         |scene, rows| each(scene, |source| rows.count(&[&source.name], source.exposed_tokens)),
     ),
     counter(

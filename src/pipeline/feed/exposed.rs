@@ -1,29 +1,33 @@
-//! Tokens on lines without a refusal.
+//! Tokens on any line, if they are looked for.
+//!
+//! Whoever reads a log can connect with a token in it while that is valid, whatever the line says. Each is told once: here,
+//! or by the first diagnosis of a connection that was refused with it, whichever comes first.
 
-use super::Feed;
-use crate::pair::sent;
+use super::{Feed, Work};
+use crate::envelope;
 use crate::pipeline::Event;
+use crate::pipeline::blocks::Line;
 use crate::pipeline::judge::Core;
-use crate::time::UnixTime;
+use crate::token::run;
 
-/// Tokens looked at in one text.
-const TOKENS_MAX: usize = 16;
+/// Dots of a token.
+const DOTS: usize = 2;
 
 impl Feed {
-    /// Tells the tokens of a text of some time that are valid then.
-    pub(super) fn expose(
-        &self,
-        text: &[u8],
-        time: Option<UnixTime>,
-        now: UnixTime,
-        core: &mut Core,
-        emit: &mut dyn FnMut(Event),
-    ) {
-        let at = time.or(self.last_time.map(|(_, time)| time)).or(self.stream.modified.filter(|_| self.stream.whole));
-        for raw in sent::free_tokens(text).take(TOKENS_MAX) {
-            if let Some(leak) = core.expose(raw, at.unwrap_or(now), &self.stream.source) {
-                emit(Event::Exposed(Box::new(leak)));
-            }
+    /// Tells of the token that begins at a position of a line if it is valid at the line's time.
+    pub(super) fn expose(&self, work: &Work<'_>, line: Line, at: usize, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let rest = work.bytes.get(at..line.end).unwrap_or_default();
+        let raw = rest.get(..run(rest)).unwrap_or_default();
+        // The full stop of a sentence.
+        let raw = raw.strip_suffix(b".").unwrap_or(raw);
+        if memchr::memchr_iter(b'.', raw).count() != DOTS {
+            return;
+        }
+        let record = envelope::read(line.text(work.bytes, core.settings.line_bytes_max));
+        let time = record.time(&self.completion(work.now)).or(self.last_time.map(|(_, time)| time));
+        let time = time.or(self.stream.modified.filter(|_| self.stream.whole)).unwrap_or(work.now);
+        if let Some(leak) = core.expose(raw, time, &self.stream.source) {
+            emit(Event::Exposed(Box::new(leak)));
         }
     }
 }
@@ -33,6 +37,7 @@ mod tests {
     use super::*;
     use crate::keyring::{Key, KeyKind, KeyRing, Secret};
     use crate::pipeline::{Leak, Pipeline, Settings, Stream, StreamId};
+    use crate::time::UnixTime;
     use crate::token::mint::{self, good, header, payload, token};
 
     const ID: StreamId = StreamId(1);
@@ -54,25 +59,28 @@ mod tests {
         KeyRing::new(vec![key], Vec::new())
     }
 
-    /// The exposed tokens and the number of rejections in a log that comes in pieces.
-    fn read(pipeline: &mut Pipeline, log: &str, piece: usize) -> (Vec<Leak>, usize) {
-        let (mut leaks, mut rejections) = (Vec::new(), 0);
+    /// The tokens told, the number of rejections, and of tokens told with one, in a log that comes in pieces.
+    fn read(pipeline: &mut Pipeline, log: &str, piece: usize) -> (Vec<Leak>, usize, usize) {
+        let (mut leaks, mut rejections, mut told) = (Vec::new(), 0, 0);
         let now = UnixTime::parse("2026-11-24T03:00:00Z").unwrap();
         let mut emit = |event| match event {
             Event::Exposed(leak) => leaks.push(*leak),
-            Event::Diagnosed(_) => rejections += 1,
+            Event::Diagnosed(diagnosis) => {
+                rejections += 1;
+                told += usize::from(diagnosis.token.is_some_and(|token| token.exposed));
+            }
             Event::Resighted { .. } | Event::Lines { .. } => {}
         };
         log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
         pipeline.finish(ID, now, &mut emit);
-        (leaks, rejections)
+        (leaks, rejections, told)
     }
 
     #[track_caller]
     fn check(line: &str, expected: usize) {
         let log = format!("2026-11-24T02:45:00Z INFO start\n{line}\n2026-11-24T02:45:01Z INFO end\n");
         let whole = read(&mut pipeline(ring()), &log, log.len());
-        assert_eq!((whole.0.len(), whole.1), (expected, 0), "{log}");
+        assert_eq!((whole.0.len(), whole.1, whole.2), (expected, 0, 0), "{log}");
         for piece in [1, 7, 100] {
             assert_eq!(read(&mut pipeline(ring()), &log, piece), whole, "{piece}");
         }
@@ -102,15 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_once_and_not_where_its_connection_was_refused() {
+    fn each_is_told_once_also_if_its_connection_is_refused() {
         let good = good();
         let log = format!(
             "2026-11-24T02:45:00Z DEBUG minted {good}\n2026-11-24T02:45:01Z DEBUG again {good}\n\
              2026-11-24T02:45:02Z ERROR twilio error_code=51007 token={good}\n"
         );
         let mut before = pipeline(ring());
-        let (leaks, rejections) = read(&mut before, &log, log.len());
-        assert_eq!((leaks.len(), rejections), (1, 1));
+        let (leaks, rejections, told) = read(&mut before, &log, log.len());
+        assert_eq!((leaks.len(), rejections, told), (1, 1, 0));
         assert_eq!(
             (leaks[0].key_sid.as_str(), leaks[0].at.to_string()),
             (mint::KEY, "2026-11-24T02:45:00Z".to_owned())
@@ -119,7 +127,12 @@ mod tests {
         after.remember(before.memory());
         assert_eq!(read(&mut after, &log, log.len()).0, []);
         let refusal = log.lines().next_back().unwrap().to_owned() + "\n";
-        assert_eq!(read(&mut pipeline(ring()), &refusal, refusal.len()), (Vec::new(), 1));
+        assert_eq!(read(&mut pipeline(ring()), &refusal, refusal.len()), (Vec::new(), 1, 1));
+        let log = format!("{}{}{}", refusal, "2026-11-24T02:45:03Z INFO x\n".repeat(500), log);
+        for piece in [1, 1000, log.len()] {
+            let (leaks, rejections, told) = read(&mut pipeline(ring()), &log, piece);
+            assert_eq!((leaks.len() + told, rejections), (1, 2), "{piece}");
+        }
     }
 
     #[test]
@@ -127,6 +140,6 @@ mod tests {
         let log = format!("2026-11-24T02:45:00Z DEBUG minted {}\n", good());
         let mut pipeline = Pipeline::new(Settings::default(), ring());
         pipeline.open(ID, stream());
-        assert_eq!(read(&mut pipeline, &log, log.len()), (Vec::new(), 0));
+        assert_eq!(read(&mut pipeline, &log, log.len()), (Vec::new(), 0, 0));
     }
 }

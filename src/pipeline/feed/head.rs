@@ -41,9 +41,26 @@ impl Head {
         }
     }
 
+    const fn mark(&self) -> Mark {
+        Mark { ties: self.ties, shape: self.shape }
+    }
+
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
         self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
+}
+
+/// Of a head, what most often tells that a sighting is of another rejection.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    ties: Ties,
+    shape: u64,
+}
+
+impl Mark {
+    const fn is_like(&self, sighting: Self) -> bool {
+        self.ties.may_tie(sighting.ties) && self.shape != sighting.shape
     }
 }
 
@@ -54,29 +71,29 @@ const STEP: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     heads: VecDeque<Head>,
-    /// Their ties once more, close together: for each sighting hundreds are passed, and nearly none may tie.
-    ties: VecDeque<Ties>,
+    /// What tells most of them from a sighting, close together: for each sighting hundreds are passed.
+    marks: VecDeque<Mark>,
 }
 
 impl Heads {
     pub(super) fn push(&mut self, head: Head) {
-        self.ties.push_back(head.ties);
+        self.marks.push_back(head.mark());
         self.heads.push_back(head);
     }
 
     pub(super) fn pop_first(&mut self) {
-        self.ties.pop_front();
+        self.marks.pop_front();
         self.heads.pop_front();
     }
 
     pub(super) fn set(&mut self, at: usize, head: Head) {
-        if let (Some(ties), Some(slot)) = (self.ties.get_mut(at), self.heads.get_mut(at)) {
-            (*ties, *slot) = (head.ties, head);
+        if let (Some(mark), Some(slot)) = (self.marks.get_mut(at), self.heads.get_mut(at)) {
+            (*mark, *slot) = (head.mark(), head);
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.ties.clear();
+        self.marks.clear();
         self.heads.clear();
     }
 
@@ -91,21 +108,23 @@ impl Heads {
 
     /// Visits the places of those that may be of one rejection with a sighting, the latest first.
     pub(super) fn visit_like(&self, sighting: &Head, mut visit: impl FnMut(usize)) {
-        let (older, newer) = self.ties.as_slices();
-        for (before, ties) in [(older.len(), newer), (0, older)] {
-            let (steps, rest) = ties.as_chunks::<STEP>();
-            let mut visit_one = |at: usize, ties: Ties| {
-                if ties.may_tie(sighting.ties) && self.heads.get(at).is_some_and(|head| head.fits(sighting)) {
-                    visit(at);
-                }
-            };
-            for (at, ties) in rest.iter().enumerate().rev() {
-                visit_one(before + steps.len() * STEP + at, *ties);
+        let (older, newer) = self.marks.as_slices();
+        let wanted = sighting.mark();
+        let mut visit_one = |at: usize, mark: &Mark| {
+            if mark.is_like(wanted) && self.heads.get(at).is_some_and(|head| head.fits(sighting)) {
+                visit(at);
             }
-            for (step, ties) in steps.iter().enumerate().rev() {
-                if Ties::any_may_tie(ties, sighting.ties) {
-                    for (at, ties) in ties.iter().enumerate().rev() {
-                        visit_one(before + step * STEP + at, *ties);
+        };
+        for (before, marks) in [(older.len(), newer), (0, older)] {
+            let (steps, rest) = marks.as_chunks::<STEP>();
+            for (at, mark) in rest.iter().enumerate().rev() {
+                visit_one(before + steps.len() * STEP + at, mark);
+            }
+            for (step, marks) in steps.iter().enumerate().rev() {
+                // Without a branch for each: what comes next can't be guessed.
+                if marks.iter().fold(false, |any, mark| any | mark.is_like(wanted)) {
+                    for (at, mark) in marks.iter().enumerate().rev() {
+                        visit_one(before + step * STEP + at, mark);
                     }
                 }
             }
@@ -116,6 +135,6 @@ impl Heads {
 impl FromIterator<Head> for Heads {
     fn from_iter<I: IntoIterator<Item = Head>>(heads: I) -> Self {
         let heads: VecDeque<Head> = heads.into_iter().collect();
-        Self { ties: heads.iter().map(|head| head.ties).collect(), heads }
+        Self { marks: heads.iter().map(Head::mark).collect(), heads }
     }
 }
