@@ -5,6 +5,8 @@
 //! them is judged as the whole line would have been. A hit that is itself split is looked for where two long pieces meet.
 //! Pieces of another stream may lie between; whatever else does not belong to such a log ends the search.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::blocks::Line;
@@ -20,6 +22,8 @@ pub(super) const LONG_BYTES: usize = 8 << 10;
 const DOCKER_BYTES: usize = 16 << 10;
 /// Longer than half of anything that is searched for, in bytes.
 const SEAM_BYTES: usize = 64;
+
+type Finder = LazyLock<memmem::Finder<'static>>;
 
 /// Who wrote a piece, and to which stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,10 +193,10 @@ fn cri(line: &[u8]) -> Option<Piece<'_>> {
 /// `{"log":"text\n","stream":"stdout","time":"…"}`.
 fn docker(line: &[u8]) -> Option<Piece<'_>> {
     const HEAD: &[u8] = br#"{"log":""#;
-    const MIDDLE: &[u8] = br#"","stream":""#;
+    static MIDDLE: Finder = LazyLock::new(|| memmem::Finder::new(br#"","stream":""#));
     let rest = line.strip_prefix(HEAD)?;
-    let length = memmem::find(rest, MIDDLE)?;
-    let stream = value(rest, length + MIDDLE.len())?;
+    let length = MIDDLE.find(rest)?;
+    let stream = value(rest, length + MIDDLE.needle().len())?;
     let text = rest.get(..length)?;
     let is_last = text.len() < DOCKER_BYTES || ends_in_break(text);
     Some(Piece { writer: Writer::Docker(stream), is_last, text, at: HEAD.len() })
@@ -206,8 +210,10 @@ fn ends_in_break(text: &[u8]) -> bool {
 
 /// An entry of the journal with what docker says of a container.
 fn journal(line: &[u8]) -> Option<Piece<'_>> {
+    static CONTAINER: Finder = LazyLock::new(|| memmem::Finder::new(br#""CONTAINER_NAME":""#));
+    // Most lines of JSON are no entry of a journal.
+    let container = value(line, CONTAINER.find(line)? + CONTAINER.needle().len())?;
     let find = |name: &[u8]| Some(memmem::find(line, name)? + name.len());
-    let container = value(line, find(br#""CONTAINER_NAME":""#)?)?;
     let at = find(br#""MESSAGE":""#)?;
     let priority = find(br#""PRIORITY":""#).and_then(|at| value(line, at)).unwrap_or_default();
     let is_last = memmem::find(line, br#""CONTAINER_PARTIAL_MESSAGE":"true""#).is_none();
