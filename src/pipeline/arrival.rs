@@ -222,7 +222,7 @@ mod tests {
         let mut found = Vec::new();
         let outcome = pipeline.event(arrival, NOW, &mut |event| match event {
             Event::Diagnosed(diagnosis) => found.push(*diagnosis),
-            Event::Resighted { .. } | Event::Exposed(_) | Event::Lines { .. } => {}
+            Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) | Event::Lines { .. } => {}
         });
         (outcome, found)
     }

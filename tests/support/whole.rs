@@ -25,7 +25,7 @@ pub(crate) fn diagnose<'a>(
     let mut emit = |event| match event {
         Event::Diagnosed(diagnosis) => found.push(*diagnosis),
         Event::Exposed(leak) => leaks.push(*leak),
-        Event::Resighted { .. } | Event::Lines { .. } => {}
+        Event::Resighted { .. } | Event::Misfit(_) | Event::Lines { .. } => {}
     };
     for piece in pieces {
         pipeline.push(id, piece, now, &mut emit);

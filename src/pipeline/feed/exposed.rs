@@ -61,7 +61,7 @@ mod tests {
         let mut emit = |event| match event {
             Event::Exposed(leak) => leaks.push(*leak),
             Event::Diagnosed(_) => rejections += 1,
-            Event::Resighted { .. } | Event::Lines { .. } => {}
+            Event::Resighted { .. } | Event::Misfit(_) | Event::Lines { .. } => {}
         };
         log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
         pipeline.finish(ID, now, &mut emit);
