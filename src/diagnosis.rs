@@ -332,6 +332,15 @@ pub struct Reported {
     pub account_sid: Option<String>,
 }
 
+/// Whom and what a rejection concerns, by keyed hashes: enough to see that two concern the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The identity of the client, as the log, the event or the token names it.
+    pub identity: Option<Fingerprint>,
+    /// The Chat, Conversations or Sync service, as the log or the event names it.
+    pub service: Option<Fingerprint>,
+}
+
 /// The one cause of one rejection, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
@@ -365,6 +374,8 @@ pub struct Diagnosis {
     pub skipped: Vec<Skipped>,
     /// What may be shown of the token.
     pub token: Option<TokenReport>,
+    /// Whom and what it concerns. Never shown.
+    pub about: About,
 }
 
 /// The answer about a token that a person gave: the diagnosis object, and notes on what was taken off around the token.

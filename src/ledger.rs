@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
 use crate::pipeline::{Event, Leak};
-use crate::source::Health;
+use crate::source::{Failure, Health};
 use crate::time::UnixTime;
 
 use self::alert::Alerts;
@@ -217,6 +217,10 @@ impl Ledger {
             Event::Diagnosed(diagnosis) => self.diagnosed(diagnosis, now),
             Event::Resighted { id, source } => self.resighted(id, source),
             Event::Exposed(leak) => self.exposed(leak, now),
+            Event::Misfit(misfit) => {
+                let failed = Health::FailedAgain { kind: Failure::Payload, message: misfit.to_string() };
+                self.health(&misfit.source, &failed, now);
+            }
             Event::Lines { source, lines, truncated, bytes } => {
                 if let Some((_, source)) = self.source(source) {
                     source.lines += lines;

@@ -30,6 +30,7 @@ use judge::Core;
 pub use judge::Given;
 pub use memory::Saved;
 use seen::Seen;
+pub use table::{Fault, Misfit};
 use table::{Table, Work};
 
 /// The latest lines of all streams together are kept up to here, in bytes. Of more, those of the streams that were
@@ -117,6 +118,8 @@ pub enum Event {
     },
     /// A token stands on a line while it is valid. Each is told once, in this way or with a diagnosis.
     Exposed(Box<Leak>),
+    /// A record of an export does not fit its header. Each is told once.
+    Misfit(Misfit),
     /// Lines were read.
     Lines {
         /// Name of the source.

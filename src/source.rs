@@ -266,7 +266,9 @@ pub enum Failure {
     Signature,
     /// What came in can't be read, or is too large.
     Payload,
-    /// Credentials are missing or wrong: those of a sender, or ours at Twilio.
+    /// A delivery without the bearer, or user and password, of its source, or with wrong ones.
+    Unauthorized,
+    /// Twilio refuses our credentials.
     Auth,
     /// Twilio asks to wait.
     RateLimited,
@@ -278,7 +280,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Permission,
         Self::Missing,
         Self::Read,
@@ -286,6 +288,7 @@ impl Failure {
         Self::Archive,
         Self::Signature,
         Self::Payload,
+        Self::Unauthorized,
         Self::Auth,
         Self::RateLimited,
         Self::Busy,
@@ -302,10 +305,29 @@ impl Failure {
             Self::Archive => "archive",
             Self::Signature => "signature",
             Self::Payload => "payload",
+            Self::Unauthorized => "unauthorized",
             Self::Auth => "auth",
             Self::RateLimited => "rate_limited",
             Self::Busy => "busy",
             Self::Remote => "remote",
+        }
+    }
+
+    /// Whether it says only that somebody who may be a stranger knows the address of a source, and was refused. It is
+    /// counted and told, and no reason to wake anybody.
+    pub const fn is_of_a_stranger(self) -> bool {
+        match self {
+            Self::Signature | Self::Unauthorized => true,
+            Self::Permission
+            | Self::Missing
+            | Self::Read
+            | Self::Watch
+            | Self::Archive
+            | Self::Payload
+            | Self::Auth
+            | Self::RateLimited
+            | Self::Busy
+            | Self::Remote => false,
         }
     }
 }

@@ -96,6 +96,9 @@ fn a_sender_without_the_bearer_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate"), "{answer}");
     }
     assert_eq!(rejections(&daemon, None), 0);
+    let status = daemon.get("/api/v1/status/sources").body;
+    assert!(status.contains("\"unauthorized\":3") && status.contains("\"auth\":0"), "{status}");
+    assert!(status.contains("its credentials are missing or wrong"), "{status}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Counts {
                 assert!(self.offsets.insert(diagnosis.offset), "the rejection at {} comes twice", diagnosis.offset);
             }
             Event::Resighted { .. } => self.sightings += 1,
-            Event::Exposed(_) => {}
+            Event::Exposed(_) | Event::Misfit(_) => {}
             Event::Lines { lines, bytes, .. } => {
                 self.lines += lines;
                 self.bytes += bytes;

@@ -106,6 +106,44 @@ fn a_refusal_that_twilio_reports_and_the_application_logs_is_linked_and_counts_f
 }
 
 #[test]
+fn records_that_do_not_fit_are_counted_once_across_a_kill_and_their_contents_shown_nowhere() {
+    const SECRET: &str = "not-for-showing";
+    let place = Place::new();
+    config(&place);
+    let misfits = format!("{SECRET},error\nNO{:032x},error,{SECRET},2026-03-01T10:00:05Z,x\n", 7);
+    let export = format!("{HEADER}{misfits}{}", export(1));
+    fs::write(place.path("a.csv"), &export).expect("a writable folder");
+    let metric = "diag51007_source_errors_total{source=\"app\",kind=\"payload\"}";
+    for expected in [2, 2, 4] {
+        if expected == 4 {
+            fs::write(place.path("a.csv"), format!("{export}{misfits}")).expect("a writable folder");
+        }
+        let daemon = place.start();
+        process::until("the misfits", || {
+            (daemon.get("/metrics").body.contains(&format!("{metric} {expected}\n"))).then_some(())
+        });
+        assert_eq!(rejections(&daemon, None), 1);
+        if expected != 2 {
+            let status = daemon.get("/api/v1/status/sources").body;
+            assert!(status.contains("a.csv, line 8: a record does not fit the header"), "{status}");
+            assert!(!status.contains(SECRET), "{status}");
+        }
+        daemon.signal("KILL");
+        let (_, output) = daemon.wait();
+        assert!(!output.contains(SECRET), "{output}");
+    }
+    for (format, expected) in [
+        ("text", "4 records do not fit the header (first at line 2): judged as plain lines"),
+        ("json", "\"records_unfit\":4"),
+        ("prometheus", "kind=\"payload\"} 4"),
+    ] {
+        let output = run(&["scan", "--format", format, text(&place.path("a.csv"))]).stdout;
+        let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.contains(expected) && !output.contains(SECRET), "{output}");
+    }
+}
+
+#[test]
 fn a_probe_tells_an_export_without_a_header() {
     let place = Place::new();
     config(&place);

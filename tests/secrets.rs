@@ -5,6 +5,9 @@
 #[path = "support/mint.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod mint;
+#[path = "support/monitor.rs"]
+#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
+mod monitor;
 #[path = "support/place.rs"]
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod place;
@@ -308,5 +311,126 @@ fn channels_show_no_credential_and_no_payload() {
         send(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes());
     }
     until("the push", || (rejections(&daemon, Some("identity_missing")) > 0).then_some(()));
+    check_daemon(&forbidden, daemon, &place.path("state"));
+}
+
+/// A request with this head after its path, and a body.
+fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    [head.as_bytes(), headers.as_bytes(), b"\r\n", body].concat()
+}
+
+/// `X-Twilio-Signature` of a text.
+fn signature(text: &str) -> String {
+    use aws_lc_rs::hmac;
+    use base64::Engine as _;
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, TOKEN.as_bytes());
+    let tag = base64::engine::general_purpose::STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+    format!("X-Twilio-Signature: {tag}\r\n")
+}
+
+/// Well signed, well authorized and unreadable, or the other way round; what the other end refuses, or answers in a way
+/// that can't be read.
+#[test]
+fn what_goes_wrong_at_a_channel_is_told_without_a_credential_and_without_a_payload() {
+    const PAYLOAD: &str = "not-for-showing-payload";
+    const BEARER: &str = "not-for-showing-bearer-0000000001";
+    let place = Place::new();
+    let mut forbidden = Forbidden::in_texts([]);
+    forbidden.needles.extend([PAYLOAD, BEARER, TOKEN, "bm90LWZvci1zaG93aW5n"].map(str::to_owned));
+    let monitor = monitor::Monitor::start();
+    monitor.with(|state| {
+        state.refusals = vec![401, 403, 429, 500];
+        let alert = |number, changes: &Value| monitor::alert(number, changes);
+        state.alerts = vec![
+            alert(1, &serde_json::json!({ "sid": PAYLOAD })),
+            alert(2, &serde_json::json!({ "error_code": PAYLOAD, "alert_text": { "x": PAYLOAD } })),
+            alert(3, &serde_json::json!({ "error_code": "20104", "alert_text": PAYLOAD })),
+        ];
+    });
+    let mut config = place.usual_config();
+    for (kind, path) in [("webhook", "/twilio/debugger"), ("event_streams", "/twilio/events")] {
+        _ = write!(
+            config,
+            "\n[[source]]\nname = \"{kind}\"\nkind = \"{kind}\"\npath = \"{path}\"\npublic_url = \"{BASE}{path}\"\n\
+             auth_token = \"{TOKEN}\"\n"
+        );
+    }
+    _ = write!(
+        config,
+        "\n[[source]]\nname = \"push\"\nkind = \"http\"\npath = \"/push\"\nbearer = \"{BEARER}\"\n\
+         \n[[source]]\nname = \"alerts\"\nkind = \"alerts_api\"\naccount = \"{}\"\nbase_url = \"http://{}\"\n\
+         poll_seconds = 1\n",
+        mint::sid("AC", "1"),
+        monitor.address
+    );
+    place.configure(&config);
+    let daemon = Daemon::start(command(&["run", "--config", text(&place.config())]).env("DIAG51007_LOG", "trace"));
+    let send = |request: &[u8], status: u16| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&daemon.address).expect("connected");
+        stream.write_all(request).expect("sent");
+        let mut answer = Vec::new();
+        _ = stream.read_to_end(&mut answer);
+        forbidden.check("an answer", &answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "expected {status}, but found {answer}");
+    };
+    // Signed, and unreadable.
+    let url = format!("{BASE}/twilio/debugger");
+    for (payload, sent) in [(format!("{{{PAYLOAD}"), format!("%7B{PAYLOAD}")), (PAYLOAD.to_owned(), PAYLOAD.to_owned())]
+    {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
+        let headers = form + &signature(&format!("{url}Payload{payload}"));
+        send(&post("/twilio/debugger", &headers, format!("Payload={sent}").as_bytes()), 400);
+    }
+    for (body, status) in [
+        (format!("{{\"{PAYLOAD}"), 400),
+        (format!("[{{\"specversion\":\"1.0\",\"type\":7,\"data\":\"{PAYLOAD}\"}}]"), 400),
+        (format!("\"{PAYLOAD}\""), 400),
+    ] {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
+        let digest = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let path = format!("/twilio/events?bodySHA256={digest}");
+        let headers = "Content-Type: application/json\r\n".to_owned() + &signature(&format!("{BASE}{path}"));
+        send(&post(&path, &headers, body.as_bytes()), status);
+    }
+    // Not signed, or not as it is.
+    for path in ["/twilio/debugger", "/twilio/events"] {
+        for headers in [String::new(), format!("X-Twilio-Signature: {PAYLOAD}\r\n"), signature(PAYLOAD)] {
+            send(&post(path, &headers, PAYLOAD.as_bytes()), 403);
+        }
+    }
+    let bearer = format!("Authorization: Bearer {BEARER}\r\n");
+    for headers in
+        ["", "Authorization: Bearer not-for-showing-payload\r\n", "Authorization: Basic bm90LWZvci1zaG93aW5n\r\n"]
+    {
+        send(&post("/push", headers, PAYLOAD.as_bytes()), 401);
+    }
+    for (headers, status) in
+        [("Content-Encoding: gzip\r\n", 400), ("Content-Encoding: not-for-showing-payload\r\n", 415)]
+    {
+        send(&post("/push", &format!("{bearer}{headers}"), PAYLOAD.as_bytes()), status);
+    }
+    send(&post("/push", &bearer, format!("{{\"{PAYLOAD}\": ").as_bytes()), 204);
+    until("what the API refuses and what can't be read of it", || {
+        let page = daemon.get("/metrics").body;
+        let count = |kind: &str| {
+            let labels = [format!("kind=\"{kind}\""), "source=\"alerts\"".to_owned()];
+            process::value(&page, "diag51007_source_errors_total", &labels).unwrap_or_default()
+        };
+        (count("auth") >= 2.0 && count("remote") >= 1.0 && count("payload") >= 1.0).then_some(())
+    });
+    for source in ["webhook", "event_streams", "push"] {
+        let labels = [format!("source=\"{source}\""), "kind=\"payload\"".to_owned()];
+        let labels = {
+            let mut labels = labels;
+            labels.sort();
+            labels
+        };
+        let found = process::value(&daemon.get("/metrics").body, "diag51007_source_errors_total", &labels);
+        assert!(found >= Some(1.0), "{source}: {found:?}");
+    }
     check_daemon(&forbidden, daemon, &place.path("state"));
 }

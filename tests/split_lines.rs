@@ -157,7 +157,7 @@ fn a_restart_between_pieces_loses_nothing_and_repeats_nothing() {
             let mut emit = |event| match event {
                 Event::Diagnosed(diagnosis) => offsets.push(diagnosis.offset),
                 Event::Lines { lines: read, .. } => lines += read,
-                Event::Resighted { .. } | Event::Exposed(_) => {}
+                Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) => {}
             };
             let mut pipeline = Pipeline::new(Settings::default(), usual_keyring());
             pipeline.open(ID, run.live_stream());
@@ -185,7 +185,7 @@ fn a_line_longer_than_what_is_joined_is_counted_and_its_beginning_is_judged() {
         let mut emit = |event| match event {
             Event::Diagnosed(diagnosis) => found.push(diagnosis.cause.id()),
             Event::Lines { truncated, .. } => cut += truncated,
-            Event::Resighted { .. } | Event::Exposed(_) => {}
+            Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) => {}
         };
         pipeline.open(ID, Run::plain(Vec::new(), usual_keyring()).live_stream());
         pipeline.push(ID, log.as_bytes(), now, &mut emit);

@@ -204,6 +204,12 @@ impl Report<'_> {
             }
             Event::Exposed(_) => self.tally.exposed += 1,
             Event::Resighted { .. } => self.tally.sightings += 1,
+            Event::Misfit(misfit) => {
+                if let Some(file) = self.tally.files.last_mut() {
+                    file.misfits += 1;
+                    file.first_misfit.get_or_insert(misfit.line);
+                }
+            }
             Event::Lines { lines, truncated, bytes, .. } => {
                 if let Some(file) = self.tally.files.last_mut() {
                     file.lines += lines;

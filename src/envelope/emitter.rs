@@ -35,6 +35,8 @@ pub enum Id {
     Identity,
     /// The `jti` of a token.
     Token,
+    /// The SID of a Chat, Conversations or Sync service.
+    Service,
 }
 
 /// What two lines say of each other.
@@ -54,7 +56,7 @@ pub struct Emitter([u64; 7]);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ids([u64; 5]);
+pub struct Ids([u64; 6]);
 
 impl Emitter {
     /// Notes a part; the first value counts.
@@ -97,8 +99,11 @@ impl Emitter {
 }
 
 impl Ids {
-    /// Notes an id; the first value counts.
+    /// Notes an id; the first value counts. What is no SID is no service.
     pub fn note(&mut self, id: Id, value: &[u8]) {
+        if id == Id::Service && !is_service(value) {
+            return;
+        }
         note(self.0.get_mut(id as usize), value);
     }
 
@@ -126,6 +131,11 @@ impl Ids {
         compare(self.0.get(..identity).unwrap_or_default(), other.0.get(..identity).unwrap_or_default())
     }
 
+    /// A digest of what is noted, the same for the same value.
+    pub fn digest(&self, id: Id) -> Option<u64> {
+        self.0.get(id as usize).copied().filter(|noted| *noted != 0)
+    }
+
     /// A value is the one that is noted.
     pub fn is(&self, id: Id, value: &[u8]) -> bool {
         self.0.get(id as usize).is_some_and(|noted| *noted == hash(value))
@@ -147,6 +157,10 @@ impl Ids {
         let identity = |ids: &Self| ids.0.get(Id::Identity as usize).copied().unwrap_or(0);
         identity(self) != 0 && identity(other) != 0 && identity(self) != identity(other)
     }
+}
+
+fn is_service(value: &[u8]) -> bool {
+    value.strip_prefix(b"IS").is_some_and(|body| body.len() == 32 && body.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn fill(mine: &mut [u64], theirs: &[u64]) {
@@ -280,6 +294,9 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         }
         b"identity" | b"user" | b"userid" | b"username" | b"useridentity" | b"clientidentity" if depth <= 1 => {
             Role::Id(Id::Identity)
+        }
+        b"servicesid" | b"chatservicesid" | b"syncservicesid" | b"serviceinstancesid" | b"instancesid" => {
+            Role::Id(Id::Service)
         }
         b"jti" | b"tokenid" => Role::Id(Id::Token),
         b"id" if depth <= 1 => Role::Message,

@@ -9,6 +9,8 @@ use crate::ledger::link::Links;
 use crate::product::Product;
 use crate::time::UnixTime;
 
+use super::rejections;
+
 /// An incident as it is shown.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown<'a> {
@@ -75,18 +77,14 @@ pub(super) struct Incidents<'a> {
 pub(super) fn list(view: &View, cause: Option<Cause>, limit: usize, now: UnixTime) -> Incidents<'_> {
     let found = view.incidents.newest_first().into_iter();
     let found = found.filter(|incident| cause.is_none_or(|cause| incident.cause == cause)).take(limit);
-    let links = links(view);
+    let links = rejections::links(view);
     Incidents { incidents: found.map(|incident| shown(incident, &links, now)).collect() }
 }
 
 /// Those that are not over, the greatest first.
 pub(super) fn open(view: &View, now: UnixTime) -> Vec<Shown<'_>> {
-    let links = links(view);
+    let links = rejections::links(view);
     view.incidents.open(now).into_iter().map(|incident| shown(incident, &links, now)).collect()
-}
-
-fn links(view: &View) -> Links<'_> {
-    Links::of(view.rejections.iter().map(|kept| &*kept.diagnosis))
 }
 
 /// By source and cause, as far as single rejections are remembered.

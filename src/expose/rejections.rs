@@ -33,9 +33,14 @@ pub(super) fn latest(view: &View, cause: Option<Cause>, limit: usize) -> Vec<&Ar
     found.into_iter().take(limit).map(|kept| &kept.diagnosis).collect()
 }
 
+/// Which of the remembered rejections are the same refusal.
+pub(super) fn links(view: &View) -> Links<'_> {
+    Links::of(view.rejections.iter().map(|kept| &*kept.diagnosis))
+}
+
 /// The list as it is answered.
 pub(super) fn list(view: &View, cause: Option<Cause>, limit: usize) -> Rejections<'_> {
-    let links = Links::of(view.rejections.iter().map(|kept| &*kept.diagnosis));
+    let links = links(view);
     let same_as = |diagnosis: &Diagnosis| links.of_id(&diagnosis.id).map(|other| other.id.as_str());
     let latest = latest(view, cause, limit).into_iter();
     Rejections { rejections: latest.map(|diagnosis| Shown { same_as: same_as(diagnosis), diagnosis }).collect() }

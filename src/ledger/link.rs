@@ -1,12 +1,21 @@
 //! Which rejections are the same refusal, seen once by Twilio and once in the application's log.
 //!
-//! They stay two rejections, each counted for its source; that they are the same is only shown. The rule: one of them is
-//! an event that Twilio reports and the other is not, and they are of different sources; their times are no more than
-//! [`LINK_MILLIS`] apart; they have the same code, if both have one; and both name the same token, or at least the same
-//! account: an event its own, a line of a log that of its token. What both name (account, product, token) must be the
-//! same. Each is linked once: the same token first, then the nearest in time, then the one that came first.
+//! They stay two rejections, each counted for its source; that they are the same is only shown. The rule:
 //!
-//! Linked are the rejections that are remembered one by one (`limits.rejections_remembered`).
+//! * one of them is an event that Twilio reports and the other is not, and they are of different sources;
+//! * their times are no more than [`LINK_MILLIS`] apart;
+//! * nothing contradicts: code, product, account, service and token are the same where both name them. Identities may
+//!   differ, because an application may call its users by other names than Twilio knows;
+//! * both name the same token, or at least, without two tokens, the same identity, the same service or the same account:
+//!   an event those of its fields and of the request in it, a line of a log those of its fields and of its token.
+//!   Identities and services are compared by keyed hashes.
+//!
+//! Each is linked once: the same token first, then identity, service and account, then the nearest in time, then the one
+//! that came first.
+//!
+//! Linked are the rejections that are remembered one by one (`limits.rejections_remembered`). Whoever asks finds them
+//! anew: that takes sorting those, and for each event a look at no more than `NEAR_MAX` lines; without an event, or without
+//! a line, nothing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -29,6 +38,9 @@ impl<'a> Links<'a> {
     /// Finds them.
     pub fn of(rejections: impl Iterator<Item = &'a Diagnosis>) -> Self {
         let (mut events, mut lines): (Vec<_>, Vec<_>) = rejections.partition(|found| found.event.is_some());
+        if events.is_empty() || lines.is_empty() {
+            return Self::default();
+        }
         // Stable, so that of equal times the first that came stays first.
         events.sort_by_key(|event| event.at);
         lines.sort_by_key(|line| line.at);
@@ -71,6 +83,8 @@ impl<'a> Links<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Evidence {
     Account,
+    Service,
+    Identity,
     Token,
 }
 
@@ -81,12 +95,16 @@ fn evidence(event: &Diagnosis, line: &Diagnosis) -> Option<Evidence> {
     let is_other_product = !products.contains(&Product::Unknown) && event.product != line.product;
     let accounts = account(event).zip(account(line));
     let is_other_account = accounts.is_some_and(|(a, b)| a != b);
-    if event.source == line.source || is_other_code || is_other_product || is_other_account {
+    let services = event.about.service.zip(line.about.service);
+    let is_other_service = services.is_some_and(|(a, b)| a != b);
+    if event.source == line.source || is_other_code || is_other_product || is_other_account || is_other_service {
         return None;
     }
+    let is_same_identity = event.about.identity.is_some() && event.about.identity == line.about.identity;
     match event.token.as_ref().zip(line.token.as_ref()) {
         Some((a, b)) => (a.fingerprint == b.fingerprint).then_some(Evidence::Token),
-        None => accounts.map(|_| Evidence::Account),
+        None if is_same_identity => Some(Evidence::Identity),
+        None => services.map(|_| Evidence::Service).or_else(|| accounts.map(|_| Evidence::Account)),
     }
 }
 
@@ -100,7 +118,7 @@ fn account(found: &Diagnosis) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::cause::Cause;
-    use crate::diagnosis::{Basis, Fingerprint, Found, Reported, TokenReport, TokenState};
+    use crate::diagnosis::{About, Basis, Fingerprint, Found, Reported, TokenReport, TokenState};
     use crate::time::UnixTime;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_795_488_000);
@@ -117,6 +135,7 @@ mod tests {
             offset: 0,
             sightings: 1,
             event: None,
+            about: About::default(),
             code: Some(51007),
             product: Product::Chat,
             cause: Cause::Expired,
@@ -169,6 +188,28 @@ mod tests {
         check(&[line("a", 0, "AC1", 1), line("b", 0, "AC1", 1)], &[]);
         let own = Diagnosis { source: "debugger".into(), ..line("a", 0, "AC1", 1) };
         check(&[own, event("e", 0, "AC1")], &[]);
+    }
+
+    #[test]
+    fn without_an_account_the_same_identity_or_service_is_evidence() {
+        let about = |identity: u8, service: u8| About {
+            identity: Some(Fingerprint([identity; 8])).filter(|_| identity > 0),
+            service: Some(Fingerprint([service; 8])).filter(|_| service > 0),
+        };
+        let bare = |id, millis, about| Diagnosis { token: None, about, ..line(id, millis, "AC1", 0) };
+        let of = |about| Diagnosis { about, ..event("e", 0, "AC1") };
+        check(&[bare("a", 0, about(1, 0)), of(about(1, 0))], &[("e", "a")]);
+        check(&[bare("a", 0, about(0, 2)), of(about(1, 2))], &[("e", "a")]);
+        check(&[bare("a", 0, about(1, 2)), of(about(1, 3))], &[]);
+        check(&[bare("a", 0, about(2, 0)), of(about(1, 0))], &[]);
+        check(&[bare("a", 0, about(0, 0)), of(about(0, 0))], &[]);
+        // The same identity is better than the nearest of the same service, and that than the account.
+        let lines = [bare("a", 0, about(0, 2)), bare("b", 900, about(1, 0)), line("c", 0, "AC1", 1)];
+        check(&[lines.as_slice(), &[of(about(1, 2))]].concat(), &[("e", "b")]);
+        check(&[&lines[..1], &lines[2..], &[of(about(1, 2))]].concat(), &[("e", "a")]);
+        // Users may be called otherwise by the application.
+        let called = Diagnosis { about: about(9, 0), ..line("a", 0, "AC1", 1) };
+        check(&[called, of(about(1, 0))], &[("e", "a")]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
         offset: 0,
         sightings: 2,
         event: None,
+        about: crate::diagnosis::About::default(),
         code: Some(51007),
         product: Product::Chat,
         cause,

@@ -23,6 +23,8 @@ pub const LIFETIME_BOUNDS: &[f64] =
     &[60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0];
 /// Upper bounds of [`Totals::early_by`], in seconds: a second to a day.
 pub const EARLY_BY_BOUNDS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
+/// For this long, what strangers are refused does not take the place of an error of the source itself, in milliseconds.
+const OWN_ERROR_MILLIS: i64 = 3_600_000;
 
 /// Observations by size.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,7 +177,12 @@ impl Source {
             Health::Lost(bytes) => self.lost_bytes += bytes,
             Health::Failed { kind, message } | Health::FailedAgain { kind, message } => {
                 *self.errors.entry(*kind).or_default() += 1;
-                self.last_error = Some(SourceError { at: now, kind: *kind, message: message.as_str().into() });
+                // What strangers are refused hides no fresh error of the source itself.
+                let hides =
+                    |own: &SourceError| !own.kind.is_of_a_stranger() && now.millis_since(own.at) < OWN_ERROR_MILLIS;
+                if !(kind.is_of_a_stranger() && self.last_error.as_ref().is_some_and(hides)) {
+                    self.last_error = Some(SourceError { at: now, kind: *kind, message: message.as_str().into() });
+                }
             }
             Health::Arrived { counted, repeated, ignored, last } => {
                 let numbers = [(Outcome::Counted, counted), (Outcome::Repeated, repeated), (Outcome::Ignored, ignored)];

@@ -15,7 +15,8 @@ use super::{Event, Stream};
 use crate::code::{self, TOKEN_REJECTED};
 use crate::detect::Refusal;
 use crate::diagnosis::{Diagnosis, Found, Reported};
-use crate::envelope;
+use crate::envelope::{self, Id, Ids};
+use crate::fields;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::pair::sent;
 use crate::product::Product;
@@ -183,7 +184,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         is_whole_second: false,
         format: record.format,
         emitter: record.emitter,
-        ids: record.ids,
+        ids: ids(text, record.ids),
         sent: None,
         channel: None,
         region: None,
@@ -193,6 +194,20 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);
     rejection.token = sent::find(text, false, false).map(|sent| (Arc::new(sent), Found::SameLine));
     rejection
+}
+
+/// What an event says of whom and what it concerns; the request in it says so deep inside.
+fn ids(text: &[u8], mut ids: Ids) -> Ids {
+    fields::json(text, &mut |field| {
+        for (name, id) in [(b"identity".as_slice(), Id::Identity), (b"servicesid", Id::Service)] {
+            let key = field.key.iter().filter(|byte| **byte != b'_').map(u8::to_ascii_lowercase);
+            if field.quoted && !field.value.is_empty() && key.eq(name.iter().copied()) {
+                ids.note(id, field.value);
+            }
+        }
+        true
+    });
+    ids
 }
 
 #[cfg(test)]
@@ -222,7 +237,7 @@ mod tests {
         let mut found = Vec::new();
         let outcome = pipeline.event(arrival, NOW, &mut |event| match event {
             Event::Diagnosed(diagnosis) => found.push(*diagnosis),
-            Event::Resighted { .. } | Event::Exposed(_) | Event::Lines { .. } => {}
+            Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) | Event::Lines { .. } => {}
         });
         (outcome, found)
     }
@@ -254,6 +269,32 @@ mod tests {
         let (outcome, found) = take(&mut pipeline, &arrival(1, 20104, "{}"));
         assert_eq!((outcome, found[0].cause, found[0].basis), (Outcome::Counted, Cause::Expired, Basis::Code));
         assert_eq!(take(&mut core(false), &arrival(1, 20104, "{}")).0, Outcome::Ignored);
+    }
+
+    #[test]
+    fn whom_and_what_an_event_concerns_is_as_in_a_log_and_not_shown() {
+        let service = "IS0000000000000000000000000000000a";
+        let text =
+            format!(r#"{{"webhook":{{"request":{{"parameters":{{"Identity":"alice","ServiceSid":"{service}"}}}}}}}}"#);
+        let mut pipeline = core(true);
+        let (_, found) = take(&mut pipeline, &arrival(1, 51007, &text));
+        let log = format!("ERROR Twilio error code=51007 identity=alice service_sid={service}\n");
+        let (id, mut read) = (super::super::StreamId(1), Vec::new());
+        let stream =
+            Stream { source: "app".into(), path: None, modified: None, timezone: "UTC".into(), offset: 0, whole: true };
+        pipeline.open(id, stream);
+        let mut emit = |event| match event {
+            Event::Diagnosed(diagnosis) => read.push(*diagnosis),
+            Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) | Event::Lines { .. } => {}
+        };
+        pipeline.push(id, log.as_bytes(), NOW, &mut emit);
+        pipeline.finish(id, NOW, &mut emit);
+        assert_eq!(found[0].about, read[0].about);
+        assert!(found[0].about.identity.is_some() && found[0].about.service.is_some());
+        let json = serde_json::to_string(&read[0]).unwrap();
+        assert!(!json.contains("about") && !json.contains("alice"), "{json}");
+        let (_, other) = take(&mut pipeline, &arrival(2, 51007, r#"{"identity":null,"service_sid":"IS1"}"#));
+        assert_eq!(other[0].about, crate::diagnosis::About::default());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::{Leak, Saved, Settings, Stream};
 use crate::cause::Cause;
 use crate::classify::{Classification, classify};
 use crate::detect::Detector;
-use crate::diagnosis::{Basis, Check, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
-use crate::envelope::hash;
+use crate::diagnosis::{About, Basis, Check, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
+use crate::envelope::{Id, Ids, hash};
 use crate::finding::{Change, Finding};
 use crate::keyring::KeyRing;
 use crate::pair::rejection::{Rejection, Sighting};
@@ -149,6 +149,7 @@ impl Core {
             }
             verdict
         });
+        let about = self.about(&rejection.ids, verdict.as_ref());
         let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
         Diagnosis {
             id: rejection.id.clone(),
@@ -166,6 +167,7 @@ impl Core {
             findings: judgement.findings,
             skipped: judgement.skipped,
             token: judgement.report,
+            about,
         }
     }
 
@@ -234,6 +236,7 @@ impl Core {
             findings: judgement.findings,
             skipped: judgement.skipped,
             token: judgement.report,
+            about: About::default(),
         }
     }
 
@@ -241,6 +244,16 @@ impl Core {
     fn identity(&self, verdict: &Verdict) -> Option<Fingerprint> {
         let account = verdict.report.account_sid.as_deref().unwrap_or_default().as_bytes();
         verdict.identity.as_ref().map(|identity| self.mark(Mark::Identity, [account, identity.as_bytes()]))
+    }
+
+    /// Whom and what a rejection concerns: as its lines say, else as its token does.
+    fn about(&self, ids: &Ids, verdict: Option<&Verdict>) -> About {
+        let of_token = || Some(hash(verdict?.identity.as_ref()?.as_bytes()));
+        let keyed = |mark, digest: u64| self.mark(mark, [&digest.to_le_bytes(), b""]);
+        About {
+            identity: ids.digest(Id::Identity).or_else(of_token).map(|digest| keyed(Mark::Person, digest)),
+            service: ids.digest(Id::Service).map(|digest| keyed(Mark::Service, digest)),
+        }
     }
 
     /// Takes from a verdict what may explain later ones.
@@ -312,6 +325,8 @@ enum Mark {
     Payload = 3,
     Identity = 4,
     Exposed = 5,
+    Person = 6,
+    Service = 7,
 }
 
 /// What verdict, codes and text come to.

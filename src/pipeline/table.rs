@@ -3,7 +3,10 @@
 //! The Console and `twilio debugger:logs:list -o tsv` write such files, and Twilio documents none of their columns: they
 //! are known by aliases, in any order and however they are written (`errorCode`, `Error Code`, `error_code`). What a
 //! stream is shows in its first line; a stream that does not begin with such a header is a log. Records may hold cells
-//! of several lines; a header that comes once more is passed over.
+//! of several lines; a header that comes once more is passed over. A record that does not fit the header is told, and
+//! judged as a plain line: it counts if it names a code that counts.
+
+use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use jiff::tz::TimeZone;
@@ -15,6 +18,7 @@ use super::checkpoint::Checkpoint;
 use super::judge::Core;
 use super::seen::{EventSid, Seen};
 use super::{Event, Stream};
+use crate::code;
 use crate::envelope;
 use crate::stamp::{self, Completion};
 use crate::time::UnixTime;
@@ -115,6 +119,11 @@ impl Columns {
         is_export.then_some(Self { separator, columns })
     }
 
+    /// Whether a record is the header once more.
+    fn is_header(&self, record: &[&[u8]]) -> bool {
+        self.columns.len() == record.len() && self.columns.iter().zip(record).all(|(of, cell)| Column::of(cell) == *of)
+    }
+
     fn reader(&self) -> Reader {
         // What Twilio's command line separates by tabs it does not quote.
         let quotes = self.separator != b'\t';
@@ -125,6 +134,45 @@ impl Columns {
 /// Headers have words and separators, and no times, colons or brackets.
 fn is_of_header(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" _-.,;\t\"/#()\r".contains(&byte)
+}
+
+/// A record that does not fit the header of its export. It says nothing of what the record holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// The export.
+    pub path: Option<Arc<str>>,
+    /// Where the record begins.
+    pub line: u64,
+    /// What does not fit.
+    pub fault: Fault,
+}
+
+/// What can be wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It has more cells than the header, or fewer.
+    Cells {
+        /// Cells of the header.
+        expected: usize,
+        /// Cells of the record.
+        found: usize,
+    },
+    /// The cell of its code holds no code.
+    Code,
+}
+
+impl std::fmt::Display for Misfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.as_deref().unwrap_or("an export");
+        write!(f, "{path}, line {}: a record does not fit the header: expected ", self.line)?;
+        match self.fault {
+            Fault::Cells { expected, found } => write!(f, "{expected} cells, but found {found}")?,
+            Fault::Code => f.write_str("a number as its code, but found something else")?,
+        }
+        f.write_str("; it was judged as a plain line")
+    }
 }
 
 /// What the beginning of a stream is.
@@ -296,27 +344,37 @@ impl Table {
         work: &mut Work<'_>,
         emit: &mut dyn FnMut(Event),
     ) {
-        let cell = |wanted: Column| {
-            let cells = columns.columns.iter().zip(record);
-            let cell =
-                cells.filter(|(column, cell)| **column == wanted && !cell.is_empty()).map(|(_, cell)| *cell).next()?;
-            std::str::from_utf8(cell).ok()
+        let cell_of = |wanted: Column| {
+            let mut cells = columns.columns.iter().zip(record);
+            cells.find(|(column, cell)| **column == wanted && !cell.is_empty()).map(|(_, cell)| *cell)
         };
-        let code = cell(Column::Code).and_then(code);
-        // A header that comes once more names its columns in their cells.
+        let cell = |wanted: Column| std::str::from_utf8(cell_of(wanted)?).ok();
+        let named = cell_of(Column::Code);
+        let code = named.and_then(|cell| code_of(std::str::from_utf8(cell).ok()?));
+        let (expected, found) = (columns.columns.len(), record.len());
+        let fault = if expected == found {
+            // An event without a code is no refusal.
+            named.filter(|_| code.is_none()).map(|_| Fault::Code)
+        } else {
+            // In a record that lost or won a cell behind its code the code is still the one that it has.
+            let is_sure = code.is_some_and(|code| code::find(code).is_some_and(|code| code.counts));
+            (!is_sure).then_some(Fault::Cells { expected, found })
+        };
+        if let Some(fault) = fault {
+            if !columns.is_header(record) {
+                self.take_misfit(fault, record, &arrival::Place { stream: &self.stream, line, offset }, work, emit);
+            }
+            return;
+        }
         let Some(code) = code else { return };
-        let completion = Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(work.now) };
-        let time = |column| {
-            let text = cell(column)?;
-            UnixTime::parse(text).or_else(|| stamp::read(text.as_bytes())?.complete(&completion))
-        };
+        let time = |column| self.time(cell(column)?, work.now);
         let level = cell(Column::Level).unwrap_or("error");
         let arrival = Arrival {
             source: self.stream.source.clone(),
             sid: EventSid::from_bytes([0; 16]),
             at: time(Column::Generated).or_else(|| time(Column::Created)),
             code,
-            is_information: INFORMATION.iter().any(|name| level.eq_ignore_ascii_case(name)),
+            is_information: is_information(level),
             product: cell(Column::Product).map(|name| envelope::product_of(name.as_bytes())),
             account: cell(Column::Account).and_then(arrival::account),
             text: Zeroizing::new(record.join(&b'\n')),
@@ -325,10 +383,53 @@ impl Table {
         let place = arrival::Place { stream: &self.stream, line, offset };
         arrival::take_record(arrival, sid, &place, work, emit);
     }
+
+    /// Tells a record that does not fit, and takes it as an event if its text names a refusal: nobody knows which of its
+    /// cells is which, so its time, its SID and its account are whatever reads as one.
+    fn take_misfit(
+        &self,
+        fault: Fault,
+        record: &[&[u8]],
+        place: &arrival::Place<'_>,
+        work: &mut Work<'_>,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        if record.iter().all(|cell| cell.is_empty()) {
+            return;
+        }
+        let (source, path) = (self.stream.source.clone(), self.stream.path.clone());
+        emit(Event::Misfit(Misfit { source: source.clone(), path, line: place.line, fault }));
+        let text = Zeroizing::new(record.join(&b" "[..]));
+        let said = work.core.detector.refusal(&text, &envelope::read(&text));
+        let Some(code) = said.and_then(|said| said.codes.first().copied()) else { return };
+        let cells = || record.iter().filter_map(|cell| std::str::from_utf8(cell).ok());
+        let arrival = Arrival {
+            source,
+            sid: EventSid::from_bytes([0; 16]),
+            at: cells().find_map(|cell| self.time(cell, work.now)),
+            code,
+            is_information: cells().any(is_information),
+            product: None,
+            account: cells().find_map(arrival::account),
+            text,
+        };
+        arrival::take_record(arrival, cells().find_map(EventSid::parse), place, work, emit);
+    }
+
+    /// The time in a cell.
+    fn time(&self, cell: &str, now: UnixTime) -> Option<UnixTime> {
+        let completion = || Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now) };
+        UnixTime::parse(cell).or_else(|| stamp::read(cell.as_bytes())?.complete(&completion()))
+    }
+}
+
+/// Whether a level is that of an event that is no fault.
+fn is_information(level: &str) -> bool {
+    INFORMATION.iter().any(|name| level.eq_ignore_ascii_case(name))
 }
 
 /// A code, alone or before its explanation: `51007`, `51007 - Token authentication is rejected`.
-fn code(text: &str) -> Option<u32> {
+fn code_of(text: &str) -> Option<u32> {
     let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

@@ -66,6 +66,8 @@ fn write_all(out: &mut String, tally: &Tally, source: &str) -> fmt::Result {
         family(out, name, "counter", help)?;
         writeln!(out, "diag51007_{name}{{source=\"{source}\"}} {value}")?;
     }
+    family(out, "source_errors_total", "counter", "Errors of a source.")?;
+    writeln!(out, "diag51007_source_errors_total{{source=\"{source}\",kind=\"payload\"}} {}", tally.misfits())?;
     if let Some(last) = tally.last {
         family(out, "last_rejection_timestamp_seconds", "gauge", "Time of the last refused connection.")?;
         writeln!(out, "diag51007_last_rejection_timestamp_seconds {}", last.as_seconds_f64())?;

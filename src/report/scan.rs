@@ -290,6 +290,12 @@ fn files(page: &mut Page, tally: &Tally) {
         let lines = counted(tally.truncated(), "line was", "lines were");
         page.note(Look::Warning, &format!("{lines} longer than is looked at; only the start was searched."));
     }
+    for file in tally.files.iter().filter(|file| file.misfits > 0).take(FILES_SHOWN) {
+        let records = counted(file.misfits, "record does not", "records do not");
+        let line = file.first_misfit.map_or_else(String::new, |line| format!(" (first at line {line})"));
+        let text = format!("{}: {records} fit the header{line}: judged as plain lines. Export it anew.", file.name);
+        page.note(Look::Warning, &text);
+    }
     if tally.exposed > 0 {
         let tokens = counted(tally.exposed, "token", "tokens");
         let text = format!("{tokens} stood in the log while still valid: whoever reads the log can connect with it.");

@@ -70,6 +70,10 @@ pub struct FileTally {
     pub lines: u64,
     /// Of these, longer than is looked at.
     pub truncated: u64,
+    /// Records of an export that do not fit its header.
+    pub misfits: u64,
+    /// The line of the first of them.
+    pub first_misfit: Option<u64>,
     /// Bytes, after decompression.
     pub bytes: u64,
     /// Refused connections.
@@ -243,6 +247,11 @@ impl Tally {
         self.files.iter().map(|file| file.truncated).sum()
     }
 
+    /// Records of all exports that do not fit their header.
+    pub fn misfits(&self) -> u64 {
+        self.files.iter().map(|file| file.misfits).sum()
+    }
+
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
@@ -316,7 +325,7 @@ impl Serialize for Tally {
             .map(|file| {
                 json!({
                     "path": file.name, "lines": file.lines, "lines_truncated": file.truncated, "bytes": file.bytes,
-                    "rejections": file.rejections,
+                    "records_unfit": file.misfits, "rejections": file.rejections,
                 })
             })
             .collect();

@@ -139,7 +139,7 @@ impl Answer {
             Self::Taken => None,
             Self::Forbidden(_) => Some((Failure::Signature, "a delivery was refused: it has no signature that fits")),
             Self::Unauthorized(_) => {
-                Some((Failure::Auth, "a delivery was refused: its credentials are missing or wrong"))
+                Some((Failure::Unauthorized, "a delivery was refused: its credentials are missing or wrong"))
             }
             Self::Unreadable(_) => Some((Failure::Payload, "a delivery can't be read, or ended early")),
             Self::Unsupported(_) => {

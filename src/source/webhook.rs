@@ -97,8 +97,14 @@ impl Webhook {
         let received = match self.budget.read(&head, body, max).await {
             Ok(received) => received,
             Err(answer) => {
-                if let Some((kind, message)) = answer.trouble() {
-                    self.complaints.tell(kind, message);
+                match answer.trouble() {
+                    // Nobody knows who sends what was not received whole.
+                    Some((Failure::Payload, message)) => self.complaints.tell(
+                        Failure::Signature,
+                        format!("{message}: it was refused before its signature could be checked"),
+                    ),
+                    Some((kind, message)) => self.complaints.tell(kind, message),
+                    None => {}
                 }
                 return answer;
             }

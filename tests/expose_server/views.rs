@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use diag51007::cause::Cause;
-use diag51007::diagnosis::{Basis, Check, Diagnosis, SkipReason, TokenState};
+use diag51007::diagnosis::{About, Basis, Check, Diagnosis, Fingerprint, Reported, SkipReason, TokenState};
 use diag51007::expose::metrics::table::FAMILIES;
 use diag51007::expose::{metrics, openmetrics};
 use diag51007::ledger::{Ledger, Settings, window::Window};
@@ -160,6 +160,38 @@ async fn the_page_escapes_what_is_hostile() {
     );
     let metrics = get(server.address, "/metrics").await;
     assert!(metrics.text().contains(r#"{source="</td><script>alert(\"1\")</script>&'"}"#));
+}
+
+#[tokio::test]
+async fn the_page_leads_from_a_refusal_to_what_the_other_source_tells_of_it() {
+    let hostile = "</a><script>";
+    let about = About { identity: Some(Fingerprint([7; 8])), service: None };
+    let told = |product| {
+        let mut ledger = Ledger::new(Settings::default(), ["app".into(), hostile.into()], NOW);
+        apply(&mut ledger, Diagnosis { about, ..expired(1, 5) });
+        let event = Some(Reported::default());
+        apply(
+            &mut ledger,
+            Diagnosis { source: hostile.into(), event, product, code: Some(51007), about, ..bare(4, 3) },
+        );
+        apply(&mut ledger, expired(3, 60));
+        ledger
+    };
+    let server = Server::start(told(Product::Video)).await;
+    assert!(!get(server.address, "/").await.text().contains("The same refusal"), "another product contradicts");
+    let server = Server::start(told(Product::Unknown)).await;
+    let page = get(server.address, "/").await.text().to_owned();
+    assert_eq!(page.matches("The same refusal: ").count(), 2, "{page}");
+    for (id, source) in [(1, "app"), (4, "&lt;/a&gt;&lt;script&gt;")] {
+        let anchor = format!("<a href=\"#s-{id:016x}\">");
+        let link = page.split_once(&anchor).and_then(|(_, rest)| rest.split_once("</a>")).expect("a link").0;
+        assert!(link.ends_with(&format!("</time>, from {source}")), "{link}");
+        assert_eq!(page.matches(&format!("<summary id=\"s-{id:016x}\">")).count(), 1, "{page}");
+    }
+    assert!(!page.contains(hostile) && !page.contains("0707070707070707"), "{page}");
+    let one_cause = get(server.address, "/?cause=expired").await.text().to_owned();
+    assert_eq!(one_cause.matches("The same refusal: ").count(), 1, "{one_cause}");
+    assert!(!one_cause.contains("#s-"), "{one_cause}");
 }
 
 #[tokio::test]

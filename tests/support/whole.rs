@@ -32,7 +32,7 @@ pub(crate) fn diagnose<'a>(
             found.push(*diagnosis);
         }
         Event::Exposed(leak) => exposed.push(leak.fingerprint),
-        Event::Resighted { .. } | Event::Lines { .. } => {}
+        Event::Resighted { .. } | Event::Misfit(_) | Event::Lines { .. } => {}
     };
     for piece in pieces {
         pipeline.push(id, piece, now, &mut emit);

@@ -34,6 +34,7 @@ fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
         offset: 0,
         sightings: 1,
         event: None,
+        about: crate::diagnosis::About::default(),
         code: None,
         product: Product::Chat,
         cause: findings.first().map_or(Cause::NoneFound, Finding::cause),

@@ -27,7 +27,13 @@ pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
         );
     }
     page.write_str("<ol class=\"rejections\">\n")?;
-    latest.iter().try_for_each(|diagnosis| write_rejection(page, diagnosis, scene.now))?;
+    let links = rejections::links(scene.view);
+    let is_listed = |id: &str| latest.iter().any(|listed| listed.id == id);
+    for diagnosis in &latest {
+        let same = links.of_id(&diagnosis.id);
+        let same = same.map(|other| Same { other, is_listed: is_listed(&other.id) });
+        write_rejection(page, diagnosis, same, scene.now)?;
+    }
     page.write_str("</ol>\n")?;
     if is_cut && !filter.more {
         let more = Filter { more: true, ..filter };
@@ -39,7 +45,14 @@ pub(super) fn write(page: &mut String, scene: &Scene<'_>) -> fmt::Result {
     page.write_str("</section>\n")
 }
 
-fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> fmt::Result {
+/// The rejection of another source that is the same refusal.
+struct Same<'a> {
+    other: &'a Diagnosis,
+    /// It is on the page.
+    is_listed: bool,
+}
+
+fn write_rejection(page: &mut String, diagnosis: &Diagnosis, same: Option<Same<'_>>, now: UnixTime) -> fmt::Result {
     let id = Escaped(&diagnosis.id);
     let product = Some(diagnosis.product).filter(|product| *product != Product::Unknown);
     write!(
@@ -62,8 +75,31 @@ fn write_rejection(page: &mut String, diagnosis: &Diagnosis, now: UnixTime) -> f
     }
     page.write_str("</summary>\n")?;
     write_findings(page, diagnosis)?;
+    if let Some(same) = same {
+        write_same(page, &same, now)?;
+    }
     write_facts(page, diagnosis, now)?;
     page.write_str("</details></li>\n")
+}
+
+/// The other source that tells of the refusal, and what it makes of it.
+fn write_same(page: &mut String, same: &Same<'_>, now: UnixTime) -> fmt::Result {
+    let other = same.other;
+    let told = format_args!(
+        "{} at <time datetime=\"{}\">{}</time>, from {}",
+        Escaped(other.cause.title()),
+        other.at,
+        Clock { at: other.at, now },
+        Escaped(&other.source)
+    )
+    .to_string();
+    page.write_str("<p class=\"where\">The same refusal: ")?;
+    if same.is_listed {
+        write!(page, "<a href=\"#s-{}\">{told}</a>", Escaped(&other.id))?;
+    } else {
+        page.write_str(&told)?;
+    }
+    page.write_str("</p>\n")
 }
 
 /// The evidence, as short as it can be said.

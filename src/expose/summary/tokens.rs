@@ -111,6 +111,7 @@ mod tests {
             offset: 0,
             sightings: 1,
             event: None,
+            about: crate::diagnosis::About::default(),
             code: None,
             product: Product::Chat,
             cause: Cause::NoneFound,

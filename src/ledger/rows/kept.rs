@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::word::Word;
 use crate::cause::Cause;
-use crate::diagnosis::{Basis, Diagnosis, Fingerprint, Found, Reported, Skipped, TokenReport, TokenState};
+use crate::diagnosis::{About, Basis, Diagnosis, Fingerprint, Found, Reported, Skipped, TokenReport, TokenState};
 use crate::finding::{Finding, REGIONS};
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -35,6 +35,13 @@ pub(super) struct Row {
     skipped: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<Token>,
+    /// Keyed hashes of identity and service.
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    about: [Option<u64>; 2],
+}
+
+const fn is_nobody(about: &[Option<u64>; 2]) -> bool {
+    matches!(about, [None, None])
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +93,7 @@ impl Row {
             findings: diagnosis.findings.iter().map(|f| (f.cause().word(), f.to_string())).collect(),
             skipped: diagnosis.skipped.iter().map(|skipped| skipped.word()).collect(),
             token: diagnosis.token.as_ref().map(Token::of),
+            about: [diagnosis.about.identity, diagnosis.about.service].map(|of| of.map(|of| u64::from_be_bytes(of.0))),
         }
     }
 
@@ -111,6 +119,10 @@ impl Row {
             token: match self.token {
                 Some(token) => Some(token.read()?),
                 None => None,
+            },
+            about: About {
+                identity: self.about[0].map(|of| Fingerprint(of.to_be_bytes())),
+                service: self.about[1].map(|of| Fingerprint(of.to_be_bytes())),
             },
         })
     }

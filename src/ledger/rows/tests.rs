@@ -56,6 +56,10 @@ fn diagnosis(id: u64, seconds: i64) -> Diagnosis {
         offset: id * 100,
         sightings: 2,
         event: None,
+        about: crate::diagnosis::About {
+            identity: (pick % 3 == 0).then_some(Fingerprint(pick.to_le_bytes())),
+            service: (pick % 5 == 0).then_some(Fingerprint([7; 8])),
+        },
         code: [Some(51007), None, Some(20104), Some(1)][pick % 4],
         product: Product::ALL[pick % Product::ALL.len()],
         cause: Cause::ALL[pick % 4],

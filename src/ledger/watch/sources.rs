@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::alert::{Name, Signal};
 use crate::ledger::totals::Source;
-use crate::source::Failure;
 use crate::time::UnixTime;
 
 use super::{Scene, text};
@@ -103,10 +102,9 @@ impl Speakers {
     }
 }
 
-/// Errors that say something of the source. A delivery without Twilio's signature says only that a stranger knows the
-/// address: it is refused, counted by its kind, and no reason to wake anybody.
+/// Errors that say something of the source itself.
 fn own_errors(source: &Source) -> u64 {
-    source.errors.iter().filter(|(kind, _)| **kind != Failure::Signature).map(|(_, count)| count).sum()
+    source.errors.iter().filter(|(kind, _)| !kind.is_of_a_stranger()).map(|(_, count)| count).sum()
 }
 
 impl Speaker {

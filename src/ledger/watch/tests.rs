@@ -195,13 +195,26 @@ fn a_source_that_fails_or_falls_silent_is_told() {
 
 #[test]
 fn deliveries_of_strangers_are_no_failure_of_the_source() {
+    for kind in [Failure::Signature, Failure::Unauthorized] {
+        check_strangers(kind);
+    }
+}
+
+#[track_caller]
+fn check_strangers(kind: Failure) {
     let mut ledger = live();
-    let refused = Health::FailedAgain { kind: Failure::Signature, message: "unsigned".to_owned() };
+    let last_error = |ledger: &mut Ledger| {
+        let view = ledger.commit();
+        let source = view.sources.iter().find(|source| &*source.name == "app").expect("a source");
+        source.last_error.as_ref().map(|error| error.message.to_string())
+    };
+    let refused = Health::FailedAgain { kind, message: "refused".to_owned() };
     for second in 1..200 {
         (0..100).for_each(|_| ledger.health("app", &refused, later(second)));
         ledger.look(later(second));
     }
-    assert!(active(&mut ledger).is_empty());
+    assert!(active(&mut ledger).is_empty(), "{kind:?}");
+    assert_eq!(last_error(&mut ledger).as_deref(), Some("refused"));
     // They hide no failure, and keep none alive.
     let failed = Health::Failed { kind: Failure::Remote, message: "down".to_owned() };
     ledger.health("app", &failed, later(200));
@@ -209,12 +222,26 @@ fn deliveries_of_strangers_are_no_failure_of_the_source() {
         ledger.health("app", &refused, later(second));
         ledger.look(later(second));
     }
-    assert_eq!(active(&mut ledger), [(Name::SourceFailing, State::Firing)]);
+    assert_eq!(active(&mut ledger), [(Name::SourceFailing, State::Firing)], "{kind:?}");
+    let told = one(&mut ledger, Name::SourceFailing).annotations["description"].clone();
+    assert!(told.contains("of kind remote") && !told.contains(kind.id()), "{told}");
+    assert_eq!(last_error(&mut ledger).as_deref(), Some("down"));
     for second in 300..600 {
         ledger.health("app", &refused, later(second));
         ledger.look(later(second));
     }
     assert!(active(&mut ledger).is_empty());
+}
+
+#[test]
+fn what_twilio_refuses_of_ours_is_a_failure_of_the_source() {
+    let mut ledger = live();
+    let refused = Health::FailedAgain { kind: Failure::Auth, message: "Twilio answers 401".to_owned() };
+    for second in 1..100 {
+        ledger.health("app", &refused, later(second));
+        ledger.look(later(second));
+    }
+    assert_eq!(active(&mut ledger), [(Name::SourceFailing, State::Firing)]);
 }
 
 #[test]

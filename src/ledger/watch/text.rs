@@ -156,6 +156,7 @@ pub(super) fn source_failing(source: &Source, is_down: bool, errors: u64) -> Sig
     let last = source
         .last_error
         .as_ref()
+        .filter(|error| !error.kind.is_of_a_stranger())
         .map_or_else(String::new, |error| format!(", the last of kind {} at {}", error.kind.id(), error.at));
     let told = Told {
         summary: format!("A source {does}"),

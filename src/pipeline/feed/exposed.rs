@@ -69,7 +69,7 @@ mod tests {
                 rejections += 1;
                 told += usize::from(diagnosis.token.is_some_and(|token| token.exposed));
             }
-            Event::Resighted { .. } | Event::Lines { .. } => {}
+            Event::Resighted { .. } | Event::Misfit(_) | Event::Lines { .. } => {}
         };
         log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
         pipeline.finish(ID, now, &mut emit);

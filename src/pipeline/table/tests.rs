@@ -33,6 +33,7 @@ fn stream(offset: u64) -> Stream {
 #[derive(Default)]
 struct Found {
     diagnoses: Vec<Diagnosis>,
+    misfits: Vec<(u64, Fault)>,
     lines: u64,
     bytes: u64,
 }
@@ -45,6 +46,7 @@ impl Found {
                 self.lines += lines;
                 self.bytes += bytes;
             }
+            Event::Misfit(misfit) => self.misfits.push((misfit.line, misfit.fault)),
             Event::Resighted { .. } | Event::Exposed(_) => {}
         }
     }
@@ -214,5 +216,71 @@ fn whatever_is_not_called_information_is_a_fault() {
     {
         let text = format!("sid,date,level,code\n,2026-11-24T02:30:20Z,{level},51007\n");
         assert_eq!(read(&[text.as_bytes()]).diagnoses.len(), expected, "{level}");
+    }
+}
+
+/// Records that lost or won a cell, or hold no code; the header once more, blank lines, and one that is as it should be.
+const BROKEN: &str = "Sid,Date Created,Log Level,Error Code,Alert Text\n\
+    NO0000000000000000000000000000000a,2026-11-24T02:30:20Z,error,51007\n\
+    NO0000000000000000000000000000000b,2026-11-24T02:30:21Z,error,n/a,other\n\
+    NO0000000000000000000000000000000c,2026-11-24T02:30:22Z,error,and,a comma,11200,retrieval\n\
+    \n\
+    Sid,Date Created,Log Level,errorCode,Alert Text\n\
+     , ,\n\
+    NO0000000000000000000000000000000d,\"2026-11-24T02:30:23Z\",error,,Twilio error 51007: Token authentication is rejected,x\n\
+    NO0000000000000000000000000000000d,2026-11-24T02:30:23Z,error,Twilio error 51007: Token authentication is rejected\n\
+    NO0000000000000000000000000000000e,2026-11-24T02:30:24Z,debug,Twilio error 51007: Token authentication is rejected\n\
+    NO0000000000000000000000000000000f,2026-11-24T02:30:25Z,error,,no code\n\
+    NO00000000000000000000000000000010,2026-11-24T02:30:26Z,error,51007,good\n";
+
+fn misfits() -> Vec<(u64, Fault)> {
+    let cells = |found| Fault::Cells { expected: 5, found };
+    vec![(3, Fault::Code), (4, cells(7)), (8, cells(6)), (9, cells(4)), (10, cells(4))]
+}
+
+fn judged() -> Vec<(u64, Option<u32>, String)> {
+    [(2, "20"), (8, "23"), (12, "26")]
+        .map(|(line, second)| (line, Some(51007), format!("2026-11-24T02:30:{second}Z")))
+        .into()
+}
+
+#[test]
+fn a_record_that_does_not_fit_is_told_and_judged_as_a_plain_line() {
+    let found = read(&[BROKEN.as_bytes()]);
+    assert_eq!((found.misfits, found.lines), (misfits(), 12));
+    let places: Vec<_> = found.diagnoses.iter().map(|f| (f.line, f.code, f.at.to_string())).collect();
+    assert_eq!(places, judged());
+    let sid = |place: usize| found.diagnoses[place].event.as_ref().and_then(|event| event.sid.clone());
+    assert_eq!(sid(1).as_deref(), Some("NO0000000000000000000000000000000d"));
+}
+
+#[test]
+fn a_misfit_is_told_once_wherever_the_export_is_cut_or_resumed() {
+    for at in 0..=BROKEN.len() {
+        let (head, tail) = BROKEN.as_bytes().split_at(at);
+        let cut = read(&[head, tail]);
+        assert_eq!((&cut.misfits, cut.places()), (&misfits(), judged()), "cut at {at}");
+        let (mut pipeline, mut found) = (core(), Found::default());
+        pipeline.open(ID, stream(0));
+        pipeline.push(ID, head, NOW, &mut |event| found.take(event));
+        let checkpoint = pipeline.checkpoint(ID).unwrap();
+        let resume = usize::try_from(checkpoint.resume).unwrap();
+        pipeline.resume(StreamId(2), stream(checkpoint.resume), checkpoint);
+        pipeline.push(StreamId(2), &BROKEN.as_bytes()[resume..], NOW, &mut |event| found.take(event));
+        pipeline.finish(StreamId(2), NOW, &mut |event| found.take(event));
+        assert_eq!((found.places(), found.misfits), (judged(), misfits()), "resumed at {at}");
+    }
+}
+
+#[test]
+fn a_misfit_shows_nothing_of_the_record() {
+    let misfit = |fault| Misfit { source: "console".into(), path: Some("export.csv".into()), line: 7, fault };
+    for (fault, expected) in [
+        (Fault::Cells { expected: 5, found: 3 }, "expected 5 cells, but found 3"),
+        (Fault::Code, "expected a number as its code, but found something else"),
+    ] {
+        let told =
+            format!("export.csv, line 7: a record does not fit the header: {expected}; it was judged as a plain line");
+        assert_eq!(misfit(fault).to_string(), told);
     }
 }

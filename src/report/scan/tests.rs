@@ -24,6 +24,7 @@ pub(crate) fn refusal(path: &str, number: u8) -> Diagnosis {
         offset: 2893,
         sightings: 4,
         event: None,
+        about: crate::diagnosis::About::default(),
         code: Some(51007),
         product: Product::Chat,
         cause: Cause::Expired,

@@ -84,7 +84,7 @@ fn diagnosed(log: Log, text: &str) -> Vec<(&'static str, u64)> {
     let mut found = Vec::new();
     let mut emit = |event| match event {
         Event::Diagnosed(diagnosis) => found.push((diagnosis.cause.id(), diagnosis.line)),
-        Event::Resighted { .. } | Event::Exposed(_) | Event::Lines { .. } => {}
+        Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) | Event::Lines { .. } => {}
     };
     pipeline.open(StreamId(1), stream);
     pipeline.push(StreamId(1), text.as_bytes(), START, &mut emit);
