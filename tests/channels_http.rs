@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use place::{EXPIRED, NO_IDENTITY, Place, rejections};
-use process::{Daemon, PATIENCE};
+use process::{Daemon, PATIENCE, until};
 use recipe::expand;
 
 const BEARER: &str = "SyntheticBearerNotReal0000000001";
@@ -96,8 +96,11 @@ fn a_sender_without_the_bearer_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate"), "{answer}");
     }
     assert_eq!(rejections(&daemon, None), 0);
-    let status = daemon.get("/api/v1/status/sources").body;
-    assert!(status.contains("\"unauthorized\":3") && status.contains("\"auth\":0"), "{status}");
+    // What is no event is committed a little later.
+    let status = until("three refused senders", || {
+        Some(daemon.get("/api/v1/status/sources").body).filter(|status| status.contains("\"unauthorized\":3"))
+    });
+    assert!(status.contains("\"auth\":0"), "{status}");
     assert!(status.contains("its credentials are missing or wrong"), "{status}");
 }
 
