@@ -232,6 +232,8 @@ fn without_a_terminal_or_with_a_wrong_address_it_says_what_to_do() {
     let none = run(&["top"]);
     assert_eq!(none.code, Some(2));
     assert!(none.stderr.contains("ask /api/v1/summary instead"), "{}", none.stderr);
+    let files = run(&["top", "app.log"]);
+    assert!(files.stderr.contains("take `diag51007 scan` instead"), "{}", files.stderr);
     let both = run(&["top", "--url", "http://127.0.0.1:1", "app.log"]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
     let wrong = run(&["top", "--url", "https://ops.example.com"]);

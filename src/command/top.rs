@@ -35,8 +35,9 @@ pub(super) fn top(arguments: &TopArgs) -> Outcome {
     let usage = |why| Failure::Other(Exit::Usage, why);
     let client = Client::new(&arguments.url).map_err(usage)?;
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        let message = "`top` draws on a terminal, but standard input or output is none: ask /api/v1/summary instead";
-        return Err(Failure::Other(Exit::Usage, message.to_owned()));
+        let instead = if arguments.files.is_empty() { "ask /api/v1/summary" } else { "take `diag51007 scan`" };
+        let message = format!("`top` draws on a terminal, but standard input or output is none: {instead} instead");
+        return Err(Failure::Other(Exit::Usage, message));
     }
     if arguments.files.is_empty() {
         return watch(&client);
