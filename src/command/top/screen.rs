@@ -120,13 +120,19 @@ impl Screen {
         let room = (height / 3).min(height.saturating_sub(OTHERS + alerts)).saturating_sub(1);
         let told = incidents::told(&self.snapshot.incidents, &self.snapshot.at, area.width, usize::from(room));
         let is_told = self.snapshot.main.as_ref().is_some_and(|main| told.has_remedy_of(&main.id));
-        // What is said at a glance needs two more lines where it is broken.
-        let glance = alerts + if is_told { 2 } else { 4 } + if area.width < NARROW { 2 } else { 0 };
+        let advice = match &self.snapshot.main {
+            Some(_) if !is_told => 2,
+            _ => 0,
+        };
+        // On a narrow terminal numbers have a line of their own, and what alerts and advice say is broken.
+        let broken = if area.width < NARROW { 1 + alerts + advice } else { 0 };
+        let glance = 2 + alerts + advice + broken;
         let trouble = u16::try_from(told.lines.len()).unwrap_or(room);
         let trouble = trouble + u16::from(trouble > 0);
-        let causes = u16::try_from(self.snapshot.causes.len().clamp(1, CAUSES)).unwrap_or(1);
+        let causes = u16::try_from(self.snapshot.causes.len().min(CAUSES)).unwrap_or(1);
         let causes = causes.min(height.saturating_sub(8 + glance + trouble).max(1));
-        let rows = [1, glance, trouble, causes + 2].map(Constraint::Length);
+        let causes = if causes == 0 { 0 } else { causes + 2 };
+        let rows = [1, glance, trouble, causes].map(Constraint::Length);
         let [head, glance, trouble, middle, latest, sources, keys] = Layout::vertical(rows.into_iter().chain([
             Constraint::Min(3),
             Constraint::Length(1),
@@ -189,10 +195,13 @@ impl Screen {
             0 => String::new(),
             n => format!(", {} open", counted(n, "incident", "incidents")),
         };
-        let mut lines = vec![Line::from(vec![
-            Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD)),
-            format!("   {} in 5 min, {} in 1 hour{open}", grouped(*minutes), grouped(*hour)).into(),
-        ])];
+        let said = Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD));
+        let numbers = format!("{} in 5 min, {} in 1 hour", grouped(*minutes), grouped(*hour));
+        let mut lines = if area.width < NARROW {
+            vec![Line::from(said), Line::from(numbers)]
+        } else {
+            vec![Line::from(vec![said, format!("   {numbers}{open}").into()])]
+        };
         for alert in alerts.iter().take(3) {
             let mark = if alert.is_firing { "! ".red() } else { "~ ".yellow() };
             lines.push(Line::from(vec![mark, alert.name.clone().bold(), format!(" {}", alert.summary).into()]));
@@ -233,7 +242,8 @@ impl Screen {
     }
 
     fn draw_shares(&self, frame: &mut Frame<'_>, area: Rect) {
-        let row = |(name, count): &(String, u64)| Row::new([shortened(name), number(grouped(*count))]);
+        let named = |name: &str| if name == "unknown" { "not known".to_owned() } else { shortened(name) };
+        let row = |(name, count): &(String, u64)| Row::new([named(name), number(grouped(*count))]);
         let rows = self.snapshot.products.iter().take(4).chain(self.snapshot.keys.iter().take(4)).map(row);
         let widths = [Constraint::Min(10), Constraint::Length(NUMBER)];
         let head = Row::new([String::new(), number("1 hour")]).dim();
@@ -307,7 +317,7 @@ fn shortened(name: &str) -> String {
 }
 
 fn titled(title: &str) -> Block<'static> {
-    Block::new().borders(Borders::TOP).border_style(Style::new().dim()).title(format!(" {title} "))
+    Block::new().borders(Borders::TOP).border_style(Style::new().dim()).title(format!("{title} "))
 }
 
 /// A bar of blocks; what is there is seen.
