@@ -24,7 +24,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config, Loaded, SourceKind, Start};
-use crate::expose::http::{self, BindError};
+use crate::expose::http::{self, BindError, Door, Listener};
 use crate::expose::{AppState, BuildInfo, CheckRequest, Handles, metrics};
 use crate::pipeline::Given;
 use crate::source::Sink;
@@ -56,8 +56,10 @@ pub struct Plan {
     pub load: Load,
     /// Ends by itself after this time.
     pub duration: Option<Duration>,
-    /// Told the address once it answers.
-    pub bound: Box<dyn FnOnce(SocketAddr) + Send>,
+    /// Serves only who has the other end of it, and none of the config's addresses.
+    pub door: Option<Door>,
+    /// Told the first address, if there is one, once it answers.
+    pub bound: Box<dyn FnOnce(Option<SocketAddr>) + Send>,
 }
 
 impl fmt::Debug for Plan {
@@ -115,7 +117,7 @@ pub fn run(plan: Plan) -> Result<(), Error> {
 
 async fn serve(plan: Plan) -> Result<(), Error> {
     let config = Arc::new(plan.config);
-    let listeners = bind(&config.web.listen)?;
+    let listeners = if plan.door.is_none() { bind(&config.web.listen)? } else { Vec::new() };
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Error::System("the system gives no random bytes", error.to_string()))?;
     let folder = config.state_dir().ok_or(Error::NoStateDir)?;
@@ -145,9 +147,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
             tracing::info!("listening on http://{address}");
         }
     }
-    if let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) {
-        (plan.bound)(address);
-    }
+    (plan.bound)(listeners.first().and_then(|listener| listener.local_addr().ok()));
     announce_ready(&hub);
     reloader.on_hangup().map_err(system("SIGHUP can't be waited for"))?;
     let ended = wait_for_end(plan.duration)?;
@@ -164,6 +164,7 @@ async fn serve(plan: Plan) -> Result<(), Error> {
         .await;
         hub.end();
     };
+    let listeners = listeners.into_iter().map(Listener::from).chain(plan.door.map(Listener::Inside)).collect();
     http::serve(listeners, state, shutdown).await;
     alerting.stop();
     ticker.stop();

@@ -80,6 +80,10 @@
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.
 //! * **A refusal that Twilio reports and the application logs is two rejections, linked** ([`ledger::link`]): each source
 //!   counts what it sees, and a count by source stays true when another one fails.
+//! * **Lines that a container runtime split are joined only around a hit** (`pipeline`'s `split`), up to 64 pieces and
+//!   256 KiB: elsewhere a piece is passed over like any line, and nothing waits for the rest of it.
+//! * **Tokens on lines without a refusal are searched for only with `detect.exposed_tokens`**, because a log that prints
+//!   a token with every request would make every block a hit.
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
 //! * **Fingerprints and ids are SipHash-2-4 with a key of the installation**: a refused token needs several, and 64 bits
 //!   that nobody can compute or test guesses against without the key are all that they have to be.

@@ -11,8 +11,10 @@ mod place;
 #[allow(dead_code, reason = "shared by several test programs; each uses a part")]
 mod process;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -66,6 +68,13 @@ impl Top {
         Self { child, keys, drawn }
     }
 
+    /// The process that draws: `script` runs a shell, which becomes it.
+    fn process(&self) -> u32 {
+        let script = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children")).expect("a child's list");
+        children.split_whitespace().next().expect("a child").parse().expect("a number")
+    }
+
     fn drawn(&self) -> String {
         self.drawn.lock().expect("no reader panicked").clone()
     }
@@ -82,6 +91,22 @@ impl Top {
         };
         until(words, is_there);
     }
+}
+
+/// How many sockets of a process others can connect to.
+fn open_doors(process: u32) -> usize {
+    let links = fs::read_dir(format!("/proc/{process}/fd")).expect("own process").flatten();
+    let links = links.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let own: HashSet<String> =
+        links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    // Column of the state, its value for a listener, column of the inode.
+    let tables = [("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)];
+    let listening = tables.map(|(table, state, listens, inode)| {
+        let sockets = fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
+        let columns = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        columns.filter(|c| c.get(state) == Some(&listens) && c.get(inode).is_some_and(|n| own.contains(*n))).count()
+    });
+    listening.iter().sum()
 }
 
 /// What is on the screen after all that was drawn. Only cells that change are drawn, so a word may come in pieces.
@@ -146,6 +171,12 @@ fn files_are_followed_without_a_daemon_and_nothing_is_kept() {
     top.wait("Access Token expired 1 refusal since app.log");
     place.append(&expired_at(now().plus_millis(-7000)));
     top.wait("2 refusals since");
+    assert_eq!(open_doors(top.process()), 0, "what it knows of the logs is nobody else's");
+    let modes: Vec<u32> = fs::read_dir(&temporary)
+        .expect("a folder")
+        .map(|entry| entry.and_then(|entry| entry.metadata()).expect("its mode").permissions().mode() & 0o777)
+        .collect();
+    assert_eq!(modes, [0o700]);
     top.press("q");
     let status = until("the end", || top.child.try_wait().expect("own child"));
     assert_eq!(status.code(), Some(0), "{}", top.drawn());
@@ -191,6 +222,7 @@ fn a_daemon_that_goes_away_is_said() {
     let daemon = place.start();
     let top = Top::start(&daemon.address);
     top.wait("Quiet");
+    assert_eq!(open_doors(daemon.id()), 1);
     drop(daemon);
     top.wait("not connected");
 }
@@ -200,6 +232,8 @@ fn without_a_terminal_or_with_a_wrong_address_it_says_what_to_do() {
     let none = run(&["top"]);
     assert_eq!(none.code, Some(2));
     assert!(none.stderr.contains("ask /api/v1/summary instead"), "{}", none.stderr);
+    let files = run(&["top", "app.log"]);
+    assert!(files.stderr.contains("take `diag51007 scan` instead"), "{}", files.stderr);
     let both = run(&["top", "--url", "http://127.0.0.1:1", "app.log"]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
     let wrong = run(&["top", "--url", "https://ops.example.com"]);

@@ -292,8 +292,7 @@ pub struct TopArgs {
     /// With files: config file, for its keys and settings; its sources are not read
     #[arg(long, value_name = "FILE", requires = "files")]
     pub config: Option<PathBuf>,
-    /// Files, globs or folders to follow without a running daemon; nothing is kept, but what is diagnosed can be read on a
-    /// port of 127.0.0.1 meanwhile
+    /// Files, globs or folders to follow without a running daemon; nothing is kept, and nobody else can ask
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }

@@ -29,6 +29,7 @@ pub(super) fn run(arguments: RunArgs, global: Global) -> Outcome {
         config,
         load: Box::new(move || load().map_err(|problems| problems.to_string())),
         duration: None,
+        door: None,
         bound: Box::new(|_| {}),
     })
 }
@@ -46,9 +47,12 @@ pub(super) fn demo(arguments: &DemoArgs, global: Global) -> Outcome {
             config,
             load: Box::new(move || load().map_err(|problems| problems.to_string())),
             duration: setup.duration,
-            bound: Box::new(move |address: SocketAddr| {
-                // A closed standard output is no reason to end a demo that serves.
-                _ = output::print(&setup.intro(address));
+            door: None,
+            bound: Box::new(move |address: Option<SocketAddr>| {
+                if let Some(address) = address {
+                    // A closed standard output is no reason to end a demo that serves.
+                    _ = output::print(&setup.intro(address));
+                }
             }),
         })
     });

@@ -35,15 +35,16 @@ pub(super) fn top(arguments: &TopArgs) -> Outcome {
     let usage = |why| Failure::Other(Exit::Usage, why);
     let client = Client::new(&arguments.url).map_err(usage)?;
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        let message = "`top` draws on a terminal, but standard input or output is none: ask /api/v1/summary instead";
-        return Err(Failure::Other(Exit::Usage, message.to_owned()));
+        let instead = if arguments.files.is_empty() { "ask /api/v1/summary" } else { "take `diag51007 scan`" };
+        let message = format!("`top` draws on a terminal, but standard input or output is none: {instead} instead");
+        return Err(Failure::Other(Exit::Usage, message));
     }
     if arguments.files.is_empty() {
-        return watch(&client, client.name());
+        return watch(&client);
     }
     let own = Own::start(arguments)?;
-    let client = Client::new(&own.url).map_err(usage)?;
-    let outcome = watch(&client, name_of(&arguments.files));
+    let client = Client::inside(own.knocker.clone(), name_of(&arguments.files));
+    let outcome = watch(&client);
     own.stop();
     outcome
 }
@@ -57,12 +58,12 @@ fn name_of(files: &[PathBuf]) -> String {
 }
 
 /// Draws what a daemon says until a key or a signal ends it.
-fn watch(client: &Client, name: String) -> Outcome {
+fn watch(client: &Client) -> Outcome {
     let failed = |error: io::Error| Failure::Other(Exit::Unavailable, format!("no runtime: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let first = client.snapshot().await.map_err(|why| Failure::Other(Exit::Unavailable, why))?;
-        let drawn = show(client, name, first).await;
+        let drawn = show(client, first).await;
         // Restored here and not only in the panic hook: an error must not leave the terminal raw either.
         let restored = ratatui::try_restore();
         drawn.and(restored).map_err(|error| Failure::Other(Exit::Io, format!("the terminal can't be used: {error}")))
@@ -78,7 +79,7 @@ enum Happened {
     Ended,
 }
 
-async fn show(client: &Client, name: String, first: Snapshot) -> io::Result<()> {
+async fn show(client: &Client, first: Snapshot) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -86,7 +87,7 @@ async fn show(client: &Client, name: String, first: Snapshot) -> io::Result<()> 
     thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&say))?;
     let mut ticks = tokio::time::interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut screen = Screen::new(name, first);
+    let mut screen = Screen::new(client.name(), first);
     loop {
         terminal.draw(|frame| screen.draw(frame))?;
         let happened = tokio::select! {

@@ -233,7 +233,7 @@ impl Fault {
             Self::Timezone(Some(near)) => return Some(format!("did you mean `{near}`?")),
             Self::Empty(_, example) => return Some(format!("add an entry, such as \"{example}\"")),
             Self::NotAList(name) => return Some(format!("write `[[{name}]]` in place of `[{name}]`")),
-            Self::Unreadable(_) => "name a file that this user can read, or leave `--config` out for the defaults",
+            Self::Unreadable(_) => "name a file that this user can read, or leave it out for the defaults",
             Self::TooLong => "is this the right file?",
             Self::NotUtf8 => "save the file as UTF-8",
             Self::Name => "it becomes the `source` label of the metrics",

@@ -3,6 +3,7 @@
 //! When every place for a connection is taken, see [`places`] for who goes. Deliberately without TLS and
 //! authentication: the default address is local, and a proxy does both better.
 
+mod inside;
 mod places;
 mod stall;
 
@@ -17,11 +18,13 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+pub use self::inside::{Door, Knocker, inside};
 use self::places::{Place, Places};
 use self::stall::Stalling;
 use super::routes::router;
@@ -88,26 +91,72 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen().map_err(|error| BindError { address, error })
 }
 
+/// Where connections come in.
+#[derive(Debug)]
+pub enum Listener {
+    /// At an address.
+    Address(TcpListener),
+    /// From within this process.
+    Inside(Door),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Address(listener)
+    }
+}
+
+/// What can be accepted from.
+trait Accept: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection, and the address that it comes from.
+    fn next(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&mut self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        let (stream, peer) = self.accept().await?;
+        // An answer goes out in one piece; without this, its last part could wait for the client's acknowledgement.
+        _ = stream.set_nodelay(true);
+        Ok((stream, Some(peer)))
+    }
+}
+
+impl Accept for Door {
+    type Stream = DuplexStream;
+
+    async fn next(&mut self) -> io::Result<(DuplexStream, Option<SocketAddr>)> {
+        Ok((self.accept().await, None))
+    }
+}
+
 /// Serves until `shutdown` ends, then lets open requests end, for up to [`DRAIN_TIME_MAX`].
-pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listeners: Vec<Listener>, state: AppState, shutdown: impl Future<Output = ()>) {
     let draining = state.draining.clone();
     let (router, places) = (router(state), Places::new(CONNECTIONS_MAX));
     let mut loops = JoinSet::new();
     for listener in listeners {
-        loops.spawn(accept(listener, router.clone(), Arc::clone(&places), draining.subscribe()));
+        let (router, places, draining) = (router.clone(), Arc::clone(&places), draining.subscribe());
+        match listener {
+            Listener::Address(listener) => loops.spawn(accept(listener, router, places, draining)),
+            Listener::Inside(door) => loops.spawn(accept(door, router, places, draining)),
+        };
     }
     shutdown.await;
     draining.send_replace(true);
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept(listener: TcpListener, router: Router, places: Arc<Places>, mut draining: watch::Receiver<bool>) {
+async fn accept<L: Accept>(mut listener: L, router: Router, places: Arc<Places>, mut draining: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut failing = false;
     loop {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
-            accepted = accept_one(&listener, &places) => accepted,
+            accepted = accept_one(&mut listener, &places) => accepted,
             () = drained(&mut draining) => break,
         };
         match accepted {
@@ -132,15 +181,18 @@ async fn accept(listener: TcpListener, router: Router, places: Arc<Places>, mut 
 }
 
 /// Accepts a connection and finds a place for it; what comes meanwhile stays in the kernel's queue.
-async fn accept_one(listener: &TcpListener, places: &Arc<Places>) -> io::Result<(TcpStream, SocketAddr, Place)> {
-    let (stream, peer) = listener.accept().await?;
+async fn accept_one<L: Accept>(
+    listener: &mut L,
+    places: &Arc<Places>,
+) -> io::Result<(L::Stream, Option<SocketAddr>, Place)> {
+    let (stream, peer) = listener.next().await?;
     let place = places.take().await.ok_or(io::ErrorKind::NotConnected)?;
     Ok((stream, peer, place))
 }
 
-async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Option<SocketAddr>,
     place: Place,
     router: Router,
     mut draining: watch::Receiver<bool>,
@@ -156,8 +208,6 @@ async fn converse(
             answer
         }
     });
-    // An answer goes out in one piece; without this, its last part could wait for the client's acknowledgement.
-    _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)

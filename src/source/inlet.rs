@@ -39,8 +39,8 @@ const PIECE_BYTES: usize = 1024;
 /// Who sends a request: the server puts it among the request's extensions.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Its address, if it comes from another process.
+    pub address: Option<SocketAddr>,
     /// Whether the server waits for it.
     pub patience: Patience,
 }

@@ -171,7 +171,7 @@ impl Webhook {
         if let Some(address) = &self.settings.public_url {
             return Some(address.signed(query));
         }
-        let peer = head.extensions.get::<Peer>().map(|peer| peer.address.ip());
+        let peer = head.extensions.get::<Peer>().and_then(|peer| peer.address).map(|address| address.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let forwarding = Forwarding {
             forwarded: joined(&head.headers, "forwarded"),

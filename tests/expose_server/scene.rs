@@ -176,7 +176,7 @@ impl Server {
         let shutdown = async {
             _ = stopped.await;
         };
-        let task = tokio::spawn(http::serve(vec![listener], state, shutdown));
+        let task = tokio::spawn(http::serve(vec![listener.into()], state, shutdown));
         Self { address, ledger: empty(), view, status, stop: Some(stop), task }
     }
 

@@ -1,5 +1,7 @@
-//! Asks the daemon. Plain HTTP, as it serves; whoever put TLS before it asks the daemon behind.
+//! Asks the daemon, over the network or within the process. Plain HTTP, as it serves; whoever put TLS before it asks the
+//! daemon behind.
 
+use std::io;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -9,9 +11,11 @@ use hyper::client::conn::http1::handshake;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::snapshot::Snapshot;
+use crate::expose::http::Knocker;
 
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -25,11 +29,27 @@ const INCIDENTS: usize = 1000;
 /// A daemon.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Host and port, as they are dialled and as `Host` names them.
+    way: Way,
+    /// What `Host` names.
     authority: String,
     /// What stands before the paths, without a slash at its end.
     prefix: String,
+    /// How it is called on the screen.
+    name: String,
 }
+
+/// How it is reached.
+#[derive(Debug)]
+enum Way {
+    /// At host and port of the authority.
+    Network,
+    Inside(Knocker),
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Client {
     pub(super) fn new(url: &str) -> Result<Self, String> {
@@ -46,12 +66,18 @@ impl Client {
             Some(_) => authority.to_string(),
             None => format!("{}:80", authority.host()),
         };
-        Ok(Self { authority, prefix: uri.path().trim_end_matches('/').to_owned() })
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { way: Way::Network, name: format!("{authority}{prefix}"), authority, prefix })
+    }
+
+    /// For the daemon of this process.
+    pub(super) fn inside(knocker: Knocker, name: String) -> Self {
+        Self { way: Way::Inside(knocker), name, authority: "localhost".to_owned(), prefix: String::new() }
     }
 
     /// How it is called on the screen.
     pub(super) fn name(&self) -> String {
-        format!("{}{}", self.authority, self.prefix)
+        self.name.clone()
     }
 
     /// All that is shown.
@@ -81,9 +107,16 @@ impl Client {
             .map_err(unreachable)
     }
 
+    async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.way {
+            Way::Network => Box::new(TcpStream::connect(&self.authority).await?),
+            Way::Inside(knocker) => Box::new(knocker.connect().await?),
+        })
+    }
+
     async fn ask(&self, path: &str) -> Result<Value, String> {
         let said = |error: &dyn std::error::Error| error.to_string();
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| said(&error))?;
+        let stream = self.connect().await.map_err(|error| said(&error))?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
         let connection = tokio::spawn(connection);
         let request = Request::get(format!("{}{path}", self.prefix))

@@ -1,8 +1,7 @@
-//! A daemon of `top`'s own, for logs that no running daemon follows: in this process, on a free port of this machine, with
-//! a state that is thrown away.
+//! A daemon of `top`'s own, for logs that no running daemon follows: in this process, which alone can ask it, with a
+//! state that is thrown away.
 
 use std::fs::Permissions;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -13,11 +12,12 @@ use tempfile::TempDir;
 use super::TopArgs;
 use crate::command::{Exit, Failure, load_config};
 use crate::daemon::{self, Plan};
+use crate::expose::http::{self, Knocker};
 
 /// The daemon; ends when told to.
 pub(super) struct Own {
-    /// Where it answers.
-    pub(super) url: String,
+    /// The way to ask it.
+    pub(super) knocker: Knocker,
     thread: JoinHandle<Result<(), daemon::Error>>,
     /// Holds the state; removed when this is dropped.
     _folder: TempDir,
@@ -46,22 +46,23 @@ impl Own {
         let mut config = load_config(arguments.config.as_ref())?;
         config.sources.clear();
         config.add_paths(arguments.files.clone())?;
-        config.web.listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
         config.alertmanager.urls.clear();
         config.state_dir = Some(folder.path().join("state"));
+        let (knocker, door) = http::inside();
         let (say, hear) = mpsc::channel();
         let plan = Plan {
             config,
             load: Box::new(|| Err("`top` has no config to load again".to_owned())),
             duration: None,
+            door: Some(door),
             // If nobody hears it, `top` has ended.
-            bound: Box::new(move |address| _ = say.send(address)),
+            bound: Box::new(move |_| _ = say.send(())),
         };
         let spawned = thread::Builder::new().name("daemon".to_owned()).spawn(|| daemon::run(plan));
         let thread = spawned
             .map_err(|error| Failure::Other(Exit::Unavailable, format!("the system gives no thread: {error}")))?;
         match hear.recv() {
-            Ok(address) => Ok(Self { url: format!("http://{address}"), thread, _folder: folder }),
+            Ok(()) => Ok(Self { knocker, thread, _folder: folder }),
             // It ended before it answered.
             Err(mpsc::RecvError) => Err(Self::failure(thread)),
         }

@@ -11,13 +11,17 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, List, ListItem, ListState, Paragraph, Row, Table, Wrap};
 
-use crate::report::page::counted;
+use crate::report::page::{counted, grouped};
 
 use super::snapshot::{Rejection, Snapshot};
 use incidents::Told;
 
 /// The width of a bar of a share, in columns.
-const BAR: u32 = 10;
+const BAR: u16 = 10;
+/// The width of a number, in columns.
+const NUMBER: u16 = 9;
+/// The length of a SID.
+const SID_BYTES: usize = 34;
 /// Rows of causes at most.
 const CAUSES: usize = 8;
 /// Below this many columns, products and keys are left out.
@@ -116,13 +120,19 @@ impl Screen {
         let room = (height / 3).min(height.saturating_sub(OTHERS + alerts)).saturating_sub(1);
         let told = incidents::told(&self.snapshot.incidents, &self.snapshot.at, area.width, usize::from(room));
         let is_told = self.snapshot.main.as_ref().is_some_and(|main| told.has_remedy_of(&main.id));
-        // What is said at a glance needs two more lines where it is broken.
-        let glance = alerts + if is_told { 2 } else { 4 } + if area.width < NARROW { 2 } else { 0 };
+        let advice = match &self.snapshot.main {
+            Some(_) if !is_told => 2,
+            _ => 0,
+        };
+        // On a narrow terminal numbers have a line of their own, and what alerts and advice say is broken.
+        let broken = if area.width < NARROW { 1 + alerts + advice } else { 0 };
+        let glance = 2 + alerts + advice + broken;
         let trouble = u16::try_from(told.lines.len()).unwrap_or(room);
         let trouble = trouble + u16::from(trouble > 0);
-        let causes = u16::try_from(self.snapshot.causes.len().clamp(1, CAUSES)).unwrap_or(1);
+        let causes = u16::try_from(self.snapshot.causes.len().min(CAUSES)).unwrap_or(1);
         let causes = causes.min(height.saturating_sub(8 + glance + trouble).max(1));
-        let rows = [1, glance, trouble, causes + 2].map(Constraint::Length);
+        let causes = if causes == 0 { 0 } else { causes + 2 };
+        let rows = [1, glance, trouble, causes].map(Constraint::Length);
         let [head, glance, trouble, middle, latest, sources, keys] = Layout::vertical(rows.into_iter().chain([
             Constraint::Min(3),
             Constraint::Length(1),
@@ -140,7 +150,8 @@ impl Screen {
             frame.render_widget(Paragraph::new(lines).block(titled(&title)), trouble);
         }
         if middle.width >= WIDE {
-            let [left, right] = Layout::horizontal([Constraint::Min(60), Constraint::Length(40)]).areas(middle);
+            let [left, right] =
+                Layout::horizontal([Constraint::Min(60), Constraint::Length(40)]).spacing(2).areas(middle);
             self.draw_causes(frame, left);
             self.draw_shares(frame, right);
         } else {
@@ -184,10 +195,13 @@ impl Screen {
             0 => String::new(),
             n => format!(", {} open", counted(n, "incident", "incidents")),
         };
-        let mut lines = vec![Line::from(vec![
-            Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD)),
-            format!("   {minutes} in 5 min, {hour} in 1 hour{open}").into(),
-        ])];
+        let said = Span::styled(said, Style::new().fg(colour).add_modifier(Modifier::BOLD));
+        let numbers = format!("{} in 5 min, {} in 1 hour", grouped(*minutes), grouped(*hour));
+        let mut lines = if area.width < NARROW {
+            vec![Line::from(said), Line::from(numbers)]
+        } else {
+            vec![Line::from(vec![said, format!("   {numbers}{open}").into()])]
+        };
         for alert in alerts.iter().take(3) {
             let mark = if alert.is_firing { "! ".red() } else { "~ ".yellow() };
             lines.push(Line::from(vec![mark, alert.name.clone().bold(), format!(" {}", alert.summary).into()]));
@@ -213,22 +227,27 @@ impl Screen {
             let row = Row::new([
                 cause.title.clone(),
                 bar(cause.share),
-                format!("{:>6}", cause.recent),
-                format!("{:>6}", cause.count),
+                number(grouped(cause.recent)),
+                number(grouped(cause.count)),
             ]);
             if is_only { row.bold() } else { row }
         });
-        let widths = [Constraint::Min(20), Constraint::Length(10), Constraint::Length(6), Constraint::Length(6)];
-        let table =
-            Table::new(rows, widths).header(Row::new(["", "", " 5 min", "1 hour"]).dim()).block(titled("Causes"));
+        // Where there is no room for bars, numbers say it.
+        let bars = if area.width < NARROW { 0 } else { BAR };
+        let widths =
+            [Constraint::Min(20), Constraint::Length(bars), Constraint::Length(NUMBER), Constraint::Length(NUMBER)];
+        let head = Row::new([String::new(), String::new(), number("5 min"), number("1 hour")]).dim();
+        let table = Table::new(rows, widths).header(head).block(titled("Causes"));
         frame.render_widget(table, area);
     }
 
     fn draw_shares(&self, frame: &mut Frame<'_>, area: Rect) {
-        let row = |(name, count): &(String, u64)| Row::new([name.clone(), format!("{count:>6}")]);
+        let named = |name: &str| if name == "unknown" { "not known".to_owned() } else { shortened(name) };
+        let row = |(name, count): &(String, u64)| Row::new([named(name), number(grouped(*count))]);
         let rows = self.snapshot.products.iter().take(4).chain(self.snapshot.keys.iter().take(4)).map(row);
-        let widths = [Constraint::Min(10), Constraint::Length(6)];
-        let table = Table::new(rows, widths).header(Row::new(["", "1 hour"]).dim()).block(titled("Products and keys"));
+        let widths = [Constraint::Min(10), Constraint::Length(NUMBER)];
+        let head = Row::new([String::new(), number("1 hour")]).dim();
+        let table = Table::new(rows, widths).header(head).block(titled("Products and keys"));
         frame.render_widget(table, area);
     }
 
@@ -284,8 +303,21 @@ impl Screen {
     }
 }
 
+/// A number, or what stands above it, at the right of its column.
+fn number(text: impl AsRef<str>) -> String {
+    format!("{:>width$}", text.as_ref(), width = usize::from(NUMBER))
+}
+
+/// A SID by its beginning and its end; anything else as it is.
+fn shortened(name: &str) -> String {
+    match (name.get(..4), name.len().checked_sub(4).and_then(|at| name.get(at..))) {
+        (Some(start), Some(end)) if name.len() == SID_BYTES => format!("{start}…{end}"),
+        _ => name.to_owned(),
+    }
+}
+
 fn titled(title: &str) -> Block<'static> {
-    Block::new().borders(Borders::TOP).border_style(Style::new().dim()).title(format!(" {title} "))
+    Block::new().borders(Borders::TOP).border_style(Style::new().dim()).title(format!("{title} "))
 }
 
 /// A bar of blocks; what is there is seen.
@@ -298,10 +330,7 @@ fn bar(share: f64) -> String {
 
 fn summary_line(one: &Rejection) -> Line<'static> {
     let time = one.at.split_once('T').map_or(one.at.as_str(), |(_, time)| time.split(['.', 'Z']).next().unwrap_or(""));
-    let key = match (one.key.get(..4), one.key.len().checked_sub(4).and_then(|at| one.key.get(at..))) {
-        (Some(start), Some(end)) if one.key.len() > 8 => format!("  {start}…{end}"),
-        _ => String::new(),
-    };
+    let key = if one.key.len() == SID_BYTES { format!("  {}", shortened(&one.key)) } else { String::new() };
     let product = if one.product == "unknown" { String::new() } else { format!("{} · ", one.product) };
     Line::from(vec![
         format!("{time}  ").dim(),

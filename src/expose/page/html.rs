@@ -38,7 +38,7 @@ impl Display for Prose<'_> {
     }
 }
 
-/// A number with a thin space between its thousands.
+/// A number with a comma between its thousands, as prose has it.
 pub(super) struct Grouped(pub(super) u64);
 
 impl Display for Grouped {
@@ -46,7 +46,7 @@ impl Display for Grouped {
         let digits = self.0.to_string();
         for (at, digit) in digits.chars().enumerate() {
             if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                f.write_char('\u{202f}')?;
+                f.write_char(',')?;
             }
             f.write_char(digit)?;
         }
@@ -199,7 +199,7 @@ mod tests {
     fn numbers_are_easy_to_read() {
         check(Grouped(0), "0");
         check(Grouped(999), "999");
-        check(Grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        check(Grouped(1_234_567), "1,234,567");
         check(Bytes(1023), "1023 B");
         check(Bytes(1024), "1.0 KiB");
         check(Bytes(1 << 20), "1.0 MiB");

@@ -97,7 +97,8 @@ impl Baseline {
         Usual { rate, dispersion, clustering: (long / dispersion).max(1.0) }
     }
 
-    /// The rate of other days at this time, between the middles of two hours.
+    /// The rate of other days at this time: between the middles of two hours, and at least that of its own hour, because
+    /// what follows a timetable begins at the full hour and not by degrees.
     fn of_day(&self, minute: i64, dispersion: f64) -> f64 {
         let mean = self.mean.drawn_to(ASSUMED_RATE, ASSUMED_MINUTES).max(RATE_MIN);
         // A rare event says little about an hour: the mean of all hours weighs as much as so many minutes.
@@ -109,7 +110,8 @@ impl Baseline {
         let from_middle = minute.rem_euclid(DAY) - 30;
         let (hour, into) = (from_middle.div_euclid(60), from_middle.rem_euclid(60));
         let share = f64::from(i32::try_from(into).unwrap_or(0)) / 60.0;
-        at(hour) * (1.0 - share) + at(hour + 1) * share
+        let between = at(hour) * (1.0 - share) + at(hour + 1) * share;
+        between.max(at(minute.rem_euclid(DAY).div_euclid(60)))
     }
 
     /// Learns a minute.
