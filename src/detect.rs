@@ -168,8 +168,9 @@ impl Detector {
         let rest = text.get(at..).unwrap_or_default();
         let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
         if self.is_token(text, at) {
-            let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
-            return !(before.is_ascii_alphanumeric() || b"_-.".contains(&before))
+            let head = text.get(..at).unwrap_or_default();
+            let is_free = head.last().is_none_or(|before| !(before.is_ascii_alphanumeric() || b"_-.".contains(before)));
+            return (is_free || ends_in_escape(head))
                 && rest.get(..TOKEN_HEAD).is_some_and(|head| head.iter().all(u8::is_ascii_graphic));
         }
         digits == 0 || (digits <= CODE_DIGITS_MAX && number::stands_alone(text, at, at + digits))
@@ -269,6 +270,17 @@ impl Context<'_> {
         self.near_twilio = Some(near);
         near
     }
+}
+
+/// `%3D`, `\n`, `\u0022`: a letter or digit at the end that is none of the text's.
+fn ends_in_escape(text: &[u8]) -> bool {
+    [b"\\n".as_slice(), b"\\t", b"\\r"].iter().any(|escape| text.ends_with(escape))
+        || text
+            .last_chunk::<3>()
+            .is_some_and(|[percent, high, low]| *percent == b'%' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+        || text
+            .last_chunk::<6>()
+            .is_some_and(|escape| escape.starts_with(b"\\u") && escape.iter().skip(2).all(u8::is_ascii_hexdigit))
 }
 
 /// The ways in which a name is written.

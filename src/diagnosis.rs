@@ -289,6 +289,9 @@ pub struct TokenReport {
     /// It stood in the log while still valid and not known to be badly signed.
     #[serde(skip)]
     pub exposed: bool,
+    /// That was told before, where it stood, or with another refusal.
+    #[serde(skip)]
+    pub told: bool,
     /// How long it had been expired at the refusal.
     #[serde(skip)]
     pub expired_for_seconds: Option<i64>,
@@ -315,6 +318,7 @@ impl TokenReport {
             region: None,
             identity: None,
             exposed: false,
+            told: false,
             expired_for_seconds: None,
             early_by_seconds: None,
         }

@@ -332,7 +332,7 @@ impl Ledger {
         let exposed = Exposed { key, expires_at: leak.expires_at };
         Arc::make_mut(&mut self.working.exposed).see(leak.fingerprint, at, exposed, |_, new| new);
         if is_live {
-            self.watch.exposed(&leak.source, now);
+            self.watch.exposed(&leak.source, now, true);
         }
     }
 

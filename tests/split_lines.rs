@@ -180,17 +180,51 @@ fn a_line_longer_than_what_is_joined_is_counted_and_its_beginning_is_judged() {
     for (name, runtime) in RUNTIMES {
         let line = format!("{} {}", expand(EXPIRED).trim_end(), "x".repeat(40 * PIECE_BYTES));
         let log = split(&line, "stdout", runtime, PIECE_BYTES).concat();
-        let (mut pipeline, mut cut, mut found) = (Pipeline::new(Settings::default(), usual_keyring()), 0, Vec::new());
-        let now = UnixTime::from_seconds(mint::REFUSED_AT + 7200);
-        let mut emit = |event| match event {
-            Event::Diagnosed(diagnosis) => found.push(diagnosis.cause.id()),
-            Event::Lines { truncated, .. } => cut += truncated,
-            Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) => {}
-        };
-        pipeline.open(ID, Run::plain(Vec::new(), usual_keyring()).live_stream());
-        pipeline.push(ID, log.as_bytes(), now, &mut emit);
-        pipeline.finish(ID, now, &mut emit);
-        assert_eq!((found, cut), (vec!["expired"], 1), "{name}");
+        assert_eq!(live(&log, log.len()), (vec!["expired"], 1), "{name}");
+    }
+}
+
+/// Diagnoses and lines counted as cut of a live log that comes in pieces of a size.
+fn live(log: &str, piece: usize) -> (Vec<&'static str>, u64) {
+    let (mut pipeline, mut cut, mut found) = (Pipeline::new(Settings::default(), usual_keyring()), 0, Vec::new());
+    let now = UnixTime::from_seconds(mint::REFUSED_AT + 7200);
+    let mut emit = |event| match event {
+        Event::Diagnosed(diagnosis) => found.push(diagnosis.cause.id()),
+        Event::Lines { truncated, .. } => cut += truncated,
+        Event::Resighted { .. } | Event::Exposed(_) | Event::Misfit(_) => {}
+    };
+    pipeline.open(ID, Run::plain(Vec::new(), usual_keyring()).live_stream());
+    log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
+    pipeline.finish(ID, now, &mut emit);
+    (found, cut)
+}
+
+#[test]
+fn a_split_line_that_opens_an_object_is_judged_once_the_object_is_there() {
+    let (_, runtime) = RUNTIMES[0];
+    let opening = format!("2026-03-01T10:00:00Z {} TwilioError code: 51007 {{", "x".repeat(PIECE_BYTES));
+    let mut log = split(&opening, "stdout", runtime, PIECE_BYTES).concat();
+    for line in ["  status: 401", "}"] {
+        log += &runtime(line, "stdout", true);
+    }
+    let whole = live(&log, log.len());
+    assert_eq!(whole.0.len(), 1, "{whole:?}");
+    let lines: Vec<usize> = log.split_inclusive('\n').map(str::len).collect();
+    assert_eq!(live(&log, lines[0]), whole);
+    for piece in [1, 100, 1000] {
+        assert_eq!(live(&log, piece), whole, "{piece}");
+    }
+}
+
+#[test]
+fn a_refusal_far_inside_a_line_that_is_too_long_is_found() {
+    for (name, runtime) in RUNTIMES {
+        let text = expand(EXPIRED).trim_end().to_owned();
+        let (time, rest) = text.split_once(' ').expect("a time");
+        let line = format!("{time} {} {rest} {}", "x".repeat(18 * PIECE_BYTES), "y".repeat(9 * PIECE_BYTES));
+        let log = split(&line, "stdout", runtime, PIECE_BYTES).concat();
+        assert_eq!(live(&log, log.len()), (vec!["expired"], 1), "{name}");
+        assert_eq!(live(&log, 999), (vec!["expired"], 1), "{name}");
     }
 }
 

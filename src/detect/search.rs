@@ -301,7 +301,8 @@ mod tests {
 
     fn needles() -> Vec<String> {
         let codes = CODES.iter().filter(|code| code.counts).map(|code| code.number.to_string());
-        codes.chain(TEXT_NEEDLES.iter().map(|text| (*text).to_owned())).collect()
+        let starts = TOKEN_STARTS.iter().map(|start| String::from_utf8_lossy(start).into_owned());
+        codes.chain(TEXT_NEEDLES.iter().map(|text| (*text).to_owned())).chain(starts).collect()
     }
 
     fn search(needles: &[String]) -> Search {

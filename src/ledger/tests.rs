@@ -35,6 +35,7 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
             key_sid: Some("SK00000000000000000000000000000001".to_owned()),
             lifetime_seconds: Some(3600),
             exposed: true,
+            told: false,
             expired_for_seconds: Some(90),
             ..TokenReport::new(TokenState::Readable, Found::SameLine, Fingerprint(id.to_be_bytes()))
         }),

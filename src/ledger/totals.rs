@@ -163,7 +163,7 @@ impl Source {
         self.sightings += u64::from(diagnosis.sightings);
         if let Some(token) = &diagnosis.token {
             *self.tokens.entry(token.state).or_default() += 1;
-            self.exposed_tokens += u64::from(token.exposed);
+            self.exposed_tokens += u64::from(token.exposed && !token.told);
         }
     }
 

@@ -214,16 +214,17 @@ impl Watch {
         if let Some(token) = &diagnosis.token {
             self.loops.add(token.fingerprint, cause, now);
             if token.exposed {
-                self.exposed(&diagnosis.source, now);
+                self.exposed(&diagnosis.source, now, !token.told);
             }
         }
     }
 
-    /// Notes that a token stood in a log while it was valid.
-    pub fn exposed(&mut self, source: &str, now: UnixTime) {
+    /// Notes that a token stood in a log while it was valid, one that is new or is printed once more.
+    pub fn exposed(&mut self, source: &str, now: UnixTime, is_new: bool) {
         let exposed = self.exposed.entry(source.to_owned()).or_insert(Exposed { last: now, count: 0 });
         let is_over = now.millis_since(exposed.last) >= REPEAT_MILLIS;
-        *exposed = Exposed { last: now, count: if is_over { 1 } else { exposed.count + 1 } };
+        let before = if is_over { 0 } else { exposed.count };
+        *exposed = Exposed { last: now, count: if is_new { before + 1 } else { before.max(1) } };
     }
 
     /// Notes that the state was written, or could not be.

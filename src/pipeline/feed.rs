@@ -29,6 +29,7 @@ use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
 
+use exposed::Looked;
 use head::{Head, Heads};
 use intake::Fresh;
 use replay::Trail;
@@ -70,6 +71,7 @@ pub(super) struct Feed {
     last_push: UnixTime,
     counts: Counts,
     trail: Trail,
+    looked: Option<Looked>,
     splits: Splits,
 }
 
@@ -111,6 +113,7 @@ impl Feed {
             last_push: UnixTime::default(),
             counts: Counts::default(),
             trail: Trail::default(),
+            looked: None,
             splits: Splits::default(),
             stream,
         }
@@ -165,7 +168,11 @@ impl Feed {
                 None => self.advance(work.bytes, line.start),
             }
             let Some(end) = self.look(work, line, core, emit) else { return true };
-            from = end.max(line.end);
+            let end = end.max(line.end);
+            if core.detector.exposed_tokens() {
+                self.expose_rest(work, end, at, core, emit);
+            }
+            from = end;
         }
         match &work.fresh {
             // What was counted with the search is not counted again.
@@ -201,7 +208,7 @@ impl Feed {
             if may_come && work.limit - joined.first <= KEPT_BYTES_MAX {
                 return None;
             }
-            if self.splits.is_known(self.base + joined.first as u64, joined.end != End::Open) {
+            if self.splits.is_known(self.base + joined.first as u64) {
                 return Some(hit.end);
             }
         }
@@ -225,6 +232,9 @@ impl Feed {
         let too_long = work.limit - block.head.start > KEPT_BYTES_MAX;
         if !body.is_complete && !work.is_final && !too_long {
             return None;
+        }
+        if let Some(joined) = &joined {
+            self.note_looked_at(joined);
         }
         let end = body.end.max(hit.end);
         block.record.take_in_body(&body.text);

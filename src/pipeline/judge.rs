@@ -145,7 +145,7 @@ impl Core {
             verdict.report.identity = self.identity(&verdict);
             // Where it stands it was told already.
             if verdict.report.exposed && self.settings.exposed_tokens {
-                verdict.report.exposed = self.is_news(fingerprint);
+                verdict.report.told = !self.is_news(fingerprint);
             }
             verdict
         });
@@ -174,9 +174,12 @@ impl Core {
     /// Notes that a token stood on a line while it was valid; says whether that was not known.
     fn is_news(&mut self, token: Fingerprint) -> bool {
         let mark = self.mark(Mark::Exposed, [&token.0, b""]);
-        let is_news = self.memory.verified(mark).is_none();
-        self.memory.verify(mark, token, self.settings.tokens_remembered);
-        is_news
+        self.memory.tell(mark, self.settings.tokens_remembered)
+    }
+
+    /// A token was told before because it stood on a line.
+    pub(super) fn is_told(&self, raw: &[u8]) -> bool {
+        self.memory.is_told(self.mark(Mark::Exposed, [&self.fingerprint(raw).0, b""]))
     }
 
     /// A token of one of Twilio's keys that stands on a line, if it is valid at that time, not known to

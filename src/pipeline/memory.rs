@@ -41,6 +41,11 @@ pub(super) struct Memory {
     /// A signature or token id that verified, and what stood under it.
     verified: HashMap<Fingerprint, Verified>,
     verified_order: VecDeque<Fingerprint>,
+    /// Marks of tokens that were told because they stood on a line while they were valid, with their places by age: apart,
+    /// so that whoever writes many into a log takes nothing else away.
+    told: HashMap<Fingerprint, u64>,
+    told_order: VecDeque<Fingerprint>,
+    told_numbered: u64,
     keys: BTreeMap<String, KeyRecord>,
     /// Tokens remembered so far, the forgotten ones included.
     numbered: u64,
@@ -150,6 +155,34 @@ impl Memory {
         }
     }
 
+    /// An exposed token was told before.
+    pub(super) fn is_told(&self, mark: Fingerprint) -> bool {
+        self.told.contains_key(&mark)
+    }
+
+    /// Notes that an exposed token is told, and says whether it was not yet; remembers up to `max`.
+    pub(super) fn tell(&mut self, mark: Fingerprint, max: usize) -> bool {
+        if self.is_told(mark) {
+            return false;
+        }
+        self.told.insert(mark, self.told_numbered);
+        self.told_numbered = self.told_numbered.saturating_add(1);
+        self.told_order.push_back(mark);
+        self.changes_mark(mark);
+        while self.told_order.len() > max.max(1) {
+            let Some(oldest) = self.told_order.pop_front() else { break };
+            self.told.remove(&oldest);
+            self.changes_mark(oldest);
+        }
+        true
+    }
+
+    /// What is remembered under a mark. A mark that stands for itself is that of a token that was told.
+    fn marked(&self, mark: Fingerprint) -> Option<Verified> {
+        let told = || Some(Verified { contents: mark, number: *self.told.get(&mark)? });
+        self.verified.get(&mark).copied().or_else(told)
+    }
+
     fn changes_mark(&mut self, mark: Fingerprint) {
         if self.changed.is_some() {
             self.changed_marks.push(mark);
@@ -170,11 +203,16 @@ impl Memory {
         }
         verified.sort_unstable();
         for (number, mark, contents) in verified {
-            self.verified_numbered = number;
-            self.verify(mark, contents, max);
+            if mark == contents {
+                self.told_numbered = number;
+                self.tell(mark, max);
+            } else {
+                self.verified_numbered = number;
+                self.verify(mark, contents, max);
+            }
         }
         // Only what had no room is news.
-        self.changed_marks.retain(|mark| !self.verified.contains_key(mark));
+        self.changed_marks.retain(|mark| !self.verified.contains_key(mark) && !self.told.contains_key(mark));
     }
 
     /// What else has changed since the last call.
@@ -182,10 +220,11 @@ impl Memory {
         let mut marks = std::mem::take(&mut self.changed_marks);
         marks.sort_unstable();
         marks.dedup();
-        let marks = marks.into_iter().map(|mark| Note::Verified(mark, self.verified.get(&mark).copied()));
+        let marks = marks.into_iter().map(|mark| Note::Verified(mark, self.marked(mark)));
+        let marks: Vec<Note> = marks.collect();
         let keys = std::mem::take(&mut self.changed_keys).into_iter();
         let keys = keys.filter_map(|key_sid| Some(Note::Key(key_sid.clone(), self.keys.get(&key_sid)?.clone())));
-        marks.chain(keys).collect()
+        marks.into_iter().chain(keys).collect()
     }
 
     /// Notes how a token of a key fared, once a token.
@@ -219,8 +258,11 @@ impl Memory {
             let before = self.refused.get(token)?.before;
             Some(SavedToken { token: token.0, first_millis: before.first.as_millis(), times: before.times })
         });
-        let verified =
-            self.verified_order.iter().filter_map(|mark| Some((mark.0, self.verified.get(mark)?.contents.0)));
+        let verified = self
+            .verified_order
+            .iter()
+            .chain(&self.told_order)
+            .filter_map(|mark| Some((mark.0, self.marked(*mark)?.contents.0)));
         Saved { refused: refused.collect(), verified: verified.collect(), keys: self.keys.clone() }
     }
 
@@ -232,7 +274,11 @@ impl Memory {
             memory.enter(Fingerprint(token), Refused { before, number: memory.numbered, signed: None });
         }
         for (mark, contents) in saved.verified {
-            memory.verify(Fingerprint(mark), Fingerprint(contents), usize::MAX);
+            if mark == contents {
+                memory.tell(Fingerprint(mark), usize::MAX);
+            } else {
+                memory.verify(Fingerprint(mark), Fingerprint(contents), usize::MAX);
+            }
         }
         memory
     }

@@ -129,6 +129,7 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
         return None;
     }
     texts.reverse();
+    let at_hand = texts.len();
     texts.push(own.text);
     let (mut last, mut last_line, mut after) = (own, line, Vec::new());
     let mut end = if own.is_last { End::Seen } else { End::Cut };
@@ -152,10 +153,23 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
     }
     let whole = last_line.text(bytes, line_bytes_max);
     let mut joined = whole.get(..last.at).unwrap_or_default().to_vec();
-    let mut is_over = false;
-    for text in texts {
+    // Of what is too long, the part around the piece at hand.
+    let (mut kept, mut room) = (at_hand..at_hand + 1, JOINED_BYTES_MAX.saturating_sub(joined.len() + own.text.len()));
+    let mut fits = |at: Option<usize>| {
+        let length = at.and_then(|at| texts.get(at)).map(|text: &&[u8]| text.len()).filter(|length| *length <= room);
+        room -= length.unwrap_or(0);
+        length.is_some()
+    };
+    let (mut goes_back, mut goes_on) = (true, true);
+    while goes_back || goes_on {
+        goes_back = goes_back && fits(kept.start.checked_sub(1));
+        kept.start -= usize::from(goes_back);
+        goes_on = goes_on && fits(Some(kept.end));
+        kept.end += usize::from(goes_on);
+    }
+    let is_over = kept != (0..texts.len()) || own.text.len() > JOINED_BYTES_MAX;
+    for text in texts.get(kept).into_iter().flatten() {
         let room = JOINED_BYTES_MAX.saturating_sub(joined.len());
-        is_over |= text.len() > room;
         joined.extend_from_slice(text.get(..room).unwrap_or(text));
     }
     joined.extend_from_slice(whole.get(last.at + last.text.len()..).unwrap_or_default());

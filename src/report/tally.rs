@@ -159,7 +159,7 @@ impl Tally {
         }
         if let Some(token) = &diagnosis.token {
             *self.tokens.entry(token.state).or_default() += 1;
-            self.exposed += u64::from(token.exposed);
+            self.exposed += u64::from(token.exposed && !token.told);
         }
         if let Some(file) = self.files.last_mut() {
             file.rejections += 1;

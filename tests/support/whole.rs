@@ -5,7 +5,7 @@ use diag51007::keyring::KeyRing;
 use diag51007::pipeline::{Event, Pipeline, Settings, Stream, StreamId};
 use diag51007::time::UnixTime;
 
-/// The diagnoses, by their place in the log, but for what they say of exposed tokens; and those. If they are looked for
+/// The diagnoses, by their place in the log, but for whether they tell of an exposed token; and those that are told. If they are looked for
 /// on all lines, either the line or a diagnosis tells of one.
 pub(crate) fn diagnose<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -25,9 +25,11 @@ pub(crate) fn diagnose<'a>(
     let (mut found, mut exposed) = (Vec::new(), Vec::new());
     let mut emit = |event| match event {
         Event::Diagnosed(mut diagnosis) => {
-            if let Some(token) = diagnosis.token.as_mut().filter(|token| token.exposed) {
-                exposed.push(token.fingerprint);
-                token.exposed = false;
+            if let Some(token) = diagnosis.token.as_mut() {
+                if token.exposed && !token.told {
+                    exposed.push(token.fingerprint);
+                }
+                token.told = false;
             }
             found.push(*diagnosis);
         }

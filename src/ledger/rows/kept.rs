@@ -169,6 +169,7 @@ impl Token {
             grants: self.grants.into_iter().filter_map(grant).collect(),
             region: self.region.and_then(|name| REGIONS.into_iter().find(|known| *known == name)),
             exposed: self.exposed,
+            told: false,
             expired_for_seconds: self.expired_for,
             early_by_seconds: self.early_by,
         })

@@ -8,27 +8,88 @@ use crate::envelope;
 use crate::pipeline::Event;
 use crate::pipeline::blocks::Line;
 use crate::pipeline::judge::Core;
+use crate::time::UnixTime;
 use crate::token::run;
 
 /// Dots of a token.
 const DOTS: usize = 2;
+/// Tokens looked at on one line.
+const TOKENS_MAX: usize = 64;
+/// A line without a time has that of one so many lines before it.
+const LINES_BACK: usize = 20;
+
+/// The line whose tokens were looked at last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// Offset of the line.
+    line: u64,
+    time: UnixTime,
+    tokens: usize,
+}
 
 impl Feed {
+    /// Tells the tokens that begin in whole lines from a position on.
+    pub(super) fn expose_rest(
+        &mut self,
+        work: &Work<'_>,
+        end: usize,
+        mut from: usize,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let searched = work.bytes.get(..work.limit).unwrap_or_default();
+        while let Some(at) = work.next(from, core).filter(|at| *at < end) {
+            if core.detector.is_token(searched, at) && core.detector.is_promising(searched, at) {
+                self.expose(work, Line::around(work.bytes, at, work.limit), at, core, emit);
+            }
+            from = at + 1;
+        }
+    }
+
     /// Tells of the token that begins at a position of a line if it is valid at the line's time.
-    pub(super) fn expose(&self, work: &Work<'_>, line: Line, at: usize, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let rest = work.bytes.get(at..line.end).unwrap_or_default();
-        let raw = rest.get(..run(rest)).unwrap_or_default();
-        // The full stop of a sentence.
-        let raw = raw.strip_suffix(b".").unwrap_or(raw);
-        if memchr::memchr_iter(b'.', raw).count() != DOTS {
+    pub(super) fn expose(
+        &mut self,
+        work: &Work<'_>,
+        line: Line,
+        at: usize,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let offset = self.base + line.start as u64;
+        if !self.trail.is_uncounted_line(offset) {
             return;
         }
-        let record = envelope::read(line.text(work.bytes, core.settings.line_bytes_max));
-        let time = record.time(&self.completion(work.now)).or(self.last_time.map(|(_, time)| time));
-        let time = time.or(self.stream.modified.filter(|_| self.stream.whole)).unwrap_or(work.now);
-        if let Some(leak) = core.expose(raw, time, &self.stream.source) {
+        let reach = line.end.min(line.start.saturating_add(core.settings.line_bytes_max));
+        let rest = work.bytes.get(at..reach).unwrap_or_default();
+        let raw = rest.get(..run(rest)).unwrap_or_default();
+        // What reaches the end of what is looked at may go on.
+        let is_cut = raw.len() == rest.len() && reach < line.end;
+        // The full stop of a sentence.
+        let raw = raw.strip_suffix(b".").unwrap_or(raw);
+        if is_cut || memchr::memchr_iter(b'.', raw).count() != DOTS || core.is_told(raw) {
+            return;
+        }
+        let known = self.looked.filter(|looked| looked.line == offset);
+        let mut looked =
+            known.unwrap_or_else(|| Looked { line: offset, time: self.time_near(work, line, core), tokens: 0 });
+        looked.tokens += 1;
+        self.looked = Some(looked);
+        if looked.tokens <= TOKENS_MAX
+            && let Some(leak) = core.expose(raw, looked.time, &self.stream.source)
+        {
             emit(Event::Exposed(Box::new(leak)));
         }
+    }
+
+    /// The time of a line: its own, that of a line shortly before it, the last that is known, or else that of the file, or
+    /// now.
+    fn time_near(&self, work: &Work<'_>, line: Line, core: &Core) -> UnixTime {
+        let completion = self.completion(work.now);
+        let lines = std::iter::successors(Some(line), |line| line.before(work.bytes)).take(LINES_BACK);
+        let mut times =
+            lines.map(|line| envelope::read(line.text(work.bytes, core.settings.line_bytes_max)).time(&completion));
+        let time = times.find_map(|time| time).or(self.last_time.map(|(_, time)| time));
+        time.or(self.stream.modified.filter(|_| self.stream.whole)).unwrap_or(work.now)
     }
 }
 
@@ -67,7 +128,7 @@ mod tests {
             Event::Exposed(leak) => leaks.push(*leak),
             Event::Diagnosed(diagnosis) => {
                 rejections += 1;
-                told += usize::from(diagnosis.token.is_some_and(|token| token.exposed));
+                told += usize::from(diagnosis.token.is_some_and(|token| token.exposed && !token.told));
             }
             Event::Resighted { .. } | Event::Misfit(_) | Event::Lines { .. } => {}
         };
@@ -94,6 +155,11 @@ mod tests {
         check(&format!(r#"{{"time":"2026-11-24T02:45:00Z","body":"{{\"token\":\"{good}\"}}"}}"#), 1);
         check(&format!("10.2.3.7 - - [24/Nov/2026:02:45:00 +0000] \"GET /x?a=1&token={good} HTTP/1.1\" 200 0"), 1);
         check(&format!("2026-11-24T02:45:00Z DEBUG a {good} b {good}"), 1);
+        // Behind what looks like a refusal, escaped, and on a line without a time of its own.
+        check(&format!(r#"{{"time":"2026-11-24T02:45:00Z","took_ms":51007,"token":"{good}"}}"#), 1);
+        check(&format!("2026-11-24T02:45:00Z GET /x?redirect=%2Fy%3Ftoken%3D{good}"), 1);
+        check(&format!(r#"{{"time":"2026-11-24T02:45:00Z","body":"token:\n{good}\u0022"}}"#), 1);
+        check(&format!("  token: '{good}'"), 1);
     }
 
     #[test]
@@ -127,12 +193,41 @@ mod tests {
         after.remember(before.memory());
         assert_eq!(read(&mut after, &log, log.len()).0, []);
         let refusal = log.lines().next_back().unwrap().to_owned() + "\n";
-        assert_eq!(read(&mut pipeline(ring()), &refusal, refusal.len()), (Vec::new(), 1, 1));
+        let (leaks, rejections, told) = read(&mut pipeline(ring()), &refusal, refusal.len());
+        assert_eq!((leaks.len(), rejections, told), (1, 1, 0));
         let log = format!("{}{}{}", refusal, "2026-11-24T02:45:03Z INFO x\n".repeat(500), log);
         for piece in [1, 1000, log.len()] {
             let (leaks, rejections, told) = read(&mut pipeline(ring()), &log, piece);
             assert_eq!((leaks.len() + told, rejections), (1, 2), "{piece}");
         }
+    }
+
+    #[test]
+    fn what_is_exposed_does_not_depend_on_the_cut_at_the_limit_of_a_line() {
+        let good = good();
+        let settings = Settings { exposed_tokens: true, line_bytes_max: 2000, ..Settings::default() };
+        for before in (2000 - good.len() - 40..2020).step_by(7) {
+            let log = format!("2026-11-24T02:45:00Z {} {good} tail {}\nend\n", "x".repeat(before), "y".repeat(3000));
+            let found = [1, 500, log.len()].map(|piece| {
+                let mut pipeline = Pipeline::new(settings.clone(), ring());
+                pipeline.open(ID, stream());
+                read(&mut pipeline, &log, piece).0.len()
+            });
+            assert!(found.iter().all(|count| *count == found[0]), "{before}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn many_tokens_on_one_line_are_not_all_looked_at() {
+        let tokens: String = (0..TOKENS_MAX + 10)
+            .map(|number| {
+                let mut payload = payload();
+                payload["grants"]["identity"] = format!("user{number}").into();
+                token(&header(), &payload, mint::SECRET.as_bytes()) + " "
+            })
+            .collect();
+        let log = format!("2026-11-24T02:45:00Z DEBUG {tokens}\n");
+        assert_eq!(read(&mut pipeline(ring()), &log, log.len()).0.len(), TOKENS_MAX);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) struct Splits {
     long: VecDeque<u64>,
     /// Offsets of the first pieces of the last lines that were looked at as wholes.
     known: VecDeque<u64>,
+    /// Offset of the first piece of the last line that was too long to be looked at as a whole.
+    over: Option<u64>,
 }
 
 impl Splits {
@@ -23,14 +25,9 @@ impl Splits {
         self.long.is_empty()
     }
 
-    /// The line that begins there was looked at because of another of its pieces. If not, it is known from now on, unless
-    /// more of it may come.
-    pub(super) fn is_known(&mut self, first: u64, is_complete: bool) -> bool {
-        let is_known = self.known.contains(&first);
-        if !is_known && is_complete {
-            self.know(first);
-        }
-        is_known
+    /// The line that begins there was looked at because of another of its pieces.
+    pub(super) fn is_known(&self, first: u64) -> bool {
+        self.known.contains(&first)
     }
 
     fn know(&mut self, first: u64) {
@@ -89,6 +86,18 @@ impl Feed {
         }
     }
 
+    /// Notes that a split line is being looked at. What was found in it although it is too long counts as cut.
+    pub(super) fn note_looked_at(&mut self, joined: &Joined) {
+        let first = self.base + joined.first as u64;
+        if joined.is_over {
+            // Another of its pieces is judged with what is near to that.
+            let is_new = self.splits.over.replace(first) != Some(first);
+            self.counts.truncated += u64::from(is_new && self.trail.is_uncounted_line(first));
+        } else if joined.end != End::Open {
+            self.splits.know(first);
+        }
+    }
+
     /// Notes that a split line is a sighting, which stands on a line of this number.
     pub(super) fn note_split(&mut self, joined: &Joined, line: u64) {
         let before = joined.before.iter().map(|back| line.saturating_sub(*back));
@@ -96,10 +105,9 @@ impl Feed {
             self.tokens.own(piece, piece);
         }
         let first = self.base + joined.first as u64;
-        if joined.end == End::Open {
+        if joined.end == End::Open || joined.is_over {
             self.splits.know(first);
         }
-        self.counts.truncated += u64::from(joined.is_over && self.trail.is_uncounted_line(first));
     }
 }
 
