@@ -217,6 +217,35 @@ fn a_split_line_that_opens_an_object_is_judged_once_the_object_is_there() {
 }
 
 #[test]
+fn an_object_whose_head_is_split_is_one_refusal() {
+    let (_, runtime) = RUNTIMES[0];
+    for indent in ["", "  "] {
+        let opening = format!("{indent}TwilioError 51007 refused {} {{", "x".repeat(PIECE_BYTES));
+        let mut log = String::from("2026-03-01T10:00:00Z stdout F 2026-03-01T10:00:00Z start\n");
+        log += &split(&opening, "stdout", runtime, PIECE_BYTES).concat();
+        for line in ["  code: 51007,", "  status: 401", "}"] {
+            log += &runtime(line, "stdout", true);
+        }
+        for piece in [log.len(), 1, 100, 1000] {
+            assert_eq!(live(&log, piece).0.len(), 1, "{piece}: {indent:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_another_stream_between_two_pieces_is_not_passed_over() {
+    let (_, runtime) = RUNTIMES[0];
+    let pieces = split(&long_line(EXPIRED, 100), "stdout", runtime, PIECE_BYTES);
+    let other = runtime(expand(NO_IDENTITY).trim_end(), "stderr", true);
+    let log = [pieces[0].as_str(), &other, &pieces[1]].concat();
+    for piece in [log.len(), 1, 1000] {
+        let mut found = live(&log, piece).0;
+        found.sort_unstable();
+        assert_eq!(found, ["expired", "identity_missing"], "{piece}");
+    }
+}
+
+#[test]
 fn a_refusal_far_inside_a_line_that_is_too_long_is_found() {
     for (name, runtime) in RUNTIMES {
         let text = expand(EXPIRED).trim_end().to_owned();

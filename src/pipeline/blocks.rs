@@ -58,7 +58,7 @@ impl Line {
 /// A line with the lines that continue it, unwrapped.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
-    /// The first line.
+    /// The first line; of one that was split, from its first piece to its last.
     pub head: Line,
     /// How many lines before the hit's line it stands.
     pub lines_back: u64,
@@ -99,6 +99,14 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
         record = above;
         line = before;
         lines_back += 1;
+    }
+    if record.split != Split::Never
+        && let Some(joined) = split::joined(bytes, line, bytes.len(), line_bytes_max)
+    {
+        // All pieces have one head: the first of them.
+        let pieces = bytes.get(joined.first..line.start).unwrap_or_default();
+        lines_back += memchr::memchr_iter(b'\n', pieces).count() as u64;
+        line = Line { start: joined.first, end: joined.behind };
     }
     Block { head: line, lines_back, record, is_continuation }
 }

@@ -236,7 +236,8 @@ impl Feed {
         if let Some(joined) = &joined {
             self.note_looked_at(joined);
         }
-        let end = body.end.max(hit.end);
+        // Between the pieces of a split line may be lines of others.
+        let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
         let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
@@ -254,11 +255,11 @@ impl Feed {
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
-        let further_lines = memchr_iter(b'\n', work.bytes.get(block.head.end..end).unwrap_or_default()).count();
-        let last_line = head_line + further_lines as u64;
+        let lines = memchr_iter(b'\n', work.bytes.get(block.head.start..end).unwrap_or_default()).count();
+        let last_line = head_line + lines.saturating_sub(1) as u64;
         self.tokens.own(head_line, last_line);
         if let Some(joined) = &joined {
-            self.note_split(joined, head_line);
+            self.note_split(joined, self.line);
         }
         let sighting = Sighting {
             line: head_line,
