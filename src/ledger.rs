@@ -132,8 +132,8 @@ impl View {
         tokens.map_or(Distinct { count: 0, at_least: false }, |tokens| tokens.since(window::start(window, now)))
     }
 
-    /// The tokens that stood in a log while they were valid, by the time of their last refusal: those last refused in a
-    /// window, and those that are valid still, whenever that was.
+    /// The tokens that stood in a log while they were valid, by the time of their last refusal, or of the line that told of
+    /// them: those of a window, and those that are valid still, whenever that was.
     pub fn exposed_tokens(&self, window: Window, now: UnixTime) -> Vec<(UnixTime, Exposed)> {
         let start = window::start(window, now);
         let matters = |(last, token): &(UnixTime, Exposed)| *last >= start || token.expires_at.is_some_and(|t| t > now);

@@ -132,7 +132,8 @@ pub struct Verified {
 /// What else changed in the memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A signature or token id that verified; `None` when it was forgotten.
+    /// A signature or token id that verified, or, under its own mark, an exposed token that was told; `None` when it was
+    /// forgotten.
     Verified(Fingerprint, Option<Verified>),
     /// How the tokens of a key fared.
     Key(String, KeyRecord),
