@@ -355,7 +355,8 @@ impl Feed {
         if by_ties {
             self.heads.visit_like(&head, consider);
         } else {
-            (0..self.open.len()).rev().for_each(&mut consider);
+            let fitting = self.heads.iter().enumerate().rev().filter(|(_, other)| other.fits(&head));
+            fitting.for_each(|(at, _)| consider(at));
         }
         best.map(|(_, at)| at)
     }

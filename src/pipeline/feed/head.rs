@@ -97,7 +97,7 @@ impl Heads {
         self.heads.clear();
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Head> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Head> + ExactSizeIterator {
         self.heads.iter()
     }
 
