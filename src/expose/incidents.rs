@@ -127,7 +127,7 @@ fn shown<'a>(incident: &'a Incident, links: &Links<'a>, now: UnixTime) -> Shown<
         count: incident.count,
         distinct_tokens: incident.tokens.count(),
         distinct_tokens_estimated: !incident.tokens.is_exact(),
-        distinct_identities: incident.identities.count(),
+        distinct_identities: incident.distinct_identities(),
         distinct_identities_estimated: !incident.identities.is_exact(),
         sources,
         other_sources: incident.other_sources,

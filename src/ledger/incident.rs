@@ -157,6 +157,12 @@ fn lower_bound(at: usize) -> i64 {
 }
 
 impl Incident {
+    /// Different identities; of two estimates, never more than there are tokens, of which each has one.
+    pub fn distinct_identities(&self) -> u64 {
+        let identities = self.identities.count();
+        if self.identities.is_exact() { identities } else { identities.min(self.tokens.count()) }
+    }
+
     fn begin(id: u64, diagnosis: &Diagnosis, at: UnixTime, key: KeyRecord) -> Self {
         let findings = diagnosis.findings.iter().take(FINDINGS_MAX).map(ToString::to_string);
         Self {

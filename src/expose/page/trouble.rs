@@ -105,7 +105,7 @@ fn of_incident(incident: &Incident, now: UnixTime) -> Card {
         facts.push(("Different tokens", about(incident.tokens.count(), incident.tokens.is_exact())));
     }
     if incident.identities.count() > 0 {
-        facts.push(("Identities", about(incident.identities.count(), incident.identities.is_exact())));
+        facts.push(("Identities", about(incident.distinct_identities(), incident.identities.is_exact())));
     }
     let peak = UnixTime::from_seconds(incident.peak.minute.saturating_mul(60));
     facts.push(("Fullest minute", format!("{}, at {}", Grouped(incident.peak.count), Clock { at: peak, now })));

@@ -184,7 +184,7 @@ impl Incident {
         let about = |is_exact: bool| if is_exact { "" } else { "about " };
         let tokens = Counted(tokens, "token", "different tokens");
         let said = format!("{}{tokens}", about(self.tokens.is_exact()));
-        match self.identities.count() {
+        match self.distinct_identities() {
             // One token has one identity, which says nothing more.
             0 => said,
             1 if tokens.0 == 1 => said,

@@ -121,6 +121,24 @@ fn cached_tokens_are_told_with_their_age_and_where_they_come_from() {
 }
 
 #[test]
+fn there_are_never_more_identities_than_tokens() {
+    let mut scene = Scene::default();
+    for n in 0..2_000 {
+        scene.saw(n / 20, Cause::Expired, |diagnosis| {
+            let hash = |salt: u64| {
+                Fingerprint((u64::try_from(n).unwrap() ^ salt).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes())
+            };
+            expired_for(7200)(diagnosis);
+            if let Some(token) = &mut diagnosis.token {
+                (token.fingerprint, token.identity) = (hash(1 << 40), Some(hash(3 << 50)));
+            }
+        });
+        let incident = scene.incidents.newest_first()[0];
+        assert!(incident.distinct_identities() <= incident.tokens.count(), "{n}");
+    }
+}
+
+#[test]
 fn tokens_of_few_identities_are_told_as_that_and_many_are_estimated_in_bounded_space() {
     let mut scene = Scene::default();
     for n in 0..20_000 {
