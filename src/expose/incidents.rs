@@ -125,7 +125,7 @@ fn shown<'a>(incident: &'a Incident, links: &Links<'a>, now: UnixTime) -> Shown<
         last: incident.last,
         end: (!open).then_some(incident.last),
         count: incident.count,
-        distinct_tokens: incident.tokens.count(),
+        distinct_tokens: incident.distinct_tokens(),
         distinct_tokens_estimated: !incident.tokens.is_exact(),
         distinct_identities: incident.distinct_identities(),
         distinct_identities_estimated: !incident.identities.is_exact(),

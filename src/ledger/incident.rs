@@ -157,10 +157,15 @@ fn lower_bound(at: usize) -> i64 {
 }
 
 impl Incident {
+    /// Different tokens; of an estimate, never more than refusals.
+    pub fn distinct_tokens(&self) -> u64 {
+        self.tokens.count().min(self.count)
+    }
+
     /// Different identities; of two estimates, never more than there are tokens, of which each has one.
     pub fn distinct_identities(&self) -> u64 {
         let identities = self.identities.count();
-        if self.identities.is_exact() { identities } else { identities.min(self.tokens.count()) }
+        if self.identities.is_exact() { identities } else { identities.min(self.distinct_tokens()) }
     }
 
     fn begin(id: u64, diagnosis: &Diagnosis, at: UnixTime, key: KeyRecord) -> Self {

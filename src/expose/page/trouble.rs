@@ -101,8 +101,8 @@ fn of_incident(incident: &Incident, now: UnixTime) -> Card {
     let is_open = incident.is_open(now);
     let about = |count: u64, is_exact: bool| format!("{}{}", if is_exact { "" } else { "about " }, Grouped(count));
     let mut facts = vec![("Rejections", Grouped(incident.count).to_string())];
-    if incident.tokens.count() > 0 {
-        facts.push(("Different tokens", about(incident.tokens.count(), incident.tokens.is_exact())));
+    if incident.distinct_tokens() > 0 {
+        facts.push(("Different tokens", about(incident.distinct_tokens(), incident.tokens.is_exact())));
     }
     if incident.identities.count() > 0 {
         facts.push(("Identities", about(incident.distinct_identities(), incident.identities.is_exact())));

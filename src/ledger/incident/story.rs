@@ -173,7 +173,7 @@ impl Incident {
     fn refused(&self) -> String {
         let connections = Counted(self.count, "connection", "connections");
         let was = if self.count == 1 { "was" } else { "were" };
-        match self.tokens.count() {
+        match self.distinct_tokens() {
             0 => format!("{connections} {was} refused"),
             tokens => format!("{connections} with {} {was} refused", self.different(tokens)),
         }
@@ -196,7 +196,7 @@ impl Incident {
     }
 
     fn expired(&self) -> String {
-        let tokens = self.different(self.tokens.count().max(1));
+        let tokens = self.different(self.distinct_tokens().max(1));
         let Some((low, high)) = self.expired_for.most() else {
             return format!("{}: the tokens had expired", self.refused());
         };
@@ -207,12 +207,12 @@ impl Incident {
         } else {
             "clients do not fetch a new token before they connect"
         };
-        let whose = if self.tokens.count() > 1 { "their" } else { "its" };
+        let whose = if self.distinct_tokens() > 1 { "their" } else { "its" };
         format!("{} came {} after {whose} end: {why}", upper_first(&tokens), Range(low, high))
     }
 
     fn stale(&self) -> String {
-        match self.tokens.count() {
+        match self.distinct_tokens() {
             0 | 1 => format!(
                 "One expired token was sent again {}: a client is looping with it, or a server gives it to everyone",
                 Counted(self.count, "time", "times")

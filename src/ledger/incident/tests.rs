@@ -121,7 +121,7 @@ fn cached_tokens_are_told_with_their_age_and_where_they_come_from() {
 }
 
 #[test]
-fn there_are_never_more_identities_than_tokens() {
+fn there_are_never_more_identities_than_tokens_nor_more_tokens_than_refusals() {
     let mut scene = Scene::default();
     for n in 0..2_000 {
         scene.saw(n / 20, Cause::Expired, |diagnosis| {
@@ -134,7 +134,8 @@ fn there_are_never_more_identities_than_tokens() {
             }
         });
         let incident = scene.incidents.newest_first()[0];
-        assert!(incident.distinct_identities() <= incident.tokens.count(), "{n}");
+        assert!(incident.distinct_identities() <= incident.distinct_tokens(), "{n}");
+        assert!(incident.distinct_tokens() <= incident.count, "{n}");
     }
 }
 
