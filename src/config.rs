@@ -239,7 +239,7 @@ impl Start {
 pub struct Detect {
     /// Companion codes are refusals in their own right.
     pub companion_codes: bool,
-    /// Tokens on lines without a refusal are looked for.
+    /// Tokens are looked for on all lines.
     pub exposed_tokens: bool,
 }
 

@@ -142,6 +142,11 @@ impl Detector {
         self.candidates.next(text, from).map(|(at, _, _)| at)
     }
 
+    /// Whether a text holds anything that may be of a refusal.
+    pub fn has_needle(&self, text: &[u8]) -> bool {
+        self.words.any(text)
+    }
+
     /// The search for candidates in whole blocks, fit to be used by several threads.
     pub fn search(&self) -> Arc<Search> {
         Arc::clone(&self.search)
@@ -166,13 +171,13 @@ impl Detector {
     /// refusal.
     pub fn is_promising(&self, text: &[u8], at: usize) -> bool {
         let rest = text.get(at..).unwrap_or_default();
-        let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
         if self.is_token(text, at) {
             let head = text.get(..at).unwrap_or_default();
             let is_free = head.last().is_none_or(|before| !(before.is_ascii_alphanumeric() || b"_-.".contains(before)));
             return (is_free || ends_in_escape(head))
                 && rest.get(..TOKEN_HEAD).is_some_and(|head| head.iter().all(u8::is_ascii_graphic));
         }
+        let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
         digits == 0 || (digits <= CODE_DIGITS_MAX && number::stands_alone(text, at, at + digits))
     }
 

@@ -60,8 +60,7 @@
 //! # Decisions
 //!
 //! * **Speed comes from not looking.** Most lines hold no needle and are never framed. Newlines are counted, not
-//!   visited; each byte is searched for tokens at most once, and only near a rejection, unless `detect.exposed_tokens`
-//!   asks for those on all lines: that search takes a fifth more.
+//!   visited; each byte is searched for tokens at most once, and only near a rejection.
 //! * **A live rejection is settled soon**: at once if its token and product are known; after a moment if an application
 //!   printed it, which says all it knows on one line; else after `pairing.settle_milliseconds`, because an SDK prints a
 //!   refusal several times. A further line that comes later is counted as a sighting and changes nothing else, because a

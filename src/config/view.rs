@@ -67,7 +67,7 @@ struct WebView {
 struct DetectView {
     /// Companion codes of 51007, such as 20104, are refusals in their own right.
     companion_codes: bool,
-    /// Tokens on lines without a refusal are looked for: whoever reads them while they are valid can connect.
+    /// Tokens are looked for on all lines: whoever reads them while they are valid can connect.
     exposed_tokens: bool,
 }
 

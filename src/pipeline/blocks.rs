@@ -70,9 +70,14 @@ pub(super) struct Block<'a> {
 
 /// Unwraps a line; that of which it is a piece, if it was split.
 pub(super) fn read(bytes: &[u8], line: Line, line_bytes_max: usize) -> Record<'_> {
+    read_whole(bytes, line, line_bytes_max).0
+}
+
+/// The same, and where the pieces begin and end.
+fn read_whole(bytes: &[u8], line: Line, line_bytes_max: usize) -> (Record<'_>, Line) {
     match split::joined(bytes, line, bytes.len(), line_bytes_max) {
-        Some(joined) => mended(&joined),
-        None => envelope::read(line.text(bytes, line_bytes_max)),
+        Some(joined) => (mended(&joined), Line { start: joined.first, end: joined.behind }),
+        None => (envelope::read(line.text(bytes, line_bytes_max)), line),
     }
 }
 
@@ -86,29 +91,24 @@ pub(super) fn mended(joined: &Joined) -> Record<'static> {
 /// Finds the head of the block that a line belongs to.
 pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
     let (mut line, mut lines_back) = (hit, 0);
-    let mut record = read(bytes, line, line_bytes_max);
+    let (mut record, mut whole) = read_whole(bytes, line, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
     while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
         let Some(before) = line.before(bytes) else { break };
-        let above = read(bytes, before, line_bytes_max);
+        let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
         if is_element(&above.text, &record.text, member_indent) {
             break;
         }
         member_indent = indent(&record.text);
-        record = above;
+        (record, whole) = (above, whole_above);
         line = before;
         lines_back += 1;
     }
-    if record.split != Split::Never
-        && let Some(joined) = split::joined(bytes, line, bytes.len(), line_bytes_max)
-    {
-        // All pieces have one head: the first of them.
-        let pieces = bytes.get(joined.first..line.start).unwrap_or_default();
-        lines_back += memchr::memchr_iter(b'\n', pieces).count() as u64;
-        line = Line { start: joined.first, end: joined.behind };
-    }
-    Block { head: line, lines_back, record, is_continuation }
+    // All pieces of a split line have one head: the first of them.
+    let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
+    lines_back += memchr::memchr_iter(b'\n', pieces).count() as u64;
+    Block { head: whole, lines_back, record, is_continuation }
 }
 
 impl Block<'_> {

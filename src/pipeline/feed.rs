@@ -250,7 +250,7 @@ impl Feed {
         let mut ids = block.record.ids;
         tokens::note_ids(&text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
-        let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core));
+        let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core.settings.window_lines, core));
         self.trail.remember_time(self.last_time);
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
@@ -365,11 +365,11 @@ impl Feed {
         Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now) }
     }
 
-    /// The last time seen before a line, within the window.
-    fn time_before(&self, work: &Work<'_>, head: Line, head_line: u64, core: &Core) -> Option<UnixTime> {
+    /// The last time seen before a line of this number, so many lines back at the most.
+    fn time_before(&self, work: &Work<'_>, head: Line, head_line: u64, lines: u32, core: &Core) -> Option<UnixTime> {
         let completion = self.completion(work.now);
         let (mut line, mut number) = (head, head_line);
-        for _ in 0..core.settings.window_lines {
+        for _ in 0..lines {
             if let Some((known, time)) = self.last_time
                 && known >= number
             {

@@ -143,7 +143,7 @@ impl Core {
             self.learn(sent, fingerprint, at, &verdict, is_new);
             self.explain(sent, fingerprint, at, &mut verdict);
             verdict.report.identity = self.identity(&verdict);
-            // Where it stands it was told already.
+            // Where it stands it may have been told already.
             if verdict.report.exposed && self.settings.exposed_tokens {
                 verdict.report.told = !self.is_news(fingerprint);
             }
@@ -182,8 +182,8 @@ impl Core {
         self.memory.is_told(self.mark(Mark::Exposed, [&self.fingerprint(raw).0, b""]))
     }
 
-    /// A token of one of Twilio's keys that stands on a line, if it is valid at that time, not known to
-    /// be badly signed, and was not told before.
+    /// A token of one of Twilio's keys that stands on a line, if it is valid at that time, not known to be badly signed,
+    /// and was not told before.
     pub(super) fn expose(&mut self, raw: &[u8], at: UnixTime, source: &Arc<str>) -> Option<Leak> {
         let fingerprint = self.fingerprint(raw);
         let sent = Sent { raw: Zeroizing::new(raw.to_vec()), ending: Ending::Closed };

@@ -13,18 +13,20 @@ use crate::token::run;
 
 /// Dots of a token.
 const DOTS: usize = 2;
-/// Tokens looked at on one line.
-const TOKENS_MAX: usize = 64;
-/// A line without a time has that of one so many lines before it.
-const LINES_BACK: usize = 20;
+/// Tokens looked at on one line; a line with more counts as cut.
+const TOKENS_MAX: u32 = 64;
+/// A line without a time may have that of one so many lines before it.
+const LINES_BACK: u32 = 20;
 
 /// The line whose tokens were looked at last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Looked {
     /// Offset of the line.
     line: u64,
     time: UnixTime,
-    tokens: usize,
+    /// Tokens on it so far, and the offset of the last of them.
+    tokens: u32,
+    last: u64,
 }
 
 impl Feed {
@@ -69,26 +71,30 @@ impl Feed {
         if is_cut || memchr::memchr_iter(b'.', raw).count() != DOTS || core.is_told(raw) {
             return;
         }
-        let known = self.looked.filter(|looked| looked.line == offset);
-        let mut looked =
-            known.unwrap_or_else(|| Looked { line: offset, time: self.time_near(work, line, core), tokens: 0 });
-        looked.tokens += 1;
+        let place = self.base + at as u64;
+        let mut looked = match self.looked.filter(|looked| looked.line == offset) {
+            // Lines before an object that is not complete are gone through once more.
+            Some(looked) if looked.last >= place => return,
+            Some(looked) => looked,
+            None => Looked { line: offset, time: self.time_of(work, line, core), tokens: 0, last: 0 },
+        };
+        (looked.tokens, looked.last) = (looked.tokens.saturating_add(1), place);
         self.looked = Some(looked);
-        if looked.tokens <= TOKENS_MAX
-            && let Some(leak) = core.expose(raw, looked.time, &self.stream.source)
-        {
+        if looked.tokens > TOKENS_MAX {
+            self.counts.truncated += u64::from(looked.tokens == TOKENS_MAX + 1);
+        } else if let Some(leak) = core.expose(raw, looked.time, &self.stream.source) {
             emit(Event::Exposed(Box::new(leak)));
         }
     }
 
     /// The time of a line: its own, that of a line shortly before it, the last that is known, or else that of the file, or
     /// now.
-    fn time_near(&self, work: &Work<'_>, line: Line, core: &Core) -> UnixTime {
-        let completion = self.completion(work.now);
-        let lines = std::iter::successors(Some(line), |line| line.before(work.bytes)).take(LINES_BACK);
-        let mut times =
-            lines.map(|line| envelope::read(line.text(work.bytes, core.settings.line_bytes_max)).time(&completion));
-        let time = times.find_map(|time| time).or(self.last_time.map(|(_, time)| time));
+    fn time_of(&self, work: &Work<'_>, line: Line, core: &Core) -> UnixTime {
+        let max = core.settings.line_bytes_max;
+        let passed =
+            || memchr::memchr_iter(b'\n', work.bytes.get(self.scanned..line.start).unwrap_or_default()).count();
+        let time = envelope::read(line.text(work.bytes, max)).time(&self.completion(work.now));
+        let time = time.or_else(|| self.time_before(work, line, self.line + passed() as u64, LINES_BACK, core));
         time.or(self.stream.modified.filter(|_| self.stream.whole)).unwrap_or(work.now)
     }
 }
@@ -135,6 +141,20 @@ mod tests {
         log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
         pipeline.finish(ID, now, &mut emit);
         (leaks, rejections, told)
+    }
+
+    /// How many tokens are told, and how many lines count as cut.
+    fn told_and_cut(log: &str, piece: usize) -> (usize, u64) {
+        let (mut pipeline, mut told, mut cut) = (pipeline(ring()), 0, 0);
+        let now = UnixTime::parse("2026-11-24T03:00:00Z").unwrap();
+        let mut emit = |event| match event {
+            Event::Exposed(_) => told += 1,
+            Event::Lines { truncated, .. } => cut += truncated,
+            Event::Diagnosed(_) | Event::Resighted { .. } | Event::Misfit(_) => {}
+        };
+        log.as_bytes().chunks(piece).for_each(|piece| pipeline.push(ID, piece, now, &mut emit));
+        pipeline.finish(ID, now, &mut emit);
+        (told, cut)
     }
 
     #[track_caller]
@@ -227,7 +247,13 @@ mod tests {
             })
             .collect();
         let log = format!("2026-11-24T02:45:00Z DEBUG {tokens}\n");
-        assert_eq!(read(&mut pipeline(ring()), &log, log.len()).0.len(), TOKENS_MAX);
+        let (found, truncated) = told_and_cut(&log, log.len());
+        assert_eq!((found, truncated), (TOKENS_MAX as usize, 1));
+        // Gone through once more for each byte, as long as the object behind them is not complete.
+        let log = format!(
+            "2026-11-24T02:45:00Z DEBUG {tokens}\n2026-11-24T02:45:01Z twilio error code: 51007 {{\n  a: 1\n}}\n"
+        );
+        assert_eq!(told_and_cut(&log, 1), told_and_cut(&log, log.len()));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Feed {
         let is_hit = match split::seam(work.bytes, line, work.limit, core.settings.line_bytes_max) {
             Seam::Nothing => false,
             Seam::Open => !work.is_final,
-            Seam::Text(text) => core.detector.find(&text, 0).is_some(),
+            Seam::Text(text) => core.detector.has_needle(&text),
         };
         if !is_hit {
             self.splits.long.pop_front();

@@ -36,8 +36,6 @@ pub(super) struct Tokens {
     region: Option<String>,
     /// Numbers of the first lines of split ones that were considered.
     mended: VecDeque<u64>,
-    /// What is missing of a split line will not come.
-    is_last: bool,
 }
 
 impl Tokens {
@@ -90,9 +88,7 @@ impl Tokens {
         if from >= upto {
             return;
         }
-        self.is_last = is_last;
-        self.search(bytes, from, (upto, upto_line), completion, settings);
-        self.is_last = false;
+        self.search(bytes, from, (upto, upto_line), is_last, completion, settings);
         let oldest = upto_line.saturating_sub(2 * window as u64);
         if self.candidates.first().is_some_and(|first| first.line < oldest) {
             self.candidates.retain(|candidate| candidate.line >= oldest);
@@ -115,7 +111,7 @@ impl Tokens {
         let lines = last_line.checked_sub(number).and_then(|lines| usize::try_from(lines).ok());
         let rest = bytes.get(from..).unwrap_or_default();
         let Some(end) = lines.and_then(|lines| memchr_iter(b'\n', rest).nth(lines)) else { return false };
-        self.search(bytes, from, (from + end + 1, last_line + 1), completion, settings);
+        self.search(bytes, from, (from + end + 1, last_line + 1), false, completion, settings);
         true
     }
 
@@ -126,6 +122,7 @@ impl Tokens {
         bytes: &[u8],
         from: usize,
         (upto, upto_line): (usize, u64),
+        is_last: bool,
         completion: &Completion,
         settings: &Settings,
     ) {
@@ -139,7 +136,7 @@ impl Tokens {
             };
             last = Some((line.start, number));
             at = line.end;
-            if !self.consider(bytes.get(..upto).unwrap_or_default(), line, number, completion, settings) {
+            if !self.consider(bytes.get(..upto).unwrap_or_default(), line, number, is_last, completion, settings) {
                 (self.indexed, self.indexed_line) = (line.start, number);
                 return;
             }
@@ -155,6 +152,7 @@ impl Tokens {
         bytes: &[u8],
         line: Line,
         number: u64,
+        is_last: bool,
         completion: &Completion,
         settings: &Settings,
     ) -> bool {
@@ -162,7 +160,7 @@ impl Tokens {
             return true;
         }
         let record = match split::joined(bytes, line, bytes.len(), settings.line_bytes_max) {
-            Some(joined) if joined.end == End::Open && !self.is_last => return false,
+            Some(joined) if joined.end == End::Open && !is_last => return false,
             Some(joined) => {
                 let first = number.saturating_sub(joined.before.last().copied().unwrap_or(0));
                 if self.mended.contains(&first) {
