@@ -350,12 +350,6 @@ fn decode(part: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
     if part.is_empty() {
         return Err(Fault::Empty);
     }
-    // Nearly every part is sound; only of others it matters what is wrong.
-    base64_simd::URL_SAFE_NO_PAD.decode_append(part, into).or_else(|_| precisely(part, into))
-}
-
-fn precisely(part: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
-    into.clear();
     URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|error| match error {
         DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => Fault::Base64(at),
         DecodeError::InvalidLength(_) => Fault::Length(part.len()),

@@ -30,7 +30,7 @@ use crate::stamp::Completion;
 use crate::time::UnixTime;
 
 use exposed::Looked;
-use head::{Head, Heads};
+use head::Head;
 use intake::Fresh;
 use replay::Trail;
 pub(super) use settle::Patience;
@@ -62,7 +62,7 @@ pub(super) struct Feed {
     tokens: Tokens,
     open: VecDeque<Rejection>,
     /// Of each of `open`, what most often tells that a sighting is of another rejection.
-    heads: Heads,
+    heads: VecDeque<Head>,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
@@ -107,7 +107,7 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
-            heads: Heads::default(),
+            heads: VecDeque::new(),
             last_time: None,
             last_sighting: None,
             last_push: UnixTime::default(),
@@ -301,13 +301,14 @@ impl Feed {
         self.choose_after(work, head.start, head_line, core);
         self.close(core, work.now, emit);
         let (lines, window) = (core.settings.window_lines, core.settings.window_seconds);
-        let best = self.best(&sighting, lines, window, true);
-        debug_assert_eq!(best, self.best(&sighting, lines, window, false), "no tie is missed");
+        let of_new = Head::of_sighting(&sighting);
+        let best = self.best(&sighting, lines, window, |head| head.may_be_of(&of_new));
+        debug_assert_eq!(best, self.best(&sighting, lines, window, |head| head.fits(&of_new)), "no tie is missed");
         let best = best.filter(|_| counted.is_none());
-        if let Some((rejection, at)) = best.and_then(|at| Some((self.open.get_mut(at)?, at))) {
+        if let Some((rejection, head)) = best.and_then(|at| Some((self.open.get_mut(at)?, self.heads.get_mut(at)?))) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             let tells_more = rejection.merge(&sighting);
-            self.heads.set(at, Head::of(rejection));
+            *head = Head::of(rejection);
             if rejection.is_settled() {
                 if tells_more && rejection.progress == Progress::Early {
                     core.patience.learn(&self.stream.source);
@@ -330,33 +331,31 @@ impl Feed {
             rejection.progress = Progress::Settled;
         }
         if counted.is_none_or(|counted| counted.state == State::Open) {
-            self.heads.push(Head::of(&rejection));
+            self.heads.push_back(Head::of(&rejection));
             self.open.push_back(rejection);
         }
         id
     }
 
-    /// The place of the open rejection with the strongest evidence that the sighting is of it; `by_ties` passes those that
-    /// have nothing in common with it.
-    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, by_ties: bool) -> Option<usize> {
-        let head = Head::of_sighting(sighting);
+    /// The place of the open rejection with the strongest evidence that the sighting is of it, among those whose head may
+    /// be of one with it.
+    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, may_be: impl Fn(&Head) -> bool) -> Option<usize> {
+        // Over slices: hundreds of heads are passed for each sighting.
         let mut best = None;
-        let mut consider = |at: usize| {
-            let Some(open) = self.open.get(at) else { return };
-            if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
-                return;
+        let (older, newer) = self.heads.as_slices();
+        for (before, heads) in [(older.len(), newer), (0, older)] {
+            for (at, _) in heads.iter().enumerate().rev().filter(|(_, head)| may_be(head)) {
+                let at = before + at;
+                let Some(open) = self.open.get(at) else { continue };
+                if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
+                    continue;
+                }
+                let evidence = open.evidence(sighting, seconds);
+                // Of equal evidence, the earliest rejection.
+                if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
+                    best = evidence.map(|evidence| (evidence, at));
+                }
             }
-            let evidence = open.evidence(sighting, seconds);
-            // Of equal evidence, the earliest rejection.
-            if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
-                best = evidence.map(|evidence| (evidence, at));
-            }
-        };
-        if by_ties {
-            self.heads.visit_like(&head, consider);
-        } else {
-            let fitting = self.heads.iter().enumerate().rev().filter(|(_, other)| other.fits(&head));
-            fitting.for_each(|(at, _)| consider(at));
         }
         best.map(|(_, at)| at)
     }
@@ -425,18 +424,19 @@ impl Feed {
     /// Matches rejections with the tokens found after them.
     fn match_after(&mut self, core: &mut Core) {
         let last_line = self.tokens.last_line();
-        if self.heads.iter().next().is_none_or(|first| first.line >= last_line) {
+        if self.heads.front().is_none_or(|first| first.line >= last_line) {
             return;
         }
-        let wanting = self.open.iter_mut().zip(self.heads.wants_token_mut());
-        for (rejection, (_, wants_token)) in wanting.filter(|(_, (line, wants))| **wants && *line < last_line) {
+        let wanting = |head: &Head| head.wants_token && head.line < last_line;
+        let wanting = self.open.iter_mut().zip(&mut self.heads).filter(|(_, head)| wanting(head));
+        for (rejection, head) in wanting {
             if rejection.wants_token() {
                 self.tokens.choose_after(rejection, &core.settings);
                 if rejection.is_settled() && rejection.token.is_some() {
                     core.patience.learn(&self.stream.source);
                 }
             }
-            *wants_token = rejection.wants_token();
+            head.wants_token = rejection.wants_token();
         }
     }
 

@@ -105,13 +105,9 @@ impl<'a> Claims<'a> {
     }
 
     fn read(&mut self, json: &'a [u8], members: Members) -> Result<(), JsonFault> {
-        let seed = ObjectSeed { claims: self, members, in_grants: false };
-        // Looked at as UTF-8 once, not text by text.
-        let read = match std::str::from_utf8(json) {
-            Ok(text) => seed.read(serde_json::Deserializer::from_str(text)),
-            Err(_) => seed.read(serde_json::Deserializer::from_slice(json)),
-        };
-        read.map_err(|error| fault(&error, json))
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let read = ObjectSeed { claims: self, members, in_grants: false }.deserialize(&mut deserializer);
+        read.and_then(|()| deserializer.end()).map_err(|error| fault(&error, json))
     }
 
     fn set(&mut self, field: Field, value: Claim<'a>) {
@@ -156,14 +152,6 @@ struct ObjectSeed<'c, 'a> {
     in_grants: bool,
 }
 
-impl<'a> ObjectSeed<'_, 'a> {
-    /// Reads all that the deserializer has.
-    fn read<R: serde_json::de::Read<'a>>(self, mut from: serde_json::Deserializer<R>) -> serde_json::Result<()> {
-        self.deserialize(&mut from)?;
-        from.end()
-    }
-}
-
 impl<'a> DeserializeSeed<'a> for ObjectSeed<'_, 'a> {
     type Value = ();
 
@@ -180,14 +168,12 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut next = 0;
-        while let Some(known) = map.next_key_seed(KeySeed { members: self.members, next })? {
-            let Some((at, (field, shape))) = known else {
+        while let Some(known) = map.next_key_seed(KeySeed(self.members))? {
+            let Some((field, shape)) = known else {
                 self.claims.other_grants |= self.in_grants;
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            next = at + 1;
             let value = map.next_value_seed(ValueSeed { claims: &mut *self.claims, field, shape })?;
             self.claims.set(field, value);
         }
@@ -195,14 +181,11 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, 'a> {
     }
 }
 
-/// Looks the name of a member up, beginning with the one that is likely to come next.
-struct KeySeed {
-    members: Members,
-    next: usize,
-}
+/// Looks the name of a member up.
+struct KeySeed(Members);
 
 impl<'a> DeserializeSeed<'a> for KeySeed {
-    type Value = Option<(usize, (Field, Shape))>;
+    type Value = Option<(Field, Shape)>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -210,16 +193,14 @@ impl<'a> DeserializeSeed<'a> for KeySeed {
 }
 
 impl Visitor<'_> for KeySeed {
-    type Value = Option<(usize, (Field, Shape))>;
+    type Value = Option<(Field, Shape)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        let is_it = |at: &usize| self.members.get(*at).is_some_and(|(field, _)| field.name() == name);
-        let at = (self.next..self.members.len()).chain(0..self.next).find(is_it);
-        Ok(at.and_then(|at| Some((at, *self.members.get(at)?))))
+        Ok(self.0.iter().find(|(field, _)| field.name() == name).copied())
     }
 }
 

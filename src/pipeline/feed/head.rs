@@ -1,7 +1,5 @@
 //! What most often tells at once that a sighting is of another rejection.
 
-use std::collections::VecDeque;
-
 use crate::envelope::Format;
 use crate::pair::may_share_writer;
 use crate::pair::rejection::{Rejection, Sighting};
@@ -41,100 +39,13 @@ impl Head {
         }
     }
 
-    const fn mark(&self) -> Mark {
-        Mark { ties: self.ties, shape: self.shape }
+    /// There may be evidence for one rejection, and nothing here speaks against it.
+    pub(super) fn may_be_of(&self, sighting: &Self) -> bool {
+        self.ties.may_tie(sighting.ties) && self.fits(sighting)
     }
 
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
         self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
-    }
-}
-
-/// Of a head, what most often tells that a sighting is of another rejection.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    ties: Ties,
-    shape: u64,
-}
-
-impl Mark {
-    const fn is_like(&self, sighting: Self) -> bool {
-        self.ties.may_tie(sighting.ties) && self.shape != sighting.shape
-    }
-}
-
-/// Heads looked at in one go.
-const STEP: usize = 8;
-
-/// The heads of the open rejections, in their order.
-#[derive(Debug, Default)]
-pub(super) struct Heads {
-    heads: VecDeque<Head>,
-    /// What tells most of them from a sighting, close together: for each sighting hundreds are passed.
-    marks: VecDeque<Mark>,
-}
-
-impl Heads {
-    pub(super) fn push(&mut self, head: Head) {
-        self.marks.push_back(head.mark());
-        self.heads.push_back(head);
-    }
-
-    pub(super) fn pop_first(&mut self) {
-        self.marks.pop_front();
-        self.heads.pop_front();
-    }
-
-    pub(super) fn set(&mut self, at: usize, head: Head) {
-        if let (Some(mark), Some(slot)) = (self.marks.get_mut(at), self.heads.get_mut(at)) {
-            (*mark, *slot) = (head.mark(), head);
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.marks.clear();
-        self.heads.clear();
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Head> + ExactSizeIterator {
-        self.heads.iter()
-    }
-
-    /// The heads, whose ties can't be changed.
-    pub(super) fn wants_token_mut(&mut self) -> impl Iterator<Item = (u64, &mut bool)> {
-        self.heads.iter_mut().map(|head| (head.line, &mut head.wants_token))
-    }
-
-    /// Visits the places of those that may be of one rejection with a sighting, the latest first.
-    pub(super) fn visit_like(&self, sighting: &Head, mut visit: impl FnMut(usize)) {
-        let (older, newer) = self.marks.as_slices();
-        let wanted = sighting.mark();
-        let mut visit_one = |at: usize, mark: &Mark| {
-            if mark.is_like(wanted) && self.heads.get(at).is_some_and(|head| head.fits(sighting)) {
-                visit(at);
-            }
-        };
-        for (before, marks) in [(older.len(), newer), (0, older)] {
-            let (steps, rest) = marks.as_chunks::<STEP>();
-            for (at, mark) in rest.iter().enumerate().rev() {
-                visit_one(before + steps.len() * STEP + at, mark);
-            }
-            for (step, marks) in steps.iter().enumerate().rev() {
-                // Without a branch for each: what comes next can't be guessed.
-                if marks.iter().fold(false, |any, mark| any | mark.is_like(wanted)) {
-                    for (at, mark) in marks.iter().enumerate().rev() {
-                        visit_one(before + step * STEP + at, mark);
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl FromIterator<Head> for Heads {
-    fn from_iter<I: IntoIterator<Item = Head>>(heads: I) -> Self {
-        let heads: VecDeque<Head> = heads.into_iter().collect();
-        Self { marks: heads.iter().map(Head::mark).collect(), heads }
     }
 }

@@ -207,9 +207,9 @@ impl Feed {
     /// Puts a further sighting that is counted to its rejection, if that is still open; gives its id.
     pub(super) fn sight_further(&mut self, counted: Sighted, sighting: &Sighting) -> Option<String> {
         let at = self.open_at(counted.of)?;
-        let open = self.open.get_mut(at)?;
+        let (open, head) = (self.open.get_mut(at)?, self.heads.get_mut(at)?);
         open.merge(sighting);
-        self.heads.set(at, Head::of(open));
+        *head = Head::of(open);
         Some(open.id.clone())
     }
 
