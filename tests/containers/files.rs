@@ -1,18 +1,4 @@
 //! Logs of containers, where docker and the kubelet put them and turn them over.
-#![cfg(test)]
-
-#[path = "support/mint.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod mint;
-#[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod place;
-#[path = "support/process.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod process;
-#[path = "support/recipe.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod recipe;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -20,9 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
-use process::Daemon;
-use recipe::expand;
+use crate::place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
+use crate::process::Daemon;
+use crate::recipe::expand;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

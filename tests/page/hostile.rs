@@ -1,31 +1,14 @@
 //! A log that attacks whoever reads it (markup, escapes of terminals, fake metrics, templates, text that runs backwards),
 //! through the whole daemon: nothing of it is interpreted on the page, `/metrics`, the API, the daemon's own log or in
 //! Alertmanager. `process_top.rs` does the same to `top`.
-#![cfg(test)]
-
-#[path = "support/chromium.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod chromium;
-#[path = "support/mint.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod mint;
-#[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod place;
-#[path = "support/process.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod process;
-#[path = "support/service.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod service;
 
 use std::fs;
 
-use chromium::Browser;
-use mint::Draft;
-use place::{Place, now, until_rejections};
-use process::until;
-use service::Service;
+use crate::chromium::Browser;
+use crate::mint::Draft;
+use crate::place::{Place, now, until_rejections};
+use crate::process::until;
+use crate::service::Service;
 
 const CLIENTS: i64 = 40;
 

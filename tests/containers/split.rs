@@ -1,21 +1,4 @@
 //! Long lines that container runtimes split: judged as if they had not been.
-#![cfg(test)]
-
-#[path = "support/case.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod case;
-#[path = "support/mint.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod mint;
-#[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod place;
-#[path = "support/process.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod process;
-#[path = "support/recipe.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod recipe;
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -27,9 +10,10 @@ use diag51007::pipeline::{Event, Pipeline, Settings, StreamId};
 use diag51007::time::UnixTime;
 use serde_json::{Value, json};
 
-use case::{Run, usual_keyring};
-use place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
-use recipe::expand;
+use crate::case::{Run, usual_keyring};
+use crate::place::{EXPIRED, NO_IDENTITY, Place, rejections, until_rejections};
+use crate::recipe::expand;
+use crate::{mint, process};
 
 /// At which docker and containerd split by default, in bytes.
 const PIECE_BYTES: usize = 16 << 10;

@@ -1,29 +1,15 @@
 //! The page at `/` in a real Chromium, served by the real daemon.
 //!
 //! `tests/run` unpacks the browser and axe-core into `target/tools` where they are not installed.
-#![cfg(test)]
-
-#[path = "support/chromium.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod chromium;
-#[path = "support/mint.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod mint;
-#[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod place;
-#[path = "support/process.rs"]
-#[allow(dead_code, reason = "shared by several test programs; each uses a part")]
-mod process;
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use chromium::{Browser, tools};
-use mint::Draft;
-use place::{Place, burst, expired_at, no_identity_at, now, until_rejections};
-use process::Daemon;
+use crate::chromium::{Browser, tools};
+use crate::mint::Draft;
+use crate::place::{Place, burst, expired_at, no_identity_at, now, until_rejections};
+use crate::process::Daemon;
 
 fn url(daemon: &Daemon, query: &str) -> String {
     format!("http://{}/{query}", daemon.address)
