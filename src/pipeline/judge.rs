@@ -174,7 +174,9 @@ impl Core {
     /// Notes that a token stood on a line while it was valid; says whether that was not known.
     fn is_news(&mut self, token: Fingerprint) -> bool {
         let mark = self.mark(Mark::Exposed, [&token.0, b""]);
-        self.memory.tell(mark, self.settings.tokens_remembered)
+        let is_news = !self.memory.is_told(mark);
+        self.memory.tell(mark, self.settings.tokens_remembered);
+        is_news
     }
 
     /// A token was told before because it stood on a line.

@@ -4,6 +4,8 @@
 //! Bounded, and made of plain values, so that a store can write it down ([`Memory::save`]) and give it back. Tokens are
 //! known by keyed fingerprints only. Deliberately without a clock: all times are those of the refusals.
 
+mod marks;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
@@ -15,6 +17,8 @@ use crate::finding::KeyHistory;
 use crate::time::UnixTime;
 use crate::validate::RefusedBefore;
 use crate::validate::signature::Signed;
+
+use marks::Marks;
 
 /// So many keys are remembered; only keys whose secret is known get here.
 const KEYS_MAX: usize = 4096;
@@ -39,20 +43,15 @@ pub(super) struct Memory {
     /// The refused tokens, oldest first.
     order: VecDeque<Fingerprint>,
     /// A signature or token id that verified, and what stood under it.
-    verified: HashMap<Fingerprint, Verified>,
-    verified_order: VecDeque<Fingerprint>,
-    /// Marks of tokens that were told because they stood on a line while they were valid, with their places by age: apart,
-    /// so that whoever writes many into a log takes nothing else away.
-    told: HashMap<Fingerprint, u64>,
-    told_order: VecDeque<Fingerprint>,
-    told_numbered: u64,
+    verified: Marks,
+    /// Tokens that were told because they stood on a line while they were valid: each mark stands for itself. Apart, so that
+    /// whoever writes many into a log takes nothing else away.
+    told: Marks,
     keys: BTreeMap<String, KeyRecord>,
     /// Tokens remembered so far, the forgotten ones included.
     numbered: u64,
     /// Tokens whose refusals have changed; only where somebody asks for them.
     changed: Option<Vec<Fingerprint>>,
-    /// Signatures and ids that verified so far, the forgotten ones included.
-    verified_numbered: u64,
     /// What else has changed, where somebody asks for it.
     changed_marks: Vec<Fingerprint>,
     changed_keys: BTreeSet<String>,
@@ -132,87 +131,54 @@ impl Memory {
 
     /// What stood under a signature or token id that verified.
     pub(super) fn verified(&self, mark: Fingerprint) -> Option<Fingerprint> {
-        self.verified.get(&mark).map(|verified| verified.contents)
+        self.verified.get(mark).map(|verified| verified.contents)
     }
 
     /// Notes what stood under a signature or token id that verified; remembers up to `max`.
     pub(super) fn verify(&mut self, mark: Fingerprint, contents: Fingerprint, max: usize) {
-        if let Some(known) = self.verified.get_mut(&mark) {
-            if known.contents != contents {
-                known.contents = contents;
-                self.changes_mark(mark);
-            }
-            return;
-        }
-        self.verified.insert(mark, Verified { contents, number: self.verified_numbered });
-        self.verified_numbered = self.verified_numbered.saturating_add(1);
-        self.verified_order.push_back(mark);
-        self.changes_mark(mark);
-        while self.verified_order.len() > max.max(1) {
-            let Some(oldest) = self.verified_order.pop_front() else { break };
-            self.verified.remove(&oldest);
-            self.changes_mark(oldest);
-        }
+        let Self { verified, changed, changed_marks, .. } = self;
+        verified.note(mark, contents, max, |mark| changed_marks.extend(changed.is_some().then_some(mark)));
     }
 
     /// An exposed token was told before.
     pub(super) fn is_told(&self, mark: Fingerprint) -> bool {
-        self.told.contains_key(&mark)
+        self.told.get(mark).is_some()
     }
 
-    /// Notes that an exposed token is told, and says whether it was not yet; remembers up to `max`.
-    pub(super) fn tell(&mut self, mark: Fingerprint, max: usize) -> bool {
-        if self.is_told(mark) {
-            return false;
-        }
-        self.told.insert(mark, self.told_numbered);
-        self.told_numbered = self.told_numbered.saturating_add(1);
-        self.told_order.push_back(mark);
-        self.changes_mark(mark);
-        while self.told_order.len() > max.max(1) {
-            let Some(oldest) = self.told_order.pop_front() else { break };
-            self.told.remove(&oldest);
-            self.changes_mark(oldest);
-        }
-        true
+    /// Notes that an exposed token is told; remembers up to `max`.
+    pub(super) fn tell(&mut self, mark: Fingerprint, max: usize) {
+        let Self { told, changed, changed_marks, .. } = self;
+        told.note(mark, mark, max, |mark| changed_marks.extend(changed.is_some().then_some(mark)));
     }
 
-    /// What is remembered under a mark. A mark that stands for itself is that of a token that was told.
+    /// What is remembered under a mark of either kind.
     fn marked(&self, mark: Fingerprint) -> Option<Verified> {
-        let told = || Some(Verified { contents: mark, number: *self.told.get(&mark)? });
-        self.verified.get(&mark).copied().or_else(told)
-    }
-
-    fn changes_mark(&mut self, mark: Fingerprint) {
-        if self.changed.is_some() {
-            self.changed_marks.push(mark);
-        }
+        self.verified.get(mark).or_else(|| self.told.get(mark))
     }
 
     /// Takes over what else was remembered before.
     pub(super) fn recall_notes(&mut self, notes: Vec<Note>, max: usize) {
-        let mut verified = Vec::new();
+        let mut marks = Vec::new();
         for note in notes {
             match note {
-                Note::Verified(mark, known) => verified.extend(known.map(|known| (known.number, mark, known.contents))),
+                Note::Verified(mark, known) => marks.extend(known.map(|known| (known.number, mark, known.contents))),
                 Note::Key(key_sid, record) if self.keys.len() < KEYS_MAX => {
                     self.keys.insert(key_sid, record);
                 }
                 Note::Key(..) => {}
             }
         }
-        verified.sort_unstable();
-        for (number, mark, contents) in verified {
-            if mark == contents {
-                self.told_numbered = number;
-                self.tell(mark, max);
-            } else {
-                self.verified_numbered = number;
-                self.verify(mark, contents, max);
-            }
+        marks.sort_unstable();
+        for (number, mark, contents) in marks {
+            let place = if mark == contents { &mut self.told } else { &mut self.verified };
+            place.number_from(number);
+            let changed_marks = &mut self.changed_marks;
+            place.note(mark, contents, max, |mark| changed_marks.push(mark));
         }
         // Only what had no room is news.
-        self.changed_marks.retain(|mark| !self.verified.contains_key(mark) && !self.told.contains_key(mark));
+        let mut changed = std::mem::take(&mut self.changed_marks);
+        changed.retain(|mark| self.marked(*mark).is_none());
+        self.changed_marks = changed;
     }
 
     /// What else has changed since the last call.
@@ -220,11 +186,10 @@ impl Memory {
         let mut marks = std::mem::take(&mut self.changed_marks);
         marks.sort_unstable();
         marks.dedup();
-        let marks = marks.into_iter().map(|mark| Note::Verified(mark, self.marked(mark)));
-        let marks: Vec<Note> = marks.collect();
         let keys = std::mem::take(&mut self.changed_keys).into_iter();
+        let marks = marks.into_iter().map(|mark| Note::Verified(mark, self.marked(mark)));
         let keys = keys.filter_map(|key_sid| Some(Note::Key(key_sid.clone(), self.keys.get(&key_sid)?.clone())));
-        marks.into_iter().chain(keys).collect()
+        marks.chain(keys).collect()
     }
 
     /// Notes how a token of a key fared, once a token.
@@ -258,11 +223,8 @@ impl Memory {
             let before = self.refused.get(token)?.before;
             Some(SavedToken { token: token.0, first_millis: before.first.as_millis(), times: before.times })
         });
-        let verified = self
-            .verified_order
-            .iter()
-            .chain(&self.told_order)
-            .filter_map(|mark| Some((mark.0, self.marked(*mark)?.contents.0)));
+        let marks = self.verified.iter().chain(self.told.iter());
+        let verified = marks.map(|(mark, contents)| (mark.0, contents.0));
         Saved { refused: refused.collect(), verified: verified.collect(), keys: self.keys.clone() }
     }
 
@@ -274,11 +236,8 @@ impl Memory {
             memory.enter(Fingerprint(token), Refused { before, number: memory.numbered, signed: None });
         }
         for (mark, contents) in saved.verified {
-            if mark == contents {
-                memory.tell(Fingerprint(mark), usize::MAX);
-            } else {
-                memory.verify(Fingerprint(mark), Fingerprint(contents), usize::MAX);
-            }
+            let marks = if mark == contents { &mut memory.told } else { &mut memory.verified };
+            marks.note(Fingerprint(mark), Fingerprint(contents), usize::MAX, |_| {});
         }
         memory
     }
@@ -433,10 +392,31 @@ mod tests {
             memory.verify(token(n), token(n), 10);
             memory.note("SK1", true, START.plus_millis(i64::try_from(n).unwrap() * 60_000));
         }
-        assert_eq!((memory.refused.len(), memory.verified.len()), (10, 10));
+        assert_eq!((memory.refused.len(), memory.verified.iter().count()), (10, 10));
         assert_eq!(memory.keys["SK1"].fitted.0.len(), 60);
         assert_eq!((memory.refused(token(989)), memory.verified(token(989))), (None, None));
         assert!(memory.refused(token(990)).is_some() && memory.verified(token(990)).is_some());
+    }
+
+    #[test]
+    fn what_was_told_is_known_again_and_apart_from_what_verified() {
+        let mut memory = Memory::default();
+        memory.recall(Vec::new(), 10);
+        memory.verify(token(1), token(2), 10);
+        (100..150).for_each(|number| memory.tell(token(number), 10));
+        assert_eq!(memory.verified(token(1)), Some(token(2)), "a flood of told tokens takes no proof away");
+        let notes: Vec<Note> =
+            memory.take_notes().into_iter().filter(|note| matches!(note, Note::Verified(_, Some(_)))).collect();
+        assert_eq!(notes.len(), 11);
+        for again in [Memory::restore(memory.save()), {
+            let mut again = Memory::default();
+            again.recall_notes(notes, 10);
+            again
+        }] {
+            assert_eq!(again.verified(token(1)), Some(token(2)));
+            assert!(again.is_told(token(149)) && again.is_told(token(140)) && !again.is_told(token(139)));
+            assert_eq!((again.verified(token(149)), again.is_told(token(1))), (None, false));
+        }
     }
 
     #[test]
