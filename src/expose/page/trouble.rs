@@ -32,10 +32,10 @@ pub(in crate::expose) fn of(view: &View, now: UnixTime) -> Trouble {
     let mut active: Vec<&Alert> = view.alerts.active().collect();
     active.sort_by_key(|alert| Reverse((alert.state, severity(alert))));
     let mut incidents = view.incidents.newest_first();
-    let explains = |incident: &Incident| active.iter().any(|alert| is_about(alert, incident.cause));
-    // Open ones first: those that explain an alert, then the greatest. Over ones by when they ended.
+    // Open ones first: those that explain the worst alert, which is the headline, then the greatest. Over ones by when they
+    // ended.
     incidents.sort_by_key(|incident| {
-        let open = incident.is_open(now).then(|| (explains(incident), incident.count));
+        let open = incident.is_open(now).then(|| (Reverse(explained(&active, incident.cause)), incident.count));
         (Reverse(open), Reverse(incident.last))
     });
     let further = incidents.len().saturating_sub(INCIDENTS);
@@ -48,6 +48,11 @@ pub(in crate::expose) fn of(view: &View, now: UnixTime) -> Trouble {
 fn severity(alert: &Alert) -> usize {
     let order = ["info", "warning", "critical"];
     alert.labels.get("severity").and_then(|of| order.iter().position(|one| one == of)).unwrap_or(0)
+}
+
+/// The place of the first alert that a cause explains, or one behind all.
+fn explained(alerts: &[&Alert], cause: Cause) -> usize {
+    alerts.iter().position(|alert| is_about(alert, cause)).unwrap_or(alerts.len())
 }
 
 /// Whether an alert speaks of rejections of this cause.
@@ -156,6 +161,27 @@ fn sources(incident: &Incident) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_explains_the_worst_alert_comes_before_what_explains_another() {
+        let alert = |name, subject| Alert {
+            name,
+            subject,
+            state: State::Firing,
+            active_at: UnixTime::default(),
+            held_at: UnixTime::default(),
+            resolved_at: None,
+            value: 1.0,
+            labels: std::collections::BTreeMap::new(),
+            annotations: std::collections::BTreeMap::new(),
+        };
+        let worst = alert(Name::ExpirySpike, Subject::Whole);
+        let other = alert(Name::RejectionSpike, Subject::Cause(Cause::LifetimeTooLong));
+        let alerts = [&worst, &other];
+        let mut causes = [Cause::IdentityMissing, Cause::LifetimeTooLong, Cause::StaleReuse];
+        causes.sort_by_key(|cause| explained(&alerts, *cause));
+        assert_eq!(causes, [Cause::StaleReuse, Cause::LifetimeTooLong, Cause::IdentityMissing]);
+    }
 
     #[test]
     fn only_addresses_of_the_web_become_links() {
