@@ -16,6 +16,7 @@ mod sdk;
 pub mod search;
 mod shape;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::envelope::Record;
 use crate::product::Product;
 use crate::words::Words;
 
+use sdk::Phrase;
 pub use sdk::Print;
 use search::{Hits, Search, TOKEN_STARTS};
 
@@ -185,8 +187,7 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let phrase = sdk::phrase(text);
-        let mut context = Context { text, detector: self, is_print: phrase.is_some(), near_twilio: None };
+        let mut context = Context { text, detector: self, phrase: OnceCell::new(), near_twilio: None };
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -208,6 +209,7 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
+        let phrase = context.phrase();
         codes.retain(|number| !sdk::stands_in(*number, text));
         let product = record
             .product
@@ -233,7 +235,7 @@ impl Detector {
 struct Context<'a> {
     text: &'a [u8],
     detector: &'a Detector,
-    is_print: bool,
+    phrase: OnceCell<Option<Phrase>>,
     near_twilio: Option<bool>,
 }
 
@@ -263,8 +265,13 @@ impl Context<'_> {
         self.detector.vendors.any(around)
     }
 
+    /// What an SDK prints.
+    fn phrase(&self) -> Option<Phrase> {
+        *self.phrase.get_or_init(|| sdk::phrase(self.text))
+    }
+
     fn is_sdk_or_twilio(&self) -> bool {
-        self.is_print || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+        self.phrase().is_some() || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
     }
 
     fn is_near_twilio(&mut self) -> bool {

@@ -70,6 +70,19 @@ impl Hits {
         stretches.filter_map(move |(mark, _)| (mark * MARK_BYTES).checked_sub(skipped))
     }
 
+    /// The position in `text`, the part that this is of, behind so many line breaks; nothing if there are not so many.
+    pub fn behind_breaks(&self, text: &[u8], breaks: u64) -> Option<usize> {
+        let (skipped, lines_skipped) = self.skipped;
+        let last = self.marks.partition_point(|lines| lines.saturating_sub(lines_skipped) < breaks);
+        let known = last.checked_sub(1).and_then(|mark| {
+            let from = (last * MARK_BYTES).checked_sub(skipped)?;
+            Some((from, self.marks.get(mark)?.checked_sub(lines_skipped)?))
+        });
+        let (from, before) = known.unwrap_or((0, 0));
+        let Some(rest) = usize::try_from(breaks - before).ok()?.checked_sub(1) else { return Some(0) };
+        memchr_iter(b'\n', text.get(from..)?).nth(rest).map(|at| from + at + 1)
+    }
+
     /// Line breaks in `text`, the part that this is of, before a position; those before an earlier one are known.
     pub fn lines_before(&self, text: &[u8], at: usize, (earlier, lines_earlier): (usize, u64)) -> u64 {
         let (skipped, lines_skipped) = self.skipped;
@@ -338,6 +351,12 @@ mod tests {
                 let found = hits.lines_before(part, at, (earlier, count(earlier)));
                 assert_eq!(found, count(at), "{skipped} {at} {earlier}");
             }
+            let behind: Vec<usize> = std::iter::once(0).chain(memchr_iter(b'\n', part).map(|at| at + 1)).collect();
+            let every = behind.len() / 50 + 1;
+            for (breaks, expected) in (0..).zip(&behind).step_by(every) {
+                assert_eq!(hits.behind_breaks(part, breaks), Some(*expected), "{skipped} {breaks}");
+            }
+            assert_eq!(hits.behind_breaks(part, behind.len() as u64), None);
         }
     }
 

@@ -98,10 +98,21 @@ pub struct Rejection {
     pub guessed_own: Option<u64>,
     /// Another connection's message may be its own as well: the next refusal tells.
     pub is_tangled: bool,
+    /// Whether its token may stand on a line after it.
+    pub lines_after: LinesAfter,
     /// When it was read.
     pub arrived: UnixTime,
     /// How far its diagnosis is.
     pub progress: Progress,
+}
+
+/// Whether the token of a rejection may stand on a line after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinesAfter {
+    /// Not all that are near enough have been searched.
+    MayHoldToken,
+    /// All that are near enough have been searched.
+    Searched,
 }
 
 /// How far the diagnosis of a rejection is.
@@ -147,7 +158,9 @@ impl Rejection {
 
     /// Its token may still come.
     pub const fn wants_token(&self) -> bool {
-        self.token.is_none() && !matches!(self.progress, Progress::Settled)
+        self.token.is_none()
+            && matches!(self.lines_after, LinesAfter::MayHoldToken)
+            && !matches!(self.progress, Progress::Settled)
     }
 
     /// It has been diagnosed.
@@ -189,6 +202,7 @@ impl Rejection {
             token: None,
             guessed_own: None,
             is_tangled: false,
+            lines_after: LinesAfter::MayHoldToken,
             arrived,
             progress: Progress::Waiting,
             first,

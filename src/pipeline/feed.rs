@@ -24,7 +24,7 @@ use super::lean::without_tokens;
 use super::split::{self, End};
 use super::{Event, Stream};
 use crate::envelope;
-use crate::pair::rejection::{Progress, Rejection, Sighting};
+use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
 use crate::pair::sent;
 use crate::stamp::Completion;
 use crate::time::UnixTime;
@@ -419,6 +419,17 @@ impl Feed {
         }
         self.index_tokens(work, upto, upto_line, core);
         self.match_after(core);
+        self.end_searches(core.settings.window_lines);
+    }
+
+    /// Stops to look for the tokens of rejections whose window has been searched to its end.
+    fn end_searches(&mut self, window_lines: u32) {
+        let searched = self.tokens.searched_line();
+        let is_done = |head: &Head| head.line.saturating_add(u64::from(window_lines)) < searched;
+        for (rejection, head) in self.open.iter_mut().zip(&mut self.heads).take_while(|(_, head)| is_done(head)) {
+            rejection.lines_after = LinesAfter::Searched;
+            head.wants_token = false;
+        }
     }
 
     /// Matches rejections with the tokens found after them.
@@ -461,26 +472,6 @@ impl Feed {
         let Counts { lines, truncated, bytes } = std::mem::take(&mut self.counts);
         if lines + truncated + bytes > 0 {
             emit(Event::Lines { source: Arc::clone(&self.stream.source), lines, truncated, bytes });
-        }
-    }
-
-    /// Drops what lies too far back to be looked at again.
-    fn trim(&mut self, window_lines: u32) {
-        self.prune_trail(kept_lines(window_lines));
-        let (keep, floor) = (kept_lines(window_lines), self.scanned.saturating_sub(KEPT_BYTES_MAX));
-        let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        // What is kept is counted, not what is dropped: that is less.
-        let (cut, kept) = match memchr::memrchr_iter(b'\n', head).nth(keep) {
-            Some(at) => (floor + at + 1, keep as u64),
-            None if floor > 0 => (floor, memchr_iter(b'\n', head).count() as u64),
-            None => return,
-        };
-        if cut > 0 {
-            self.base_line = self.line.saturating_sub(kept);
-            self.bytes.drain(..cut);
-            self.base += cut as u64;
-            self.scanned -= cut;
-            self.tokens.shift(cut);
         }
     }
 }

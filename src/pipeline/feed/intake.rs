@@ -1,7 +1,7 @@
 //! Bytes as they come, cut anyhow: in pieces that fit the cache, each searched once; into whole lines, of which only as
 //! many are kept as can be looked back at.
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr, memrchr_iter};
 
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, kept_lines, replay};
@@ -116,7 +116,7 @@ impl Feed {
             core.detector.keep_promising(lines, &mut hits);
             self.note_long_lines(lines, &hits);
             if self.is_quiet() && hits.starts.is_empty() && self.splits.is_empty() {
-                self.pass(lines, hits.lines, now, core, emit);
+                self.pass(lines, &hits, now, core, emit);
             } else {
                 // Lines that were counted in an earlier run are told from others by going through them.
                 let is_new = self.trail.counted_lines_end(self.end_offset()) == 0;
@@ -124,7 +124,8 @@ impl Feed {
                     (is_new && self.scanned == self.bytes.len()).then_some(Fresh { hits: &hits, from: self.scanned });
                 self.bytes.extend_from_slice(lines);
                 self.work(self.bytes.len(), now, false, fresh, core, emit);
-                self.trim(core.settings.window_lines);
+                let is_done = self.scanned == self.bytes.len();
+                self.trim(core.settings.window_lines, is_done.then_some((lines, &hits)));
             }
             piece = rest;
         }
@@ -158,31 +159,52 @@ impl Feed {
     }
 
     /// Takes lines without a hit: they are counted, and only as many are kept as can be looked back at.
-    fn pass(&mut self, lines: &[u8], count: u64, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.line += count;
+    fn pass(&mut self, lines: &[u8], hits: &Hits, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.line += hits.lines;
         let counted = self.trail.counted_lines_end(self.end_offset());
-        self.counts.lines += if counted == 0 { count } else { replay::uncounted(lines, counted, lines.len()) };
+        self.counts.lines += if counted == 0 { hits.lines } else { replay::uncounted(lines, counted, lines.len()) };
         let keep = kept_lines(core.settings.window_lines);
-        let floor = lines.len().saturating_sub(KEPT_BYTES_MAX);
-        let near = lines.get(floor..).unwrap_or_default();
-        match memchr::memrchr_iter(b'\n', near).nth(keep) {
-            Some(at) if count > keep as u64 => {
-                let cut = floor + at + 1;
-                self.prune_trail(keep);
-                self.base += (self.bytes.len() + cut) as u64;
-                self.base_line = self.line - keep as u64;
-                self.bytes.clear();
-                self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
-                self.scanned = self.bytes.len();
-                self.tokens.forget_bytes();
-            }
-            Some(_) | None => {
-                self.bytes.extend_from_slice(lines);
-                self.scanned = self.bytes.len();
-                self.trim(core.settings.window_lines);
-            }
+        let dropped = hits.lines.checked_sub(keep as u64).filter(|dropped| *dropped > 0);
+        if let Some(cut) = dropped.and_then(|dropped| hits.behind_breaks(lines, dropped)) {
+            self.prune_trail(keep);
+            self.base += (self.bytes.len() + cut) as u64;
+            self.base_line = self.line - keep as u64;
+            self.bytes.clear();
+            self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
+            self.scanned = self.bytes.len();
+            self.tokens.forget_bytes();
+        } else {
+            self.bytes.extend_from_slice(lines);
+            self.scanned = self.bytes.len();
+            self.trim(core.settings.window_lines, None);
         }
         self.close(core, now, emit);
+    }
+
+    /// Drops what lies too far back to be looked at again. `lines` were looked at last, if their breaks are known.
+    fn trim(&mut self, window_lines: u32, lines: Option<(&[u8], &Hits)>) {
+        let keep = kept_lines(window_lines);
+        self.prune_trail(keep);
+        let within = lines.and_then(|(lines, hits)| {
+            let before = self.scanned.checked_sub(lines.len())?;
+            Some(before + hits.behind_breaks(lines, hits.lines.checked_sub(keep as u64)?)?)
+        });
+        let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
+        let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
+        // What is kept is counted, not what is dropped: that is less.
+        let behind = || memrchr_iter(b'\n', head).nth(keep).map(|at| floor + at + 1);
+        let (cut, kept) = match within.or_else(behind) {
+            Some(at) => (at, keep as u64),
+            None if floor > 0 => (floor, memchr_iter(b'\n', head).count() as u64),
+            None => return,
+        };
+        if cut > 0 {
+            self.base_line = self.line.saturating_sub(kept);
+            self.bytes.drain(..cut);
+            self.base += cut as u64;
+            self.scanned -= cut;
+            self.tokens.shift(cut, self.base_line);
+        }
     }
 
     /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer

@@ -52,6 +52,11 @@ impl Tokens {
         self.region.as_deref()
     }
 
+    /// The number of the first line that has not been searched.
+    pub(super) const fn searched_line(&self) -> u64 {
+        self.indexed_line
+    }
+
     /// Takes over what is known of the endpoint.
     pub(super) fn set_region(&mut self, region: Option<String>) {
         self.region = region;
@@ -62,9 +67,12 @@ impl Tokens {
         self.indexed = 0;
     }
 
-    /// The first bytes were dropped.
-    pub(super) fn shift(&mut self, dropped: usize) {
+    /// The first bytes were dropped; a line of the given number is the first now.
+    pub(super) fn shift(&mut self, dropped: usize, first_line: u64) {
         self.indexed = self.indexed.saturating_sub(dropped);
+        while self.owned.front().is_some_and(|(_, last)| *last < first_line) {
+            self.owned.pop_front();
+        }
     }
 
     /// Searches the lines up to a position, where a line of the given number starts, as far back as the window reaches.
@@ -323,10 +331,19 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
 }
 
 /// The next place that may hold a token or an endpoint.
-fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
+fn next_hit(bytes: &[u8], mut from: usize) -> Option<usize> {
     static NEEDLES: LazyLock<Words> =
-        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"oken", b"jwt", b"JWT", b"tsock."]));
-    NEEDLES.next(bytes, from).map(|(at, _, _)| at)
+        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"tsock.", b"oken", b"jwt", b"JWT"]));
+    loop {
+        let (at, end, needle) = NEEDLES.next(bytes, from)?;
+        // Between a key and its value stands something, however the line is unwrapped.
+        let after = bytes.get(end..).unwrap_or_default();
+        let is_within_word = || after.first().is_some_and(u8::is_ascii_alphanumeric) && !after.starts_with(b"eyJ");
+        if needle < 2 || !is_within_word() {
+            return Some(at);
+        }
+        from = end;
+    }
 }
 
 /// Some of the lines in a range holds a token.
