@@ -62,6 +62,13 @@ impl Hits {
         Self { starts, lines, marks, skipped: (from, lines_before) }
     }
 
+    /// Those in the first bytes of the part that this is of, which end where a line does and hold so many lines.
+    #[must_use]
+    pub fn of_first(&self, length: usize, lines: u64) -> Self {
+        let starts = self.starts.iter().copied().take_while(|start| *start < length).collect();
+        Self { starts, lines, marks: self.marks.clone(), skipped: self.skipped }
+    }
+
     /// Positions, in the part that this is of, of stretches without a line break: at least one in every line of twice
     /// [`MARK_BYTES`], but for one that reaches beyond the block.
     pub fn long_stretches(&self) -> impl Iterator<Item = usize> {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::split::{self, End, Joined};
 use crate::envelope::{self, Format, Record, Split};
@@ -53,6 +53,24 @@ impl Line {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.get(..line_bytes_max).unwrap_or(line)
     }
+}
+
+/// Where the last so many lines of a text begin that ends with one; nothing if it has not more than these.
+pub(super) fn last_lines(text: &[u8], lines: usize) -> Option<usize> {
+    /// Line breaks are counted faster than each is visited.
+    const STEP: usize = 2048;
+    let (mut missing, mut end) = (lines + 1, text.len());
+    while end > 0 {
+        let from = end.saturating_sub(STEP);
+        let part = text.get(from..end).unwrap_or_default();
+        let breaks = memchr_iter(b'\n', part).count();
+        if let Some(before) = breaks.checked_sub(missing) {
+            return memchr_iter(b'\n', part).nth(before).map(|at| from + at + 1);
+        }
+        missing -= breaks;
+        end = from;
+    }
+    None
 }
 
 /// A line with the lines that continue it, unwrapped.
@@ -107,7 +125,7 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
     }
     // All pieces of a split line have one head: the first of them.
     let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
-    lines_back += memchr::memchr_iter(b'\n', pieces).count() as u64;
+    lines_back += memchr_iter(b'\n', pieces).count() as u64;
     Block { head: whole, lines_back, record, is_continuation }
 }
 
@@ -139,8 +157,7 @@ pub(super) fn lines_to_logger(bytes: &[u8], hit: Line, hit_text: &[u8], line_byt
     let name = exception(hit_text)?;
     let (mut line, mut lines_back) = (hit.before(bytes)?, 1);
     if !text(line).first().is_some_and(u8::is_ascii_whitespace) {
-        let has_package =
-            memchr::memchr_iter(b'.', name).count() >= 2 && name.first().is_some_and(u8::is_ascii_lowercase);
+        let has_package = memchr_iter(b'.', name).count() >= 2 && name.first().is_some_and(u8::is_ascii_lowercase);
         return has_package.then_some(1);
     }
     while lines_back < BLOCK_LINES_MAX as u64 {
@@ -233,4 +250,23 @@ pub(super) fn is_limited(line: Line, record: &Record<'_>, line_bytes_max: usize)
     let may_be_limited =
         at_limit || logcat || length > line_bytes_max || (record.format == Format::Docker && length >= 16 << 10);
     record.split == Split::Cut || (record.split == Split::Never && may_be_limited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_text_are_found() {
+        for length in [0, 1, 7, 2047, 2048, 2049, 5000] {
+            for every in [1, 3, 700, 2048] {
+                let text: Vec<u8> =
+                    (0..length).map(|at| if (length - 1 - at) % every == 0 { b'\n' } else { b'x' }).collect();
+                for lines in [0, 1, 2, 5, 300, 2048, 5000] {
+                    let expected = memchr::memrchr_iter(b'\n', &text).nth(lines).map(|at| at + 1);
+                    assert_eq!(last_lines(&text, lines), expected, "{length} {every} {lines}");
+                }
+            }
+        }
+    }
 }

@@ -119,7 +119,7 @@ impl Feed {
         }
     }
 
-    /// Looks at all complete lines.
+    /// Looks at all complete lines of the bytes that are kept.
     fn work(
         &mut self,
         limit: usize,
@@ -130,21 +130,25 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) {
         let bytes = std::mem::take(&mut self.bytes);
-        let work = Work { bytes: &bytes, limit, now, is_final, fresh };
-        self.waiting = self.scan(&work, core, emit).then(|| self.waiting.unwrap_or(now));
-        self.end_early(now, core);
-        if self.open.iter().any(Rejection::wants_token) {
-            self.look_after(&work, core);
-        }
-        self.close(core, now, emit);
+        self.work_on(&Work { bytes: &bytes, limit, now, is_final, fresh }, core, emit);
         self.bytes = bytes;
+    }
+
+    /// Looks at all complete lines.
+    fn work_on(&mut self, work: &Work<'_>, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.waiting = self.scan(work, core, emit).then(|| self.waiting.unwrap_or(work.now));
+        self.end_early(work.now, core);
+        if self.open.iter().any(Rejection::wants_token) {
+            self.look_after(work, core);
+        }
+        self.close(core, work.now, emit);
     }
 
     /// Goes through the hits; says whether it stopped at an incomplete object.
     fn scan(&mut self, work: &Work<'_>, core: &mut Core, emit: &mut dyn FnMut(Event)) -> bool {
         let searched = work.bytes.get(..work.limit).unwrap_or_default();
         let mut from = self.scanned;
-        let line_before = self.line;
+        let line_before = self.line.saturating_sub(work.fresh.as_ref().map_or(0, |fresh| fresh.passed));
         while let Some((at, is_long)) = self.next(work, from, core) {
             let line = Line::around(work.bytes, at, work.limit);
             if is_long && !self.is_hit_split(work, line, core) {
@@ -408,16 +412,13 @@ impl Feed {
         if !self.heads.iter().any(|head| head.wants_token) {
             return;
         }
-        // As far as the last of them reaches, even if that is far back from here.
-        let last = self.heads.iter().rfind(|head| head.wants_token).map(|head| head.line);
-        if let Some(last) = last {
-            let reach = last.saturating_add(u64::from(core.settings.window_lines));
-            let head = work.bytes.get(..upto).unwrap_or_default();
-            if self.tokens.index_on(head, self.base_line, reach, &self.completion(work.now), &core.settings) {
-                self.match_after(core);
-            }
+        // Not farther than the last of them reaches: what else is known of a stream must not depend on how it was cut.
+        let last = self.heads.iter().rfind(|head| head.wants_token).map_or(0, |head| head.line);
+        let reach = last.saturating_add(u64::from(core.settings.window_lines));
+        let head = work.bytes.get(..upto).unwrap_or_default();
+        if !self.tokens.index_on(head, self.base_line, reach, &self.completion(work.now), &core.settings) {
+            self.index_tokens(work, upto, upto_line, core);
         }
-        self.index_tokens(work, upto, upto_line, core);
         self.match_after(core);
         self.end_searches(core.settings.window_lines);
     }

@@ -22,6 +22,22 @@ pub(crate) fn cuts(data: &[u8]) {
     let (head, tail) = log.split_at(usize::from(u16::from_le_bytes(*place)) % (log.len() + 1));
     assert_eq!(diagnose([head, tail], true), whole, "cut in two");
     assert_eq!(diagnose(log.chunks(1), true), whole, "byte by byte");
+    if place[0] % 4 == 0 {
+        among_quiet_lines(log, 1 + usize::from(place[1]));
+    }
+}
+
+/// In a large chunk only the lines near to candidates are looked at, where they are; in small ones they are first put
+/// together.
+fn among_quiet_lines(log: &[u8], small: usize) {
+    let quiet = "2026-03-01T10:00:00Z INFO worker did what it does every minute\n".repeat(400);
+    let parts = [quiet.as_bytes(), log, b"\n", quiet.as_bytes(), log, b"\n", quiet.as_bytes(), log];
+    let log = parts.concat();
+    let (whole, cut) = (diagnose([log.as_slice()], true), diagnose(log.chunks(small), true));
+    for (of_whole, of_cut) in whole.0.iter().zip(&cut.0) {
+        assert_eq!(of_cut, of_whole, "in chunks of {small}");
+    }
+    assert_eq!((cut.0.len(), cut.1), (whole.0.len(), whole.1), "in chunks of {small}");
 }
 
 /// Unwrapping a line, deciding about it and looking for a token in it never panic; what is refused stands in the line.

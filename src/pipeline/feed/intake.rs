@@ -1,24 +1,30 @@
 //! Bytes as they come, cut anyhow: in pieces that fit the cache, each searched once; into whole lines, of which only as
 //! many are kept as can be looked back at.
 
-use memchr::{memchr, memchr_iter, memrchr, memrchr_iter};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, kept_lines, replay};
 use crate::detect::search::Hits;
 use crate::pair::rejection::Rejection;
 use crate::pipeline::Event;
+use crate::pipeline::blocks::last_lines;
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Candidates in the last lines of a feed's bytes.
+/// At least so many bytes are looked at where they are; fewer are copied behind those that are kept.
+const IN_PLACE_LEAST: usize = 16 << 10;
+
+/// Candidates in the last lines of the bytes that are worked on.
 pub(super) struct Fresh<'a> {
     pub(super) hits: &'a Hits,
     /// Where these lines begin.
     from: usize,
+    /// So many of them have been looked at.
+    pub(super) passed: u64,
 }
 
 impl Work<'_> {
@@ -118,14 +124,7 @@ impl Feed {
             if self.is_quiet() && hits.starts.is_empty() && self.splits.is_empty() {
                 self.pass(lines, &hits, now, core, emit);
             } else {
-                // Lines that were counted in an earlier run are told from others by going through them.
-                let is_new = self.trail.counted_lines_end(self.end_offset()) == 0;
-                let fresh =
-                    (is_new && self.scanned == self.bytes.len()).then_some(Fresh { hits: &hits, from: self.scanned });
-                self.bytes.extend_from_slice(lines);
-                self.work(self.bytes.len(), now, false, fresh, core, emit);
-                let is_done = self.scanned == self.bytes.len();
-                self.trim(core.settings.window_lines, is_done.then_some((lines, &hits)));
+                self.look_through(lines, &hits, now, core, emit);
             }
             piece = rest;
         }
@@ -135,6 +134,51 @@ impl Feed {
             self.force(now, core, emit);
             self.skipping = true;
         }
+    }
+
+    /// Looks at new lines.
+    fn look_through(&mut self, lines: &[u8], hits: &Hits, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        // Lines that were counted in an earlier run are told from others by going through them.
+        let is_new = self.trail.counted_lines_end(self.end_offset()) == 0;
+        let keep = kept_lines(core.settings.window_lines);
+        let first = hits.behind_breaks(lines, keep as u64).filter(|first| lines.len() - first >= IN_PLACE_LEAST);
+        let Some(first) = first.filter(|_| is_new && self.scanned == self.bytes.len()) else {
+            self.copy_and_work(lines, is_new.then_some(hits), now, core, emit);
+            return;
+        };
+        let (head, tail) = lines.split_at_checked(first).unwrap_or((lines, b""));
+        self.copy_and_work(head, Some(&hits.of_first(first, keep as u64)), now, core, emit);
+        if self.bytes.len() != first || self.scanned != first {
+            self.copy_and_work(tail, None, now, core, emit);
+            return;
+        }
+        // What is kept are lines of this chunk now: the others need not be copied behind them.
+        debug_assert!(self.bytes == head, "the lines before these are no longer kept");
+        let fresh = Some(Fresh { hits, from: 0, passed: keep as u64 });
+        self.work_on(&Work { bytes: lines, limit: lines.len(), now, is_final: false, fresh }, core, emit);
+        self.prune_trail_in(lines, keep);
+        let known = (self.scanned == lines.len()).then_some((lines, hits));
+        let (cut, kept) = self.dropped(lines, keep, known).unwrap_or((0, hits.lines));
+        self.bytes.clear();
+        self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
+        self.drop_before(cut, kept);
+    }
+
+    /// Looks at new lines together with those that are kept.
+    fn copy_and_work(
+        &mut self,
+        lines: &[u8],
+        hits: Option<&Hits>,
+        now: UnixTime,
+        core: &mut Core,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let hits = hits.filter(|_| self.scanned == self.bytes.len());
+        let fresh = hits.map(|hits| Fresh { hits, from: self.scanned, passed: 0 });
+        self.bytes.extend_from_slice(lines);
+        self.work(self.bytes.len(), now, false, fresh, core, emit);
+        let is_done = self.scanned == self.bytes.len();
+        self.trim(core.settings.window_lines, hits.filter(|_| is_done).map(|hits| (lines, hits)));
     }
 
     /// The last line has not ended yet.
@@ -185,26 +229,32 @@ impl Feed {
     fn trim(&mut self, window_lines: u32, lines: Option<(&[u8], &Hits)>) {
         let keep = kept_lines(window_lines);
         self.prune_trail(keep);
+        if let Some((cut, kept)) = self.dropped(&self.bytes, keep, lines).filter(|(cut, _)| *cut > 0) {
+            self.bytes.drain(..cut);
+            self.drop_before(cut, kept);
+        }
+    }
+
+    /// Up to where the bytes that were looked at are no longer needed, and how many of their lines are kept.
+    fn dropped(&self, bytes: &[u8], keep: usize, lines: Option<(&[u8], &Hits)>) -> Option<(usize, u64)> {
         let within = lines.and_then(|(lines, hits)| {
             let before = self.scanned.checked_sub(lines.len())?;
             Some(before + hits.behind_breaks(lines, hits.lines.checked_sub(keep as u64)?)?)
         });
         let floor = self.scanned.saturating_sub(KEPT_BYTES_MAX);
-        let head = self.bytes.get(floor..self.scanned).unwrap_or_default();
-        // What is kept is counted, not what is dropped: that is less.
-        let behind = || memrchr_iter(b'\n', head).nth(keep).map(|at| floor + at + 1);
-        let (cut, kept) = match within.or_else(behind) {
-            Some(at) => (at, keep as u64),
-            None if floor > 0 => (floor, memchr_iter(b'\n', head).count() as u64),
-            None => return,
-        };
-        if cut > 0 {
-            self.base_line = self.line.saturating_sub(kept);
-            self.bytes.drain(..cut);
-            self.base += cut as u64;
-            self.scanned -= cut;
-            self.tokens.shift(cut, self.base_line);
+        let head = bytes.get(floor..self.scanned).unwrap_or_default();
+        match within.or_else(|| Some(floor + last_lines(head, keep)?)) {
+            Some(at) => Some((at, keep as u64)),
+            None => (floor > 0).then(|| (floor, memchr_iter(b'\n', head).count() as u64)),
         }
+    }
+
+    /// The first bytes were dropped, and so many lines that were looked at are kept.
+    fn drop_before(&mut self, cut: usize, kept: u64) {
+        self.base_line = self.line.saturating_sub(kept);
+        self.base += cut as u64;
+        self.scanned -= cut;
+        self.tokens.shift(cut, self.base_line);
     }
 
     /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::head::Head;
-use super::{Feed, Stream};
+use super::{Feed, Stream, blocks};
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
@@ -168,19 +168,18 @@ impl Feed {
     }
 
     /// Moves the place from which the first open rejection needs to be read again up to the lines that it can need.
-    fn tighten(&mut self, keep_lines: usize) {
+    fn tighten(&mut self, bytes: &[u8], keep_lines: usize) {
         let Some((offset, line)) = self.open.front().map(|open| (open.first.offset, open.first.line)) else { return };
-        let Some(at) = offset.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()) else { return };
-        let before = self.bytes.get(..at).unwrap_or_default();
-        let (Some(found), Ok(seen)) = (
-            memchr::memrchr_iter(b'\n', before).nth(keep_lines),
-            self.trail.seen.binary_search_by_key(&offset, |seen| seen.offset),
-        ) else {
+        let Ok(seen) = self.trail.seen.binary_search_by_key(&offset, |seen| seen.offset) else { return };
+        let Some(seen) = self.trail.seen.get_mut(seen) else { return };
+        let from_line = line.saturating_sub(keep_lines as u64);
+        if seen.from.1 >= from_line {
             return;
-        };
-        if let Some(seen) = self.trail.seen.get_mut(seen) {
-            let from = (self.base + found as u64 + 1, line.saturating_sub(keep_lines as u64));
-            seen.from = seen.from.max(from);
+        }
+        let Some(at) = offset.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()) else { return };
+        let before = bytes.get(..at).unwrap_or_default();
+        if let Some(found) = blocks::last_lines(before, keep_lines) {
+            seen.from = seen.from.max((self.base + found as u64, from_line));
         }
     }
 
@@ -191,10 +190,17 @@ impl Feed {
 
     /// Forgets what no checkpoint will name any more; call it while the bytes before the first open rejection are there.
     pub(super) fn prune_trail(&mut self, keep_lines: usize) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.prune_trail_in(&bytes, keep_lines);
+        self.bytes = bytes;
+    }
+
+    /// The same, where these are the bytes.
+    pub(super) fn prune_trail_in(&mut self, bytes: &[u8], keep_lines: usize) {
         if self.trail.seen.is_empty() && self.trail.breaks.is_empty() {
             return;
         }
-        self.tighten(keep_lines);
+        self.tighten(bytes, keep_lines);
         let (resume, _) = self.resume_at();
         while self.trail.seen.front().is_some_and(|seen| seen.offset < resume) {
             self.trail.seen.pop_front();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use memchr::{memchr_iter, memmem, memrchr_iter};
+use memchr::{memchr_iter, memmem};
 
 use crate::detect::Refusal;
 use crate::diagnosis::Found;
@@ -32,7 +32,9 @@ pub(super) struct Tokens {
     indexed_line: u64,
     /// First and last lines of sightings: a token there belongs to its own refusal.
     owned: VecDeque<(u64, u64)>,
-    /// The region of the last endpoint seen.
+    /// Lines with endpoints, and their regions.
+    endpoints: VecDeque<(u64, String)>,
+    /// The region of the endpoint nearest before the last rejection that had one within its window.
     region: Option<String>,
     /// Numbers of the first lines of split ones that were considered.
     mended: VecDeque<u64>,
@@ -91,7 +93,7 @@ impl Tokens {
             self.indexed
         } else {
             let head = bytes.get(..upto).unwrap_or_default();
-            memrchr_iter(b'\n', head).nth(window).map_or(0, |at| at + 1).max(self.indexed)
+            blocks::last_lines(head, window).unwrap_or(0).max(self.indexed)
         };
         if from >= upto {
             return;
@@ -101,12 +103,15 @@ impl Tokens {
         if self.candidates.first().is_some_and(|first| first.line < oldest) {
             self.candidates.retain(|candidate| candidate.line >= oldest);
         }
+        while self.endpoints.front().is_some_and(|(line, _)| *line < oldest) {
+            self.endpoints.pop_front();
+        }
         let overflow = self.candidates.len().saturating_sub(CANDIDATES_MAX);
         self.candidates.drain(..overflow);
     }
 
     /// Searches on from where the search ended, up to the end of a line of the given number, if the bytes reach beyond it;
-    /// says whether they do. Their first line is that of number `base_line`.
+    /// says whether it has got there. Their first line is that of number `base_line`.
     pub(super) fn index_on(
         &mut self,
         bytes: &[u8],
@@ -116,9 +121,10 @@ impl Tokens {
         settings: &Settings,
     ) -> bool {
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
-        let lines = last_line.checked_sub(number).and_then(|lines| usize::try_from(lines).ok());
+        let Some(lines) = last_line.checked_sub(number) else { return true };
         let rest = bytes.get(from..).unwrap_or_default();
-        let Some(end) = lines.and_then(|lines| memchr_iter(b'\n', rest).nth(lines)) else { return false };
+        let end = usize::try_from(lines).ok().and_then(|lines| memchr_iter(b'\n', rest).nth(lines));
+        let Some(end) = end else { return false };
         self.search(bytes, from, (from + end + 1, last_line + 1), false, completion, settings);
         true
     }
@@ -184,7 +190,7 @@ impl Tokens {
             None => envelope::read(line.text(bytes, settings.line_bytes_max)),
         };
         if let Some(region) = region(&record.text) {
-            self.region = Some(region);
+            self.endpoints.push_back((number, region));
         }
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
@@ -215,6 +221,13 @@ impl Tokens {
 
     /// Finds the token of a new rejection on its line and before it.
     pub(super) fn choose(&mut self, rejection: &mut Rejection, settings: &Settings) {
+        // Only what stands before a rejection, and near to it: how far the lines behind others were searched depends on
+        // how they came.
+        let (line, window) = (rejection.first.line, u64::from(settings.window_lines));
+        let is_near = |at: u64| at < line && line - at <= window;
+        if let Some((_, region)) = self.endpoints.iter().rev().find(|(at, _)| is_near(*at)) {
+            self.region = Some(region.clone());
+        }
         if rejection.first.region.is_none() && rejection.first.channel.is_some() {
             rejection.first.region.clone_from(&self.region);
         }
