@@ -92,9 +92,12 @@ pub(super) fn scan(arguments: ScanArgs) -> Outcome {
         colour: Colour::Always,
     };
     validate::signature::prepare();
-    // The colours fall away where standard output is no terminal.
-    let mut out = io::BufWriter::new(anstream::stdout().lock());
-    let scan::Error::Output(error) = match scan::scan(inputs, job, now(), &mut out, &progress) {
+    // The colours of text fall away where standard output is no terminal; data have none, and are not searched for them.
+    let out: Box<dyn io::Write> = match job.format {
+        scan::Format::Text => Box::new(anstream::stdout().lock()),
+        scan::Format::Json | scan::Format::Ndjson | scan::Format::Prometheus => Box::new(io::stdout().lock()),
+    };
+    let scan::Error::Output(error) = match scan::scan(inputs, job, now(), &mut io::BufWriter::new(out), &progress) {
         Ok(tally) => return Ok(unread(&tally.failures)),
         Err(error) => error,
     };

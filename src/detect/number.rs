@@ -84,6 +84,10 @@ const ERROR_CODES: [&[u8]; 14] = [
     b"disconnect",
     b"result",
 ];
+/// Words that end in *error* and report none.
+const NO_ERRORS: [&[u8]; 4] = [b"terror", b"perror", b"setlasterror", b"wsasetlasterror"];
+/// Words before a name that declare it, in source code that a log shows.
+const DECLARES: [&[u8]; 7] = [b"#define", b"const", b"constexpr", b"int", b"static", b"let", b"var"];
 /// Words after a number that make it an amount.
 const UNITS: [&[u8]; 50] = [
     b"ms",
@@ -268,7 +272,7 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         return separators.contains(&b'[');
     }
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
-        return folded != b"terror" && folded != b"perror";
+        return !NO_ERRORS.contains(&folded) && !is_declared(head.get(..word_start).unwrap_or_default());
     }
     is_error_name(word, separators, text.get(end..).unwrap_or_default()) && twilio()
 }
@@ -281,6 +285,13 @@ fn is_error_name(word: &[u8], separators: &[u8], after: &[u8]) -> bool {
         && after.starts_with(b"):")
         && (2..word.len()).contains(&capitals)
         && word.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// `#define X_ERROR 51007`, `const int X_ERROR = 51007;`: the word in front of the name.
+fn is_declared(before: &[u8]) -> bool {
+    let before = before.trim_ascii_end();
+    let start = before.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
+    DECLARES.contains(&before.get(start..).unwrap_or_default())
 }
 
 /// `zip code 51007`: the word in front of *code*.
