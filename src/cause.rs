@@ -274,6 +274,39 @@ causes! {
 }
 
 impl Cause {
+    /// Who can mend it.
+    pub const fn owner(self) -> &'static str {
+        match self {
+            Self::NotAToken | Self::Malformed | Self::Truncated | Self::StaleReuse | Self::Expired => {
+                "whoever builds the clients"
+            }
+            Self::CapabilityToken
+            | Self::AlgorithmUnsupported
+            | Self::HeaderInvalid
+            | Self::TimeClaimInvalid
+            | Self::LifetimeTooLong
+            | Self::GrantsMissing
+            | Self::GrantsMalformed
+            | Self::IdentityMissing
+            | Self::IdentityInvalid
+            | Self::ProductGrantMissing
+            | Self::GrantIncomplete
+            | Self::GrantSidInvalid => "whoever builds the token server",
+            Self::IssuerInvalid
+            | Self::AccountInvalid
+            | Self::AccountMismatch
+            | Self::KeyNotAllowed
+            | Self::WrongSecret
+            | Self::SignatureInvalid
+            | Self::VideoRegion
+            | Self::RegionMismatch => "whoever sets the token server's keys, secrets and region",
+            Self::Tampered => "whoever runs what lies between token server and clients",
+            Self::NotYetValid => "whoever runs the token server's machines: their clock is wrong",
+            Self::NoneFound => "whoever administers the account at Twilio",
+            Self::Unreadable | Self::NoToken => "whoever builds the clients: their logs say too little",
+        }
+    }
+
     /// Reads a metric label.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.id() == id)
@@ -293,7 +326,7 @@ impl<'de> Deserialize<'de> for Cause {
     }
 }
 
-/// A group of causes with the same owner.
+/// A group of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// What was sent is not a whole Access Token.

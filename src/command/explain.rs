@@ -53,6 +53,7 @@ fn cause_text(cause: Cause, width: usize) -> String {
     let mut text = format!("{STRONG}{}{STRONG:#} ({}): {}\n", cause.id(), cause.family().id(), cause.title());
     section(&mut text, "Why", &output::wrap(cause.why(), "  ", width));
     section(&mut text, "What to do", &output::wrap(cause.remedy(), "  ", width));
+    section(&mut text, "Whom to ask", &output::wrap(cause.owner(), "  ", width));
     let rank = Cause::ALL.iter().take_while(|other| **other != cause).count() + 1;
     let count = Cause::ALL.len();
     let precedence = format!("Number {rank} of {count}: of several causes that apply, the first is the diagnosis.");

@@ -86,6 +86,7 @@ fn section(page: &mut Page, tally: &Tally, number: usize, cause: Cause, of_cause
     page.field("Count", Look::Plain, &count);
     page.field("Why", Look::Plain, cause.why());
     page.field("What to do", Look::Verdict, cause.remedy());
+    page.field("Ask", Look::Plain, cause.owner());
     page.field("When", Look::Plain, &when(of_cause));
     page.field("Product", Look::Plain, &products(&of_cause.products));
     if of_cause.keys.keys().any(Option::is_some) {

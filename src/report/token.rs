@@ -185,6 +185,7 @@ fn remedies(page: &mut Page, faults: &[&Finding]) {
         page.paragraph(Look::Head, cause.title());
         page.field("Why", Look::Plain, cause.why());
         page.field("What to do", Look::Verdict, cause.remedy());
+        page.field("Ask", Look::Plain, cause.owner());
         page.field("More", Look::Faint, cause.docs());
         told.push(cause);
     }

@@ -9,7 +9,7 @@ use crate::ledger::window::{KeyLabel, Tally, Window};
 
 use super::Scene;
 use super::cards::{Card, Standing};
-use super::html::{Ago, Counted, Escaped, Grouped, Prose, Share, ShortSid};
+use super::html::{Ago, Clock, Counted, Escaped, Grouped, Prose, Share, ShortSid};
 
 /// The windows of the counts, in seconds, with their names.
 const WINDOWS: [(i64, &str); 3] = [(300, "5 min"), (3600, "1 hour"), (86_400, "24 hours")];
@@ -98,8 +98,11 @@ fn write_lead(page: &mut String, scene: &Scene<'_>, card: &Card) -> fmt::Result 
         let link = scene.filter.cause(Some(cause));
         write!(page, "<a id=\"main-cause\" data-filter href=\"{link}\">{}</a>. ", Escaped(cause.title()))?;
     }
-    write!(page, "{}</p></div>\n<div><h3>What to do</h3><p>{}", Prose(&card.what), Prose(&card.remedy))?;
+    let (since, ago) = (Clock { at: card.since, now: scene.now }, Ago { at: card.since, now: scene.now });
+    write!(page, "Since {since}, {ago}. {}</p></div>\n<div><h3>What to do</h3><p>", Prose(&card.what))?;
+    write!(page, "{}", Prose(&card.remedy))?;
     if let Some(cause) = card.cause {
+        write!(page, " Whom to ask: {}.", cause.owner())?;
         write!(page, " <a href=\"{}\" rel=\"noreferrer\">Twilio on this</a>", Escaped(Cause::docs(cause)))?;
     }
     page.write_str("</p></div>\n</div>\n")
@@ -130,9 +133,10 @@ fn write_main_cause(page: &mut String, scene: &Scene<'_>, tally: &Tally, when: &
     }
     write!(
         page,
-        ". {}</p></div>\n<div><h3>What to do</h3><p>{} <a href=\"{}\" rel=\"noreferrer\">Twilio on this</a></p></div>\n</div>\n",
+        ". {}</p></div>\n<div><h3>What to do</h3><p>{} Whom to ask: {}. <a href=\"{}\" rel=\"noreferrer\">Twilio on this</a></p></div>\n</div>\n",
         Prose(cause.why()),
         Prose(cause.remedy()),
+        cause.owner(),
         Escaped(Cause::docs(cause)),
     )
 }
