@@ -278,8 +278,24 @@ mod tests {
             format!(r#"{{"webhook":{{"request":{{"parameters":{{"Identity":"alice","ServiceSid":"{service}"}}}}}}}}"#);
         let mut pipeline = core(true);
         let (_, found) = take(&mut pipeline, &arrival(1, 51007, &text));
-        let log = format!("ERROR Twilio error code=51007 identity=alice service_sid={service}\n");
+        let read = read_log(&format!("ERROR Twilio error code=51007 identity=alice service_sid={service}\n"));
+        assert_eq!(found[0].about, read[0].about);
+        assert!(found[0].about.identity.is_some() && found[0].about.service.is_some());
+        let json = serde_json::to_string(&read[0]).unwrap();
+        assert!(!json.contains("about") && !json.contains("alice"), "{json}");
+        let (_, other) = take(&mut pipeline, &arrival(2, 51007, r#"{"identity":null,"service_sid":"IS1"}"#));
+        assert_eq!(other[0].about, crate::diagnosis::About::default());
+        // A line that names neither concerns whom and what its token does.
+        let of_token = text.replace(service, "IS00000000000000000000000000000001");
+        let (_, found) = take(&mut pipeline, &arrival(3, 51007, &of_token));
+        let read = read_log(&format!("ERROR Twilio error code=51007 token={}\n", crate::token::mint::good()));
+        assert_eq!(found[0].about, read[0].about);
+    }
+
+    /// What a log is found to say.
+    fn read_log(log: &str) -> Vec<Diagnosis> {
         let (id, mut read) = (super::super::StreamId(1), Vec::new());
+        let mut pipeline = core(true);
         let stream =
             Stream { source: "app".into(), path: None, modified: None, timezone: "UTC".into(), offset: 0, whole: true };
         pipeline.open(id, stream);
@@ -289,12 +305,7 @@ mod tests {
         };
         pipeline.push(id, log.as_bytes(), NOW, &mut emit);
         pipeline.finish(id, NOW, &mut emit);
-        assert_eq!(found[0].about, read[0].about);
-        assert!(found[0].about.identity.is_some() && found[0].about.service.is_some());
-        let json = serde_json::to_string(&read[0]).unwrap();
-        assert!(!json.contains("about") && !json.contains("alice"), "{json}");
-        let (_, other) = take(&mut pipeline, &arrival(2, 51007, r#"{"identity":null,"service_sid":"IS1"}"#));
-        assert_eq!(other[0].about, crate::diagnosis::About::default());
+        read
     }
 
     #[test]
