@@ -1,95 +1,191 @@
-//! Signed deliveries to the daemon at a given rate, on this machine: how long until each is acknowledged, and how much
-//! memory that takes. `cargo bench --bench deliveries`, or with a rate and seconds: `… -- 5000 10`.
-
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a measurement that can't go on has failed")]
-#![expect(clippy::indexing_slicing, clippy::string_slice, reason = "the positions are those of this file's own text")]
+//! All that is sent to the daemon at once, at a given rate, on this machine: signed deliveries of the Debugger webhook and
+//! of Event Streams, and lines that a log shipper pushes, in turns, while the Alerts API lists some of the same events.
+//!
+//! Each is sent at its time on one of the connections that are kept open, and again while it is not acknowledged, as
+//! Twilio does. Printed is how long until each was acknowledged, from its time on; how often the daemon said 429 or 503;
+//! that it counted what was sent, each once; and its memory. `cargo bench --bench deliveries`, or with a rate and seconds:
+//! `… -- 5000 60`.
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::indexing_slicing, reason = "there are three channels")]
 #![expect(clippy::disallowed_methods, reason = "this measures time")]
 
+#[path = "../tests/support/mint.rs"]
+#[allow(dead_code, reason = "shared with the tests; each uses a part")]
+mod mint;
+#[path = "../tests/support/monitor.rs"]
+#[allow(dead_code, reason = "shared with the tests; each uses a part")]
+mod monitor;
+#[path = "../tests/support/place.rs"]
+#[allow(dead_code, reason = "shared with the tests; each uses a part")]
+mod place;
+#[path = "../tests/support/process.rs"]
+#[allow(dead_code, reason = "shared with the tests; each uses a part")]
+mod process;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const TOKEN: &str = "00112233445566778899aabbccddeeff";
-const URL: &str = "https://ops.example.com/twilio/debugger";
+use mint::{AUTH_TOKEN, Draft, REFUSED_AT, sid};
+use monitor::{Monitor, alert};
+use place::Place;
+use process::{Daemon, until, value};
+
+const BASE: &str = "https://ops.example.com";
+const BEARER: &str = "SyntheticBearerNotReal0000000001";
+/// The sources that are sent to, by name and kind; their paths are their names.
+const CHANNELS: [(&str, &str); 3] = [("debugger", "webhook"), ("events", "event_streams"), ("shipped", "http")];
 /// Connections that are kept open, as a proxy keeps them.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: u64 = 64;
+/// Alerts that the API lists; the webhook brings every second of them, too.
+const ALERTS: u64 = 200;
+/// Numbers of events that only the API lists.
+const API_ONLY: u64 = 1 << 40;
+/// Tokens of the lines that are pushed.
+const TOKENS: i64 = 1000;
+/// How long a sender waits before it sends the same again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What became of the deliveries of each channel: how long each took, and how often it had to be sent again.
+type Sent = [(Vec<Duration>, u64); CHANNELS.len()];
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let (rate, seconds) = (numbers.first().copied().unwrap_or(5000), numbers.get(1).copied().unwrap_or(10));
-    let folder = tempfile::tempdir().expect("a folder");
-    let config = folder.path().join("config.toml");
-    let state = folder.path().join("state");
-    let text = format!(
-        "state_dir = \"{}\"\n[web]\nlisten = [\"127.0.0.1:0\"]\n[log]\nlevel = \"info\"\n[[source]]\nname = \"debugger\"\n\
-         kind = \"webhook\"\npath = \"/twilio/debugger\"\npublic_url = \"{URL}\"\nauth_token = \"{TOKEN}\"\n",
-        state.display()
-    );
-    std::fs::write(&config, text).expect("a config");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_diag51007"))
-        .args(["run", "--config"])
-        .arg(&config)
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the daemon");
-    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
-    let line = lines.by_ref().find(|line| line.contains("http://127.0.0.1:")).expect("an address");
-    let address = line[line.find("127.0.0.1:").expect("an address")..].trim().to_owned();
-    std::thread::spawn(move || lines.for_each(drop));
-    let requests: Vec<Vec<u8>> = (0..rate * seconds).map(|number| request(number, &address)).collect();
-    let before = memory(&child);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let (mut waits, took) = runtime.block_on(send(&address, requests, rate));
-    waits.sort_unstable();
-    let at = |share: f64| {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a place"
-        )]
-        let place = (waits.len() as f64 * share) as usize;
-        waits[place.min(waits.len() - 1)]
+    let (place, monitor) = (Place::new(), Monitor::start());
+    monitor.with(|state| {
+        // Of the webhook are the multiples of three.
+        let number = |at| if at % 2 == 0 { at * 3 } else { API_ONLY + at };
+        state.alerts = (0..ALERTS).map(|at| alert(number(at), &json!({}))).collect();
+    });
+    place.configure(&config(&place, &monitor));
+    let daemon = place.start();
+    let before = memory(&daemon);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let (sent, took) = runtime.expect("a runtime").block_on(send(&daemon.address, rate, rate * seconds));
+    let after = memory(&daemon);
+
+    println!("{} deliveries at {rate}/s, all acknowledged in {took:.2?}", rate * seconds);
+    for ((name, _), (mut waits, again)) in CHANNELS.into_iter().zip(sent.clone()) {
+        waits.sort_unstable();
+        let at = |share: usize| waits.get(waits.len() * share / 1000).or(waits.last()).copied().unwrap_or_default();
+        println!(
+            "{name}: p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, most {:.1?}; asked to send again {again} times",
+            at(500),
+            at(990),
+            at(999),
+            at(1000)
+        );
+    }
+    check_counts(&daemon, &sent);
+    println!("resident memory: {before} MiB before, {after} MiB after");
+}
+
+fn config(place: &Place, monitor: &Monitor) -> String {
+    let mut config = place.usual_config();
+    for (name, kind) in CHANNELS {
+        let access = if kind == "http" {
+            format!("bearer = \"{BEARER}\"")
+        } else {
+            format!("public_url = \"{BASE}/{name}\"\nauth_token = \"{AUTH_TOKEN}\"")
+        };
+        _ = write!(config, "\n[[source]]\nname = \"{name}\"\nkind = \"{kind}\"\npath = \"/{name}\"\n{access}\n");
+    }
+    let (account, address) = (sid("AC", "1"), &monitor.address);
+    let api = format!("account = \"{account}\"\nbase_url = \"http://{address}\"\npoll_seconds = 5\n");
+    _ = write!(config, "\n[[source]]\nname = \"alerts\"\nkind = \"alerts_api\"\n{api}");
+    config
+}
+
+/// Resident memory in MiB.
+fn memory(daemon: &Daemon) -> f64 {
+    let bytes = daemon.metric("process_resident_memory_bytes").expect("a metric of the process");
+    (bytes / f64::from(1 << 20) * 10.0).round() / 10.0
+}
+
+/// Says what the daemon counted, and fails if that is not what was sent.
+fn check_counts(daemon: &Daemon, sent: &Sent) {
+    let [webhook, events, lines] = [0, 1, 2].map(|channel: usize| sent[channel].0.len() as u64);
+    // One of the API's comes through the webhook only if that got so far.
+    let listed_twice = (0..ALERTS).step_by(2).filter(|at| *at < webhook).count() as u64;
+    let expected = webhook + events + lines + ALERTS - listed_twice;
+    let mut counted = 0;
+    until("the API's alerts", || {
+        counted = place::rejections(daemon, None);
+        (counted >= expected).then_some(())
+    });
+    let page = daemon.get("/metrics").body;
+    let outcome = |source: &str, outcome: &str| {
+        let labels = [format!("outcome=\"{outcome}\""), format!("source=\"{source}\"")];
+        value(&page, "diag51007_events_total", &labels).unwrap_or_default()
     };
-    println!("{} deliveries acknowledged in {took:.2?}, sent at {rate}/s", waits.len());
-    println!("p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, most {:.1?}", at(0.5), at(0.99), at(0.999), at(1.0));
-    println!("resident memory {} KiB before, {} KiB after", before, memory(&child));
-    child.kill().expect("own child");
-    child.wait().expect("own child");
+    for source in ["debugger", "events", "alerts"] {
+        let (counted, repeated) = (outcome(source, "counted"), outcome(source, "repeated"));
+        println!("{source}: {counted} events counted here, {repeated} known already");
+    }
+    println!("{counted} rejections counted of {expected} events and lines that were sent or listed");
+    assert_eq!(counted, expected, "each is counted once");
 }
 
-fn memory(child: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+/// A request to the channel whose turn it is.
+fn request(number: u64, address: &str, tokens: &[String]) -> Vec<u8> {
+    let (name, event) = (CHANNELS[channel(number)].0, format!("NO{number:032x}"));
+    let (query, kind, access, body) = match channel(number) {
+        0 => {
+            let (body, signature) = form(&event);
+            (String::new(), "application/x-www-form-urlencoded", format!("X-Twilio-Signature: {signature}"), body)
+        }
+        1 => {
+            let body = cloud_events(&event);
+            let digest = digest::digest(&digest::SHA256, body.as_bytes());
+            let digits = digest.as_ref().iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+            let query = format!("?bodySHA256={digits}");
+            let signature = signature(&format!("{BASE}/{name}{query}"));
+            (query, "application/json", format!("X-Twilio-Signature: {signature}"), body)
+        }
+        _ => {
+            let place = usize::try_from(number).unwrap_or_default() % tokens.len();
+            let line = format!("connection {number}: Twilio error code=51007 token={}", tokens[place]);
+            let body = json!({"time": "2026-03-01T10:00:00Z", "level": "error", "message": line}).to_string() + "\n";
+            (String::new(), "application/x-ndjson", format!("Authorization: Bearer {BEARER}"), body)
+        }
+    };
+    let length = body.len();
+    format!(
+        "POST /{name}{query} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\n{access}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
-fn request(number: u64, address: &str) -> Vec<u8> {
-    let sid = format!("NO{number:032x}");
+fn channel(number: u64) -> usize {
+    usize::try_from(number % CHANNELS.len() as u64).unwrap_or_default()
+}
+
+fn signature(signed: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, AUTH_TOKEN.as_bytes());
+    STANDARD.encode(hmac::sign(&key, signed.as_bytes()))
+}
+
+/// A delivery of the Debugger webhook, and its signature.
+fn form(event: &str) -> (String, String) {
     let payload = r#"{"error_code":"51007","more_info":{"Msg":"Client Connection: Token authentication is rejected"}}"#;
-    let pairs =
-        [("AccountSid", "AC0123456789abcdef0123456789abcdef"), ("Level", "ERROR"), ("Payload", payload), ("Sid", &sid)];
-    let mut signed = URL.to_owned();
-    let mut body = String::new();
+    let account = sid("AC", "1");
+    let pairs = [("AccountSid", account.as_str()), ("Level", "ERROR"), ("Payload", payload), ("Sid", event)];
+    let (mut signed, mut body) = (format!("{BASE}/debugger"), String::new());
     for (name, value) in pairs {
         signed += name;
         signed += value;
-        if !body.is_empty() {
-            body.push('&');
-        }
-        body += name;
-        body.push('=');
+        _ = write!(body, "{}{name}=", if body.is_empty() { "" } else { "&" });
         for byte in value.bytes() {
             if byte.is_ascii_alphanumeric() {
                 body.push(char::from(byte));
@@ -98,46 +194,78 @@ fn request(number: u64, address: &str) -> Vec<u8> {
             }
         }
     }
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, TOKEN.as_bytes()), signed.as_bytes());
-    format!(
-        "POST /twilio/debugger HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         X-Twilio-Signature: {}\r\nContent-Length: {}\r\n\r\n{body}",
-        STANDARD.encode(tag),
-        body.len()
-    )
-    .into_bytes()
+    (body, signature(&signed))
+}
+
+/// A delivery of Event Streams: a batch of one event.
+fn cloud_events(event: &str) -> String {
+    let data = json!({"sid": event, "account_sid": sid("AC", "1"), "level": "ERROR", "error_code": "51007",
+        "date_created": "2026-03-01T10:00:00Z", "product_name": "Conversations", "service_sid": sid("IS", "1"),
+        "payload": r#"{"error_code":51007,"message":"Client Connection: Token authentication is rejected"}"#});
+    json!([{"specversion": "1.0", "type": "com.twilio.error-logs.error.logged", "source": "/v1/error-logs", "id": event,
+        "time": "2026-03-01T10:00:01Z", "datacontenttype": "application/json", "data": data}])
+    .to_string()
 }
 
 /// Sends each request at its time, or as soon after as a connection is free; the wait counts from its time.
-async fn send(address: &str, requests: Vec<Vec<u8>>, rate: u64) -> (Vec<Duration>, Duration) {
-    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+async fn send(address: &str, rate: u64, count: u64) -> (Sent, Duration) {
+    let token = |number: i64| {
+        let mut draft = Draft::valid_at(REFUSED_AT - 7200 - number);
+        _ = draft.payload.insert("exp".to_owned(), (REFUSED_AT - 3600 - number).into());
+        draft.sign()
+    };
+    let tokens: Arc<Vec<String>> = Arc::new((0..TOKENS).map(token).collect());
+    let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now() + Duration::from_millis(100);
     let mut tasks = Vec::new();
     for _ in 0..CONNECTIONS {
-        let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
-        let mut stream = TcpStream::connect(address).await.expect("connected");
-        stream.set_nodelay(true).expect("a socket");
+        let (tokens, next, address) = (Arc::clone(&tokens), Arc::clone(&next), address.to_owned());
         tasks.push(tokio::spawn(async move {
-            let (mut waits, mut answer) = (Vec::new(), vec![0; 4096]);
+            let (mut sent, mut stream) = (Sent::default(), connect(&address).await);
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(request) = requests.get(number) else { return waits };
-                let due = start + Duration::from_nanos(1_000_000_000 / rate * number as u64);
+                if number >= count {
+                    return sent;
+                }
+                let request = request(number, &address, &tokens);
+                let due = start + Duration::from_nanos(1_000_000_000 / rate * number);
                 tokio::time::sleep_until(due.into()).await;
-                stream.write_all(request).await.expect("sent");
-                let length = stream.read(&mut answer).await.expect("an answer");
-                assert!(
-                    answer[..length].starts_with(b"HTTP/1.1 204"),
-                    "{}",
-                    String::from_utf8_lossy(&answer[..length])
-                );
+                let (waits, again) = &mut sent[channel(number)];
+                while !is_acknowledged(&mut stream, &request).await {
+                    *again += 1;
+                    tokio::time::sleep(AGAIN).await;
+                    stream = connect(&address).await;
+                }
                 waits.push(due.elapsed());
             }
         }));
     }
-    let mut waits = Vec::new();
+    let mut all = Sent::default();
     for task in tasks {
-        waits.extend(task.await.expect("no panic"));
+        let sent = task.await.expect("no panic");
+        for ((waits, again), (more, times)) in all.iter_mut().zip(sent) {
+            waits.extend(more);
+            *again += times;
+        }
     }
-    (waits, start.elapsed())
+    (all, start.elapsed())
+}
+
+async fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).await.expect("connected");
+    stream.set_nodelay(true).expect("a socket");
+    stream
+}
+
+/// Whether it is committed; else it has to be sent again.
+async fn is_acknowledged(stream: &mut TcpStream, request: &[u8]) -> bool {
+    let mut answer = [0; 4096];
+    stream.write_all(request).await.expect("sent");
+    let length = stream.read(&mut answer).await.expect("an answer");
+    let answer = String::from_utf8_lossy(answer.get(..length).unwrap_or_default());
+    match answer.split(' ').nth(1) {
+        Some("204") => true,
+        Some("429" | "503") => false,
+        _ => panic!("neither taken nor to be sent again: {answer}"),
+    }
 }

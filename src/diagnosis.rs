@@ -341,7 +341,7 @@ pub struct Reported {
 pub struct About {
     /// The identity of the client, as the log, the event or the token names it.
     pub identity: Option<Fingerprint>,
-    /// The Chat, Conversations or Sync service, as the log or the event names it.
+    /// The Chat, Conversations or Sync service, as the log, the event or the grants of the token name it.
     pub service: Option<Fingerprint>,
 }
 

@@ -80,6 +80,8 @@ pub trait Sink: Send + Sync {
     fn push_journal(&self, stream: StreamId, lines: &[u8], _end: &Place) {
         self.push(stream, lines);
     }
+    /// Waits while commits fail, and so nothing may be delivered.
+    fn until_it_commits(&self) {}
     /// Takes deliveries of events in, and returns when they are committed: only then may they be acknowledged.
     fn deliver(&self, _deliveries: &[Delivered]) -> Result<(), NotCommitted> {
         Err(NotCommitted)

@@ -19,6 +19,7 @@
 pub mod base;
 pub mod journal;
 mod lock;
+mod rows;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 pub use self::base::Base;
 use self::journal::{End, Journal, Log, replay};
 pub use self::lock::{LOCK_FILE, Lock};
+pub use self::rows::Rows;
 pub use self::snapshot::{Snapshot, SnapshotError, reset};
 
 /// Version of what rows mean.
@@ -112,28 +114,14 @@ impl Key {
     pub fn new(table: Table, name: &[u8]) -> Self {
         Self([&[table.tag()], name].concat().into())
     }
-
-    /// The name in a table, if it is of that table.
-    pub fn name_in(&self, table: Table) -> Option<&[u8]> {
-        self.0.split_first().filter(|(tag, _)| **tag == table.tag()).map(|(_, name)| name)
-    }
 }
-
-impl std::borrow::Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// All rows.
-pub type Rows = BTreeMap<Key, Box<[u8]>>;
 
 /// What a commit changes; `None` removes a row.
 pub type Batch = BTreeMap<Key, Option<Box<[u8]>>>;
 
 /// The rows of a table, by name, in order.
 pub fn rows_of(rows: &Rows, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
-    rows.iter().filter_map(move |(key, value)| key.name_in(table).map(|name| (name, &**value)))
+    rows.iter().filter_map(move |(key, value)| Some((key.strip_prefix(&[table.tag()])?, value)))
 }
 
 /// A state that could not be used and was moved aside.
@@ -273,7 +261,7 @@ impl Store {
         // From here on the database is up to date and no journal of an earlier run is needed.
         let io = |error| OpenError::Io(folder.join(BASE_FILE), error);
         if !journals.is_empty() {
-            base.replace(&rows, number).map_err(io)?;
+            base.bring_changes(&rows, number).map_err(io)?;
             remove_journals(folder, u64::MAX).map_err(failed)?;
         }
         let store = Self::new(new_log_in(folder), number, Some(lock));

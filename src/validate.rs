@@ -75,6 +75,8 @@ pub struct Verdict {
     pub unique_id: Option<Zeroizing<String>>,
     /// The identity, where it can be read and is one. Only to be hashed.
     pub identity: Option<Zeroizing<String>>,
+    /// The Chat, Conversations or Sync service that the token is for, where it names one. Only to be hashed.
+    pub service: Option<String>,
 }
 
 /// One check.
@@ -188,6 +190,7 @@ fn changed(
         };
         report::describe(&mut verdict.report, &subject, None, context);
         verdict.identity = report::identity(&subject);
+        verdict.service = report::service(&subject, context);
         return verdict;
     }
     form::check(token, &mut outcome);
@@ -224,8 +227,9 @@ fn judge(
     outcome.skipped.sort_unstable();
     let unique_id = subject.filter(|_| outcome.signature.is_some()).and_then(report::unique_id);
     let identity = subject.and_then(report::identity);
+    let service = subject.and_then(|subject| report::service(subject, context));
     let Outcome { findings, skipped, signature } = outcome;
-    Verdict { findings, skipped, report, signature, unique_id, identity }
+    Verdict { findings, skipped, report, signature, unique_id, identity, service }
 }
 
 #[cfg(test)]

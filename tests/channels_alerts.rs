@@ -18,6 +18,7 @@ mod recipe;
 
 use std::fmt::Write as _;
 
+use diag51007::time::UnixTime;
 use serde_json::json;
 
 use mint::{AUTH_TOKEN, SECRET, sid};
@@ -64,7 +65,7 @@ fn paged_duplicate_late_and_out_of_order_alerts_are_each_counted_once() {
         let details = json!({"request_variables": format!("Token={expired}&x=1"), "response_body": "<html/>"});
         state.details.insert(format!("NO{:032x}", 4), details);
     });
-    let (_place, daemon) = start(&monitor, true);
+    let (place, daemon) = start(&monitor, true);
     // Ready when the first round is over.
     until_rejections(&daemon, None, 4);
     assert_eq!(rejections(&daemon, Some("expired")), 2, "one by its code, one by the token of its request");
@@ -88,6 +89,22 @@ fn paged_duplicate_late_and_out_of_order_alerts_are_each_counted_once() {
     let labels = |kind: &str| [format!("outcome=\"{kind}\""), "source=\"alerts\"".to_owned()];
     assert_eq!(process::value(&page, "diag51007_events_total", &labels("counted")), Some(6.0));
     assert_eq!(process::value(&page, "diag51007_events_total", &labels("ignored")), Some(2.0));
+    // What came while it was down is counted, and what was counted is known.
+    daemon.signal("KILL");
+    drop(daemon);
+    monitor.with(|state| {
+        state.alerts.insert(1, alert(9, &json!({})));
+        state.asked.clear();
+    });
+    let daemon = place.start();
+    until_rejections(&daemon, None, 7);
+    monitor.with(|state| {
+        let (_, since) = state.asked[0].split_once("StartDate=").expect("a time to begin with");
+        let (since, _) = since.split_once('&').expect("a further parameter");
+        let since = UnixTime::parse(&since.replace("%3A", ":")).expect("a time");
+        let days = place::now().seconds_since(since) / 86_400;
+        assert!((28..=30).contains(&days), "asked for the last {days} days");
+    });
 }
 
 #[test]

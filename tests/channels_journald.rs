@@ -399,6 +399,41 @@ fn journal_file(place: &Place) -> String {
 }
 
 #[test]
+fn a_line_that_journald_split_is_joined_before_its_refusal_is_judged() {
+    /// `LineMax=` of journald.conf, as it is by default.
+    const LINE_MAX: usize = 48 << 10;
+    let mut journal = Journal::new("");
+    let text = expand(EXPIRED);
+    let (time, rest) = text.trim_end().split_once(' ').expect("a time");
+    let token = rest.find("eyJ").expect("a token");
+    // The first piece ends in the middle of the token, and another stream prints between them.
+    let padding = "x".repeat(LINE_MAX - format!("{time}  ").len() - token - 40);
+    let long = format!("{time} {padding} {rest}");
+    let (head, tail) = long.split_at(LINE_MAX);
+    let mut entry = |message: &str, stream: &str, line_break: Option<&str>| {
+        let mut entry: Value = serde_json::from_str(&journal.entry(&message.into())).expect("JSON");
+        entry["_STREAM_ID"] = stream.repeat(32).into();
+        entry["_TRANSPORT"] = "stdout".into();
+        if let Some(line_break) = line_break {
+            entry["_LINE_BREAK"] = line_break.into();
+        }
+        format!("{entry}\n")
+    };
+    let block = [
+        entry(head, "a", Some("line-max")),
+        entry(expand(NO_IDENTITY).trim_end(), "b", Some("eof")),
+        entry(tail, "a", None),
+    ];
+    journal.append("entries", &block.concat());
+    let daemon = journal.start();
+    until_rejections(&daemon, None, 2);
+    assert_eq!((rejections(&daemon, Some("expired")), rejections(&daemon, Some("identity_missing"))), (1, 1));
+    let found = daemon.get("/api/v1/rejections").body;
+    assert_eq!(found.matches("\"state\":\"readable\"").count(), 2, "{found}");
+    assert!(journal.calls().contains(",_STREAM_ID,_LINE_BREAK"), "{}", journal.calls());
+}
+
+#[test]
 fn the_real_journalctl_is_understood_where_there_is_one() {
     let is_there = Command::new("journalctl").arg("--version").stdout(Stdio::null()).status();
     if !is_there.is_ok_and(|status| status.success()) {

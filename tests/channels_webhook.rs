@@ -199,6 +199,28 @@ fn one_reload_changes_files_and_secrets_but_no_channel() {
     assert_eq!(send(&daemon, &all()[0]), 204);
 }
 
+#[test]
+fn the_public_url_is_taken_from_trusted_proxies_only() {
+    let place = place();
+    let config = std::fs::read_to_string(place.config()).expect("the config");
+    let path = "public_url = \"https://ops.example.com/twilio/debugger\"";
+    let forwarded = |name: &str, value: &str| {
+        let mut delivery = all().swap_remove(0);
+        delivery.headers.push((name.to_owned(), value.to_owned()));
+        delivery.headers.push(("X-Forwarded-Host".to_owned(), "ops.example.com".to_owned()));
+        delivery
+    };
+    let (right, wrong) = (forwarded("X-Forwarded-Proto", "https"), forwarded("X-Forwarded-Proto", "http"));
+    for (network, accepted) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
+        place.configure(&config.replace(path, &format!("trusted_proxies = [\"{network}\"]")));
+        let daemon = place.start();
+        assert_eq!(send(&daemon, &wrong), 403, "{network}");
+        assert_eq!(send(&daemon, &right), if accepted { 204 } else { 403 }, "{network}");
+        let other = forwarded("Forwarded", "for=192.0.2.1;proto=https;host=ops.example.com");
+        assert_eq!(send(&daemon, &other), if accepted { 204 } else { 403 }, "{network}");
+    }
+}
+
 /// How often the daemon is killed while deliveries come in.
 const KILLS: usize = 12;
 /// Who delivers at the same time.

@@ -7,7 +7,8 @@
 //! * nothing contradicts: code, product, account, service and token are the same where both name them. Identities may
 //!   differ, because an application may call its users by other names than Twilio knows;
 //! * both name the same token, or at least, without two tokens, the same identity, the same service or the same account:
-//!   an event those of its fields and of the request in it, a line of a log those of its fields and of its token.
+//!   an event those of its fields and of the request in it, a line of a log those of its fields, else of its token. The
+//!   service of a token is that of the grant for the product, or the only one if the product is not known.
 //!   Identities and services are compared by keyed hashes.
 //!
 //! Each is linked once: the same token first, then identity, service and account, then the nearest in time, then the one

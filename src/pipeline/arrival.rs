@@ -39,6 +39,8 @@ pub struct Arrival {
     pub product: Option<Product>,
     /// The SID of the account that it belongs to.
     pub account: Option<String>,
+    /// The SID of the service, if a field beside the text names it.
+    pub service: Option<String>,
     /// All in which a token or a further code may stand; wiped when dropped.
     pub text: Zeroizing<Vec<u8>>,
 }
@@ -184,7 +186,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         is_whole_second: false,
         format: record.format,
         emitter: record.emitter,
-        ids: ids(text, record.ids),
+        ids: ids(arrival, record.ids),
         sent: None,
         channel: None,
         region: None,
@@ -197,8 +199,11 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
 }
 
 /// What an event says of whom and what it concerns; the request in it says so deep inside.
-fn ids(text: &[u8], mut ids: Ids) -> Ids {
-    fields::json(text, &mut |field| {
+fn ids(arrival: &Arrival, mut ids: Ids) -> Ids {
+    if let Some(service) = &arrival.service {
+        ids.note(Id::Service, service.as_bytes());
+    }
+    fields::json(&arrival.text, &mut |field| {
         for (name, id) in [(b"identity".as_slice(), Id::Identity), (b"servicesid", Id::Service)] {
             let key = field.key.iter().filter(|byte| **byte != b'_').map(u8::to_ascii_lowercase);
             if field.quoted && !field.value.is_empty() && key.eq(name.iter().copied()) {
@@ -229,6 +234,7 @@ mod tests {
             is_information: false,
             product: None,
             account: None,
+            service: None,
             text: Zeroizing::new(text.as_bytes().to_vec()),
         }
     }
@@ -278,8 +284,27 @@ mod tests {
             format!(r#"{{"webhook":{{"request":{{"parameters":{{"Identity":"alice","ServiceSid":"{service}"}}}}}}}}"#);
         let mut pipeline = core(true);
         let (_, found) = take(&mut pipeline, &arrival(1, 51007, &text));
-        let log = format!("ERROR Twilio error code=51007 identity=alice service_sid={service}\n");
+        let read = read_log(&format!("ERROR Twilio error code=51007 identity=alice service_sid={service}\n"));
+        assert_eq!(found[0].about, read[0].about);
+        assert!(found[0].about.identity.is_some() && found[0].about.service.is_some());
+        let json = serde_json::to_string(&read[0]).unwrap();
+        assert!(!json.contains("about") && !json.contains("alice"), "{json}");
+        let (_, other) = take(&mut pipeline, &arrival(2, 51007, r#"{"identity":null,"service_sid":"IS1"}"#));
+        assert_eq!(other[0].about, crate::diagnosis::About::default());
+        // Event Streams and the API name the service beside the text.
+        let beside = Arrival { service: Some(service.to_owned()), ..arrival(4, 51007, r#"{"Identity":"alice"}"#) };
+        assert_eq!(take(&mut pipeline, &beside).1[0].about, read[0].about);
+        // A line that names neither concerns whom and what its token does.
+        let of_token = text.replace(service, "IS00000000000000000000000000000001");
+        let (_, found) = take(&mut pipeline, &arrival(3, 51007, &of_token));
+        let read = read_log(&format!("ERROR Twilio error code=51007 token={}\n", crate::token::mint::good()));
+        assert_eq!(found[0].about, read[0].about);
+    }
+
+    /// What a log is found to say.
+    fn read_log(log: &str) -> Vec<Diagnosis> {
         let (id, mut read) = (super::super::StreamId(1), Vec::new());
+        let mut pipeline = core(true);
         let stream =
             Stream { source: "app".into(), path: None, modified: None, timezone: "UTC".into(), offset: 0, whole: true };
         pipeline.open(id, stream);
@@ -289,12 +314,7 @@ mod tests {
         };
         pipeline.push(id, log.as_bytes(), NOW, &mut emit);
         pipeline.finish(id, NOW, &mut emit);
-        assert_eq!(found[0].about, read[0].about);
-        assert!(found[0].about.identity.is_some() && found[0].about.service.is_some());
-        let json = serde_json::to_string(&read[0]).unwrap();
-        assert!(!json.contains("about") && !json.contains("alice"), "{json}");
-        let (_, other) = take(&mut pipeline, &arrival(2, 51007, r#"{"identity":null,"service_sid":"IS1"}"#));
-        assert_eq!(other[0].about, crate::diagnosis::About::default());
+        read
     }
 
     #[test]

@@ -253,11 +253,12 @@ impl Core {
 
     /// Whom and what a rejection concerns: as its lines say, else as its token does.
     fn about(&self, ids: &Ids, verdict: Option<&Verdict>) -> About {
-        let of_token = || Some(hash(verdict?.identity.as_ref()?.as_bytes()));
+        let identity = || Some(hash(verdict?.identity.as_ref()?.as_bytes()));
+        let service = || Some(hash(verdict?.service.as_ref()?.as_bytes()));
         let keyed = |mark, digest: u64| self.mark(mark, [&digest.to_le_bytes(), b""]);
         About {
-            identity: ids.digest(Id::Identity).or_else(of_token).map(|digest| keyed(Mark::Person, digest)),
-            service: ids.digest(Id::Service).map(|digest| keyed(Mark::Service, digest)),
+            identity: ids.digest(Id::Identity).or_else(identity).map(|digest| keyed(Mark::Person, digest)),
+            service: ids.digest(Id::Service).or_else(service).map(|digest| keyed(Mark::Service, digest)),
         }
     }
 

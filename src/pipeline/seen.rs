@@ -3,17 +3,23 @@
 //! Plain state: a store saves what is new with [`Seen::since`] and [`Seen::first`], and gives it back with
 //! [`Seen::restore`]. Kept are [`KEPT_DAYS`] days, one more than Twilio can look back; the number is limited too, and the
 //! oldest go first.
+//!
+//! Events lie in generations of a fixed size, each with its own table of places, which is given back as a whole when all
+//! of its events are forgotten: nothing is copied when there are more, and an event takes less than 20 bytes.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
-use hashbrown::HashSet;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::time::UnixTime;
 
 /// How long an event is remembered, in days: Twilio serves alerts for 30.
 pub const KEPT_DAYS: u32 = 31;
-/// Events remembered at the most, some 50 bytes each: more than 22 a minute for [`KEPT_DAYS`] days.
+/// Events remembered at the most, some 20 bytes each: more than 22 a minute for [`KEPT_DAYS`] days.
 pub const SEEN_MAX: usize = 1_000_000;
+/// Events of one generation: what a table of 65,536 places holds.
+const GENERATION: usize = 57_344;
 
 /// The SID of an event of Twilio's Debugger: `NO` and 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,24 +81,70 @@ pub struct Entry {
 /// The events that were counted, oldest first. Each has a number that is never used again.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Number of the oldest event that is remembered.
     first: u64,
-    entries: VecDeque<Entry>,
-    known: HashSet<EventSid>,
+    /// Number of the first event of the first generation.
+    origin: u64,
+    /// All but the last are full.
+    generations: VecDeque<Generation>,
+    /// The number of the first event that was counted on a day, and that day, in the order of the numbers.
+    days: VecDeque<(u64, u32)>,
+    hashes: DefaultHashBuilder,
     /// Events forgotten before their time because there were too many.
     crowded_out: u64,
     max: usize,
 }
 
+/// [`GENERATION`] events that follow each other.
+#[derive(Clone, Debug)]
+struct Generation {
+    sids: Vec<EventSid>,
+    /// Places in `sids`, by the hash of what is there.
+    places: HashTable<u16>,
+}
+
+impl Generation {
+    fn new() -> Self {
+        Self { sids: Vec::with_capacity(GENERATION), places: HashTable::with_capacity(GENERATION) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.sids.len() >= GENERATION
+    }
+
+    /// Whether an event is at this place or a later one.
+    fn contains(&self, sid: EventSid, hash: u64, from: usize) -> bool {
+        let is_it = |place: &u16| usize::from(*place) >= from && self.sids.get(usize::from(*place)) == Some(&sid);
+        self.places.find(hash, is_it).is_some()
+    }
+
+    fn push(&mut self, sid: EventSid, hashes: &DefaultHashBuilder) {
+        let Ok(place) = u16::try_from(self.sids.len()) else { return };
+        self.sids.push(sid);
+        let sids = &self.sids;
+        let rehash = |place: &u16| sids.get(usize::from(*place)).map_or(0, |sid| hashes.hash_one(sid));
+        self.places.insert_unique(hashes.hash_one(sid), place, rehash);
+    }
+}
+
 impl Default for Seen {
     fn default() -> Self {
-        Self { first: 0, entries: VecDeque::new(), known: HashSet::new(), crowded_out: 0, max: SEEN_MAX }
+        Self {
+            first: 0,
+            origin: 0,
+            generations: VecDeque::new(),
+            days: VecDeque::new(),
+            hashes: DefaultHashBuilder::default(),
+            crowded_out: 0,
+            max: SEEN_MAX,
+        }
     }
 }
 
 impl Seen {
     /// What a store kept: the number of the first entry, and the entries in their order.
     pub fn restore(first: u64, entries: impl IntoIterator<Item = Entry>) -> Self {
-        let mut seen = Self { first, ..Self::default() };
+        let mut seen = Self { first, origin: first, ..Self::default() };
         for entry in entries {
             seen.insert(entry);
         }
@@ -106,14 +158,20 @@ impl Seen {
 
     /// The number that the next entry gets.
     pub fn next(&self) -> u64 {
-        self.first.saturating_add(self.entries.len() as u64)
+        let full = self.generations.len().saturating_sub(1) * GENERATION;
+        self.origin + (full + self.generations.back().map_or(0, |last| last.sids.len())) as u64
     }
 
     /// The entries with this number and later ones.
     pub fn since(&self, number: u64) -> impl Iterator<Item = (u64, Entry)> + '_ {
-        let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let numbers = self.first..;
-        numbers.zip(self.entries.iter().copied()).skip(skipped)
+        (number.max(self.first)..self.next()).filter_map(|number| Some((number, self.entry(number)?)))
+    }
+
+    fn entry(&self, number: u64) -> Option<Entry> {
+        let place = usize::try_from(number.checked_sub(self.origin)?).ok()?;
+        let sid = *self.generations.get(place / GENERATION)?.sids.get(place % GENERATION)?;
+        let after = self.days.partition_point(|(from, _)| *from <= number);
+        Some(Entry { sid, day: self.days.get(after.checked_sub(1)?)?.1 })
     }
 
     /// Events forgotten before their time because there were too many of them.
@@ -123,35 +181,53 @@ impl Seen {
 
     /// Whether this event was counted.
     pub fn contains(&self, sid: EventSid) -> bool {
-        self.known.contains(&sid)
+        let hash = self.hashes.hash_one(sid);
+        // The places before it, all of the first generation, are of forgotten ones.
+        let mut from = usize::try_from(self.first - self.origin).unwrap_or(usize::MAX);
+        self.generations.iter().any(|generation| generation.contains(sid, hash, std::mem::take(&mut from)))
     }
 
     /// Notes an event; `false` if it was counted before.
     pub fn note(&mut self, sid: EventSid, now: UnixTime) -> bool {
         let day = u32::try_from(now.as_seconds().div_euclid(86_400)).unwrap_or(0);
         // A clock that is set back must not keep entries for ever, so the order is that of arrival.
-        while self.entries.front().is_some_and(|oldest| oldest.day.saturating_add(KEPT_DAYS) < day) {
+        while self.days.front().is_some_and(|(_, oldest)| oldest.saturating_add(KEPT_DAYS) < day) {
             self.forget();
         }
         self.insert(Entry { sid, day })
     }
 
     fn insert(&mut self, entry: Entry) -> bool {
-        if !self.known.insert(entry.sid) {
+        if self.contains(entry.sid) {
             return false;
         }
-        if self.entries.len() >= self.max {
+        let number = self.next();
+        if number - self.first >= self.max as u64 {
             self.forget();
             self.crowded_out += 1;
         }
-        self.entries.push_back(entry);
+        if self.days.back().is_none_or(|(_, day)| *day != entry.day) {
+            self.days.push_back((number, entry.day));
+        }
+        if self.generations.back().is_none_or(Generation::is_full) {
+            self.generations.push_back(Generation::new());
+        }
+        if let Some(last) = self.generations.back_mut() {
+            last.push(entry.sid, &self.hashes);
+        }
         true
     }
 
     fn forget(&mut self) {
-        if let Some(oldest) = self.entries.pop_front() {
-            self.known.remove(&oldest.sid);
-            self.first += 1;
+        let next = self.next();
+        self.first += 1;
+        let after = self.days.get(1).map_or(next, |(from, _)| *from);
+        if self.first >= after {
+            self.days.pop_front();
+        }
+        if self.first - self.origin >= GENERATION as u64 {
+            self.generations.pop_front();
+            self.origin += GENERATION as u64;
         }
     }
 }
@@ -217,7 +293,40 @@ mod tests {
         for number in 0..13 {
             seen.note(sid(number), at(0));
         }
-        assert_eq!((seen.crowded_out(), seen.first(), seen.entries.len()), (3, 3, 10));
+        assert_eq!((seen.crowded_out(), seen.first(), seen.next()), (3, 3, 13));
         assert!(!seen.contains(sid(2)) && seen.contains(sid(3)));
+        // What was forgotten is new again, though its generation is still there.
+        assert!(seen.note(sid(2), at(0)) && !seen.note(sid(2), at(0)) && !seen.contains(sid(3)));
+    }
+
+    #[test]
+    fn generations_are_given_back_and_numbers_go_on() {
+        let size = GENERATION as u64;
+        let mut seen = Seen { max: 2 * GENERATION, ..Seen::default() };
+        let day = |number: u64| i64::try_from(number / (size / 2)).unwrap();
+        for number in 0..5 * size {
+            assert!(seen.note(sid(number), at(day(number))));
+        }
+        assert_eq!((seen.first(), seen.next(), seen.generations.len()), (3 * size, 5 * size, 2));
+        let expected = (3 * size..5 * size).map(|number| {
+            let day = u32::try_from(20_000 + day(number)).unwrap();
+            (number, Entry { sid: sid(number), day })
+        });
+        assert!(seen.since(0).eq(expected));
+        assert_eq!(seen.since(5 * size - 1).count(), 1);
+        let all: Vec<_> = seen.since(0).map(|(_, entry)| entry).collect();
+        let restored = Seen::restore(seen.first(), all);
+        assert!(restored.since(0).eq(seen.since(0)));
+        assert!(!restored.contains(sid(3 * size - 1)) && restored.contains(sid(3 * size)));
+        // All of them are forgotten after their time.
+        assert!(seen.note(sid(1), at(100)) && !seen.contains(sid(5 * size - 1)));
+        assert_eq!((seen.first(), seen.next(), seen.generations.len()), (5 * size, 5 * size + 1, 1));
+    }
+
+    #[test]
+    fn an_event_takes_less_than_20_bytes() {
+        let generation = Generation::new();
+        let bytes = generation.places.allocation_size() + generation.sids.capacity() * size_of::<EventSid>();
+        assert!(bytes < 20 * GENERATION, "{bytes}");
     }
 }

@@ -1,7 +1,8 @@
 //! Long lines that whoever collects them has split: a container runtime, which marks all pieces but the last (`P` and `F`
-//! of CRI, no line break in a docker json-file, `CONTAINER_PARTIAL_MESSAGE` of docker in the journal).
+//! of CRI, no line break in a docker json-file, `CONTAINER_PARTIAL_MESSAGE` of docker in the journal), or journald itself
+//! (at `LineMax=` of what a service prints, marked `_LINE_BREAK=line-max`).
 //!
-//! Pieces are joined by stream (stdout, stderr; in a journal also by container), only around a hit: what was found in one of
+//! Pieces are joined by stream (stdout, stderr; in a journal also by container, or its `_STREAM_ID`), only around a hit: what was found in one of
 //! them is judged as the whole line would have been. A hit that is itself split is looked for where two long pieces meet.
 //! Pieces of another stream may lie between; whatever else does not belong to such a log ends the search.
 
@@ -32,6 +33,8 @@ enum Writer<'a> {
     Docker(&'a [u8]),
     /// A container, and the priority, which stands for the stream.
     Journal(&'a [u8], &'a [u8]),
+    /// What a service prints, by the id that journald gave the stream.
+    Service(&'a [u8]),
 }
 
 /// A line of such a log.
@@ -222,16 +225,22 @@ fn ends_in_break(text: &[u8]) -> bool {
     text.strip_suffix(b"n").is_some_and(|before| slashes(before) % 2 == 1)
 }
 
-/// An entry of the journal with what docker says of a container.
+/// An entry of the journal with what docker says of a container, or journald of a stream.
 fn journal(line: &[u8]) -> Option<Piece<'_>> {
     static CONTAINER: Finder = LazyLock::new(|| memmem::Finder::new(br#""CONTAINER_NAME":""#));
-    // Most lines of JSON are no entry of a journal.
-    let container = value(line, CONTAINER.find(line)? + CONTAINER.needle().len())?;
+    static STREAM: Finder = LazyLock::new(|| memmem::Finder::new(br#""_STREAM_ID":""#));
+    let of = |finder: &Finder| value(line, finder.find(line)? + finder.needle().len());
     let find = |name: &[u8]| Some(memmem::find(line, name)? + name.len());
+    // Most lines of JSON are no entry of a journal.
+    let (writer, mark): (_, &[u8]) = if let Some(stream) = of(&STREAM) {
+        (Writer::Service(stream), br#""_LINE_BREAK":"line-max""#)
+    } else {
+        let container = of(&CONTAINER)?;
+        let priority = find(br#""PRIORITY":""#).and_then(|at| value(line, at)).unwrap_or_default();
+        (Writer::Journal(container, priority), br#""CONTAINER_PARTIAL_MESSAGE":"true""#)
+    };
     let at = find(br#""MESSAGE":""#)?;
-    let priority = find(br#""PRIORITY":""#).and_then(|at| value(line, at)).unwrap_or_default();
-    let is_last = memmem::find(line, br#""CONTAINER_PARTIAL_MESSAGE":"true""#).is_none();
-    Some(Piece { writer: Writer::Journal(container, priority), is_last, text: value(line, at)?, at })
+    Some(Piece { writer, is_last: find(mark).is_none(), text: value(line, at)?, at })
 }
 
 /// A string of JSON up to its closing quote.
@@ -270,6 +279,11 @@ mod tests {
             r#"{"CONTAINER_PARTIAL_MESSAGE":"true","MESSAGE":"a \"b\" \\","CONTAINER_NAME":"chat","PRIORITY":"6"}"#;
         check(entry, Some((false, r#"a \"b\" \\"#)));
         check(&entry.replace("true", "false"), Some((true, r#"a \"b\" \\"#)));
+        let entry = r#"{"_STREAM_ID":"0a","_LINE_BREAK":"line-max","MESSAGE":"\"_STREAM_ID\":\"0b\" x"}"#;
+        check(entry, Some((false, r#"\"_STREAM_ID\":\"0b\" x"#)));
+        assert_eq!(piece(entry.as_bytes()).unwrap().writer, Writer::Service(b"0a"));
+        check(&entry.replace("line-max", "eof"), Some((true, r#"\"_STREAM_ID\":\"0b\" x"#)));
+        check(&entry.replace(r#""_LINE_BREAK":"line-max","#, ""), Some((true, r#"\"_STREAM_ID\":\"0b\" x"#)));
         for other in [
             "",
             "2026-03-01T00:00:00Z info P x",

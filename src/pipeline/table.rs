@@ -377,6 +377,7 @@ impl Table {
             is_information: is_information(level),
             product: cell(Column::Product).map(|name| envelope::product_of(name.as_bytes())),
             account: cell(Column::Account).and_then(arrival::account),
+            service: None,
             text: Zeroizing::new(record.join(&b'\n')),
         };
         let sid = cell(Column::Sid).and_then(EventSid::parse);
@@ -411,6 +412,7 @@ impl Table {
             is_information: cells().any(is_information),
             product: None,
             account: cells().find_map(arrival::account),
+            service: None,
             text,
         };
         arrival::take_record(arrival, cells().find_map(EventSid::parse), place, work, emit);

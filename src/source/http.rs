@@ -1,7 +1,8 @@
 //! Lines that a log shipper sends: Vector, Fluent Bit, the OpenTelemetry Collector, Loki's clients.
 //!
-//! Acknowledged when committed; under pressure the shipper is told 429 and sends again. All lines of a source are one
-//! stream, in the order in which they come. Loki's and OTLP's formats are read as JSON, not as Protocol Buffers.
+//! Acknowledged when committed; under pressure the shipper is told 429 and sends again. What waits until then is not taken
+//! in; only lines whose own commit fails are counted twice, because nothing tells them from others. All lines of a source
+//! are one stream, in the order in which they come. Loki's and OTLP's formats are read as JSON, not as Protocol Buffers.
 
 use std::io::Read;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -123,7 +124,10 @@ impl HttpPush {
         let received = self.budget.read(&head, body, SENT_BYTES_MAX).await.map_err(tell)?;
         let unpacked = unpack(&head.headers, &received.bytes).map_err(tell)?;
         let text = unpacked.as_deref().unwrap_or(&received.bytes);
-        let lines = shipped::lines(text).map_err(|shipped::NoLines(expected)| {
+        let lines = shipped::lines(text);
+        // The queue bounds what waits to be committed.
+        drop((received, unpacked));
+        let lines = lines.map_err(|shipped::NoLines(expected)| {
             self.complaints.tell(Failure::Payload, format!("lines can't be read: expected {expected}"));
             Answer::Unreadable(format!("expected {expected}, but found something else"))
         })?;

@@ -101,7 +101,11 @@ impl Intake {
 
     fn hand_on(&self, sink: &dyn Sink) {
         while let Some(batch) = self.next() {
-            let (batch, receipts): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            sink.until_it_commits();
+            // Events are known when they come again; of lines nothing tells, so those are left to the next time.
+            let is_awaited =
+                |(delivered, say): &(Delivered, oneshot::Sender<bool>)| delivered.lines.is_none() || !say.is_closed();
+            let (batch, receipts): (Vec<_>, Vec<_>) = batch.into_iter().filter(is_awaited).unzip();
             let is_committed = sink.deliver(&batch).is_ok();
             for receipt in receipts {
                 // Whoever waited may be gone: then the delivery comes again and is known by its id.
@@ -130,13 +134,25 @@ impl Intake {
 mod tests {
     use std::sync::mpsc;
 
+    use zeroize::Zeroizing;
+
     use super::*;
     use crate::pipeline::{Stream, StreamId};
     use crate::source::{Health, NotCommitted};
 
-    /// Takes a delivery when it is told to.
+    /// Takes a batch when it is told to, and as it is told.
     #[derive(Debug)]
-    struct Slow(Mutex<mpsc::Receiver<Result<(), NotCommitted>>>);
+    struct Slow {
+        told: Mutex<mpsc::Receiver<Result<(), NotCommitted>>>,
+        next: Mutex<Result<(), NotCommitted>>,
+        taken: Mutex<Vec<usize>>,
+    }
+
+    impl Slow {
+        fn new(told: mpsc::Receiver<Result<(), NotCommitted>>) -> Arc<Self> {
+            Arc::new(Self { told: Mutex::new(told), next: Mutex::new(Ok(())), taken: Mutex::default() })
+        }
+    }
 
     impl Sink for Slow {
         fn open(&self, _: Stream) -> StreamId {
@@ -147,8 +163,12 @@ mod tests {
         fn pause(&self) {}
         fn finish(&self, _: StreamId) {}
         fn report(&self, _: &str, _: Health) {}
-        fn deliver(&self, _: &[Delivered]) -> Result<(), NotCommitted> {
-            self.0.lock().unwrap().recv().unwrap_or(Ok(()))
+        fn until_it_commits(&self) {
+            *self.next.lock().unwrap() = self.told.lock().unwrap().recv().unwrap_or(Ok(()));
+        }
+        fn deliver(&self, batch: &[Delivered]) -> Result<(), NotCommitted> {
+            self.taken.lock().unwrap().extend(batch.iter().map(|delivered| delivered.bytes));
+            *self.next.lock().unwrap()
         }
     }
 
@@ -159,7 +179,7 @@ mod tests {
     #[test]
     fn a_delivery_is_acknowledged_when_it_is_committed_and_refused_when_it_is_not() {
         let (allow, wait) = mpsc::channel();
-        let (intake, handing) = Intake::start(Arc::new(Slow(Mutex::new(wait)))).unwrap();
+        let (intake, handing) = Intake::start(Slow::new(wait)).unwrap();
         let mut first = intake.offer(delivered(1)).unwrap();
         assert!(first.try_recv().is_err());
         allow.send(Ok(())).unwrap();
@@ -173,9 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_nobody_waits_for_any_more_are_left_to_the_next_time_and_events_are_not() {
+        let (allow, wait) = mpsc::channel();
+        let sink = Slow::new(wait);
+        let (intake, handing) = Intake::start(Arc::clone(&sink) as Arc<dyn Sink>).unwrap();
+        let lines = |bytes| Delivered { lines: Some((StreamId(0), Zeroizing::default())), ..delivered(bytes) };
+        let kept = [intake.offer(lines(1)).unwrap(), intake.offer(delivered(2)).unwrap()];
+        drop([intake.offer(lines(3)).unwrap(), intake.offer(delivered(4)).unwrap()]);
+        drop(allow);
+        handing.stop();
+        assert_eq!(*sink.taken.lock().unwrap(), [1, 2, 4]);
+        assert!(kept.into_iter().all(|receipt| receipt.blocking_recv() == Ok(true)));
+    }
+
+    #[test]
     fn a_full_queue_says_so_at_once_and_what_waits_is_handed_on_at_the_end() {
         let (allow, wait) = mpsc::channel();
-        let (intake, handing) = Intake::start(Arc::new(Slow(Mutex::new(wait)))).unwrap();
+        let (intake, handing) = Intake::start(Slow::new(wait)).unwrap();
         let mut receipts = Vec::new();
         let refused = loop {
             match intake.offer(delivered(WAITING_BYTES_MAX / 4)) {

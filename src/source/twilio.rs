@@ -49,6 +49,7 @@ struct Parts<'a> {
     at: Option<&'a str>,
     product: Option<&'a str>,
     account: Option<&'a str>,
+    service: Option<&'a str>,
     text: Zeroizing<Vec<u8>>,
 }
 
@@ -66,6 +67,7 @@ impl Parts<'_> {
             is_information: !level.eq_ignore_ascii_case("error") && !level.eq_ignore_ascii_case("warning"),
             product: self.product.and_then(product),
             account: self.account.and_then(arrival::account),
+            service: self.service.map(str::to_owned),
             text: self.text,
         })
     }

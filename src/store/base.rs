@@ -12,7 +12,7 @@ use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition,
 };
 
-use super::{Ahead, Key, Rows, SCHEMA};
+use super::{Ahead, Batch, Key, Rows, SCHEMA};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("diag51007");
@@ -67,21 +67,15 @@ impl Base {
 
     /// Brings rows in, in one transaction that is on the disk when this returns.
     pub fn bring(&mut self, ahead: &Ahead) -> io::Result<()> {
-        let changes = ahead.batch.iter().map(|(key, value)| (key, value.as_deref()));
-        self.write(changes, ahead.number, false)
+        self.write(&ahead.batch, ahead.number)
     }
 
-    /// Puts these rows in the place of all.
-    pub(super) fn replace(&mut self, rows: &Rows, number: u64) -> io::Result<()> {
-        self.write(rows.iter().map(|(key, value)| (key, Some(&**value))), number, true)
+    /// Brings in what journals have put over the rows that were read.
+    pub(super) fn bring_changes(&mut self, rows: &Rows, number: u64) -> io::Result<()> {
+        self.write(rows.changes(), number)
     }
 
-    fn write<'a>(
-        &mut self,
-        changes: impl Iterator<Item = (&'a Key, Option<&'a [u8]>)>,
-        number: u64,
-        all: bool,
-    ) -> io::Result<()> {
+    fn write(&mut self, changes: &Batch, number: u64) -> io::Result<()> {
         let database = match self.database.take() {
             Some(database) => database,
             None => (self.reopen)().map_err(|error| match error {
@@ -89,7 +83,7 @@ impl Base {
                 Error::Unusable(why) => io::Error::other(why),
             })?,
         };
-        write(&database, changes, number, all).map_err(other)?;
+        write(&database, changes, number).map_err(other)?;
         // Only now, because a database with a failed write takes no further one.
         self.database = Some(database);
         Ok(())
@@ -164,7 +158,7 @@ fn prepare(database: &Database) -> Result<(), Error> {
     let reading = database.begin_read().map_err(storage)?;
     let is_empty = reading.list_tables().map_err(storage)?.next().is_none();
     if is_empty {
-        return write(database, std::iter::empty(), 0, false).map_err(storage);
+        return write(database, &Batch::new(), 0).map_err(storage);
     }
     check_schema(database)
 }
@@ -189,26 +183,18 @@ fn read(database: &Database) -> Result<(Rows, u64), Error> {
     let mut rows = Rows::new();
     for row in reading.open_table(ROWS).map_err(storage)?.iter().map_err(storage)? {
         let (key, value) = row.map_err(storage)?;
-        rows.insert(Key(key.value().into()), value.value().into());
+        rows.push(key.value(), value.value());
     }
     Ok((rows, number))
 }
 
-fn write<'a>(
-    database: &Database,
-    changes: impl Iterator<Item = (&'a Key, Option<&'a [u8]>)>,
-    number: u64,
-    all: bool,
-) -> Result<(), redb::Error> {
+fn write(database: &Database, changes: &Batch, number: u64) -> Result<(), redb::Error> {
     let writing = database.begin_write()?;
     {
-        if all {
-            writing.delete_table(ROWS)?;
-        }
         let mut rows = writing.open_table(ROWS)?;
         for (Key(key), value) in changes {
             match value {
-                Some(value) => drop(rows.insert(&**key, value)?),
+                Some(value) => drop(rows.insert(&**key, &**value)?),
                 None => drop(rows.remove(&**key)?),
             }
         }
@@ -224,7 +210,7 @@ fn write<'a>(
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::{Batch, Table};
+    use super::super::Table;
     use super::*;
 
     /// A disk in memory. When its budget of writes is spent, the last is a short one and all after it fail.
@@ -303,8 +289,8 @@ mod tests {
             drop(base);
             let after = Disk { content: Arc::new(Mutex::new(content)), budget: Arc::new(Mutex::new(usize::MAX)) };
             let (mut base, rows, number) = after.open().unwrap();
-            let value = rows.values().next().unwrap()[0];
-            assert!(rows.len() == 40 && rows.values().all(|row| **row == [value; 200]), "budget {budget}");
+            let value = rows.iter().next().unwrap().1[0];
+            assert!(rows.len() == 40 && rows.iter().all(|(_, row)| *row == [value; 200]), "budget {budget}");
             assert_eq!(u64::from(value), number, "budget {budget}");
             assert!(number == 3 || (number == 2 && brought.is_err()), "budget {budget}: {number}");
             olds += usize::from(number == 2);

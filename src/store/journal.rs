@@ -149,8 +149,8 @@ pub fn replay(mut bytes: &[u8], number: &mut u64, rows: &mut Rows) -> End {
             operations = rest;
             match value {
                 Some(value) => rows.insert(Key(key.into()), value.into()),
-                None => rows.remove(key),
-            };
+                None => rows.remove(&Key(key.into())),
+            }
         }
         *number = found;
     }

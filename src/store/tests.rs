@@ -269,8 +269,8 @@ proptest! {
             for (key, value) in &rows {
                 match value {
                     Some(value) => expected.insert(key.clone(), value.clone()),
-                    None => expected.remove(&*key.0),
-                };
+                    None => expected.remove(key),
+                }
             }
             opened.store.commit(rows).unwrap();
             if at % 3 == 1 && let Some(ahead) = opened.store.take_ahead() {

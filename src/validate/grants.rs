@@ -145,6 +145,18 @@ pub(super) fn product(subject: &Subject<'_>, context: &Context<'_>, outcome: &mu
     }
 }
 
+/// The service that a token is for: as the grant of the product names it, or, of an unknown product, the only one.
+pub(super) fn service<'a>(claims: &'a Claims<'_>, product: Product) -> Option<&'a str> {
+    const SERVICES: [Field; 3] = [Field::ChatService, Field::IpService, Field::SyncService];
+    let of_product = |rule: &&Rule| product == Product::Unknown || rule.product == Some(product);
+    let fields = RULES.iter().filter(of_product).flat_map(|rule| rule.fields).map(|(field, _)| *field);
+    let named = fields.filter(|field| SERVICES.contains(field)).filter_map(|field| claims.value(field).text());
+    let mut services = named.filter(|text| is_sid_of(text, "IS"));
+    let first = services.next()?;
+    // The current name of a grant comes before the legacy one.
+    (product != Product::Unknown || services.all(|other| other == first)).then_some(first)
+}
+
 /// The fields that the product needs are there, and their SIDs are of the right kinds.
 pub(super) fn fields(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut Outcome) {
     let is_there = |rule: &&Rule| *subject.claims.value(rule.grant) == Claim::Object;

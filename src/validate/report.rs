@@ -40,6 +40,11 @@ pub(super) fn unique_id(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
     (!jti.is_empty() && time::jti_seconds(jti).is_none()).then(|| Zeroizing::new(jti.to_owned()))
 }
 
+/// The service that the token is for.
+pub(super) fn service(subject: &Subject<'_>, context: &Context<'_>) -> Option<String> {
+    grants::service(subject.claims, context.product).map(str::to_owned)
+}
+
 /// The identity, if there is one that Twilio would take.
 pub(super) fn identity(subject: &Subject<'_>) -> Option<Zeroizing<String>> {
     let identity = subject.claims.value(Field::Identity);

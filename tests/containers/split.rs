@@ -22,7 +22,7 @@ const ID: StreamId = StreamId(1);
 /// Writes a piece as a runtime does: to stdout or stderr, the last of its line or not.
 type Runtime = fn(piece: &str, stream: &str, is_last: bool) -> String;
 
-const RUNTIMES: [(&str, Runtime); 3] = [
+const RUNTIMES: [(&str, Runtime); 4] = [
     ("CRI", |piece, stream, is_last| {
         format!("2026-03-01T10:00:00.123456789Z {stream} {} {piece}\n", if is_last { "F" } else { "P" })
     }),
@@ -36,6 +36,15 @@ const RUNTIMES: [(&str, Runtime); 3] = [
             "PRIORITY": if stream == "stdout" { "6" } else { "3" }});
         if !is_last {
             entry["CONTAINER_PARTIAL_MESSAGE"] = "true".into();
+        }
+        entry.to_string() + "\n"
+    }),
+    ("journald", |piece, stream, is_last| {
+        let id = if stream == "stdout" { "0a" } else { "0b" }.repeat(16);
+        let mut entry = json!({"__REALTIME_TIMESTAMP": "1772359200123456", "_TRANSPORT": "stdout", "_STREAM_ID": id,
+            "PRIORITY": "6", "MESSAGE": piece});
+        if !is_last {
+            entry["_LINE_BREAK"] = "line-max".into();
         }
         entry.to_string() + "\n"
     }),

@@ -131,6 +131,10 @@ impl Sink for Hub {
         self.wake(&inner);
     }
 
+    fn until_it_commits(&self) {
+        drop(self.admit());
+    }
+
     fn deliver(&self, deliveries: &[Delivered]) -> Result<(), NotCommitted> {
         let mut inner = self.admit().ok_or(NotCommitted)?;
         for delivered in deliveries {

@@ -13,15 +13,14 @@ pub(super) struct Events {
 impl Events {
     /// Takes over what was kept; rows that don't belong to it are to be removed.
     pub(super) fn restore(rows: &Rows, pending: &mut Batch) -> (Self, Seen) {
-        let kept: Vec<(u64, Entry)> =
-            rows_of(rows, Table::Event).filter_map(|(name, value)| read_event(name, value)).collect();
-        let next = kept.last().map_or(0, |(number, _)| number.saturating_add(1));
-        let first = next.saturating_sub(kept.len() as u64);
-        let seen = Seen::restore(first, kept.iter().map(|(_, entry)| *entry));
+        let kept = || rows_of(rows, Table::Event).filter_map(|(name, value)| read_event(name, value));
+        let next = kept().last().map_or(0, |(number, _)| number.saturating_add(1));
+        let first = next.saturating_sub(kept().count() as u64);
+        let seen = Seen::restore(first, kept().map(|(_, entry)| entry));
         // Numbers follow each other. After a gap they are given anew, by which some rows lose their place.
-        let is_whole = kept.first().is_none_or(|(number, _)| *number == first);
+        let is_whole = kept().next().is_none_or(|(number, _)| number == first);
         if !is_whole {
-            pending.extend(kept.iter().map(|(number, _)| (key(*number), None)));
+            pending.extend(kept().map(|(number, _)| (key(number), None)));
         }
         let next = if is_whole { seen.next() } else { first };
         (Self { first, next }, seen)
@@ -65,8 +64,8 @@ mod tests {
     fn apply(rows: &mut Rows, batch: Batch) {
         for (key, value) in batch {
             match value {
-                Some(value) => _ = rows.insert(key, value),
-                None => _ = rows.remove(&key),
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
             }
         }
     }
@@ -122,6 +121,6 @@ mod tests {
         assert!([0, 1, 3, 4].into_iter().all(|number| !seen.note(sid(number), UnixTime::from_seconds(0))));
         assert!(seen.note(sid(7), UnixTime::from_seconds(0)));
         commit(&mut events, &seen, &mut rows);
-        assert_eq!(rows.keys().count(), 5, "rows: {rows:?}");
+        assert_eq!(rows.len(), 5, "rows: {rows:?}");
     }
 }

@@ -127,6 +127,7 @@ fn an_event_that_another_channel_brought_is_not_counted_again() {
         is_information: false,
         product: None,
         account: None,
+        service: None,
         text: Zeroizing::default(),
     };
     pipeline.event(&arrival, NOW, &mut |event| found.take(event));

@@ -15,7 +15,7 @@ const BESIDE_MAX: usize = 64;
 
 /// The fields that are asked for; journalctl adds the cursor and the times.
 pub const FIELDS: &str = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_PID,_SYSTEMD_UNIT,_SYSTEMD_USER_UNIT,CONTAINER_NAME,\
-                          CONTAINER_PARTIAL_MESSAGE,PRIORITY";
+                          CONTAINER_PARTIAL_MESSAGE,PRIORITY,_STREAM_ID,_LINE_BREAK";
 
 /// An entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +52,10 @@ struct Printed {
     partial: Value,
     #[serde(rename = "PRIORITY", default)]
     priority: Value,
+    #[serde(rename = "_STREAM_ID", default)]
+    stream: Value,
+    #[serde(rename = "_LINE_BREAK", default)]
+    line_break: Value,
 }
 
 impl Entry {
@@ -66,7 +70,7 @@ impl Entry {
         if let Some(message) = text(&printed.message) {
             let unit = text(&printed.user_unit).or_else(|| text(&printed.unit));
             let container = text(&printed.container);
-            // Which pieces of a long line belong together: only docker says it.
+            // Which pieces of a long line belong together: docker says it of a container, journald of a stream.
             let of_container = |value| container.as_ref().and(text(value));
             let fields = [
                 ("_HOSTNAME", text(&printed.host)),
@@ -76,6 +80,8 @@ impl Entry {
                 ("CONTAINER_PARTIAL_MESSAGE", of_container(&printed.partial)),
                 ("PRIORITY", of_container(&printed.priority)),
                 ("CONTAINER_NAME", container.clone()),
+                ("_STREAM_ID", text(&printed.stream)),
+                ("_LINE_BREAK", text(&printed.line_break)),
                 ("MESSAGE", Some(message)),
             ];
             line.extend_from_slice(format!("{{\"__REALTIME_TIMESTAMP\":\"{micros}\"").as_bytes());
@@ -201,6 +207,17 @@ mod tests {
         check(entry, Some(("c", 1, line)));
         let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"a\"}\n";
         check(r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","PRIORITY":"6","MESSAGE":"a"}"#, Some(("c", 1, line)));
+    }
+
+    #[test]
+    fn what_journald_says_of_a_split_line_is_kept() {
+        let line =
+            "{\"__REALTIME_TIMESTAMP\":\"1\",\"_STREAM_ID\":\"0a\",\"_LINE_BREAK\":\"line-max\",\"MESSAGE\":\"a\"}\n";
+        let entry = r#"{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1","_LINE_BREAK":"line-max","_TRANSPORT":"stdout",
+            "PRIORITY":"6","_STREAM_ID":"0a","MESSAGE":"a"}"#;
+        check(entry, Some(("c", 1, line)));
+        let line = "{\"__REALTIME_TIMESTAMP\":\"1\",\"_STREAM_ID\":\"0a\",\"MESSAGE\":\"a\"}\n";
+        check(&entry.replace(r#""_LINE_BREAK":"line-max","#, ""), Some(("c", 1, line)));
     }
 
     #[test]

@@ -27,6 +27,7 @@ struct Meta {
 struct Alert {
     sid: String,
     account_sid: Option<String>,
+    service_sid: Option<String>,
     error_code: Option<Value>,
     log_level: Option<String>,
     #[serde(rename = "alert_text")]
@@ -104,6 +105,7 @@ impl Alert {
             at: self.date_generated.as_deref().or(self.date_created.as_deref()),
             product: None,
             account: self.account_sid.as_deref(),
+            service: self.service_sid.as_deref(),
             text,
         };
         parts.arrival(source)
@@ -125,7 +127,7 @@ mod tests {
             "alerts": [
                 {"sid": SID, "error_code": "51007", "log_level": "error", "date_created": "2026-11-24T02:30:21Z",
                  "date_generated": "2026-11-24T02:30:20Z", "alert_text": "Msg=Token+authentication&ErrorCode=51007",
-                 "request_method": null, "request_url": null, "service_sid": null},
+                 "request_method": null, "request_url": null, "service_sid": "IS00000000000000000000000000000001"},
                 {"sid": "x", "error_code": "51007"}
             ],
             "meta": {"next_page_url": "https://monitor.twilio.com/v1/Alerts?Page=1"}
@@ -137,6 +139,7 @@ mod tests {
         assert!(alerts[1].is_err());
         let (arrival, has_request) = alerts[0].as_ref().unwrap();
         assert!(!has_request);
+        assert_eq!(arrival.service.as_deref(), Some("IS00000000000000000000000000000001"));
         assert_eq!((arrival.code, arrival.at), (51007, UnixTime::parse("2026-11-24T02:30:20Z")));
         assert!(String::from_utf8_lossy(&arrival.text).contains("Msg=Token authentication"));
     }

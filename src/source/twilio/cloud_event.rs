@@ -33,6 +33,7 @@ struct Data {
     date_created: Option<String>,
     product_name: Option<String>,
     account_sid: Option<String>,
+    service_sid: Option<String>,
     payload: Option<Value>,
 }
 
@@ -80,6 +81,7 @@ fn read_one(text: &str, source: &Arc<str>) -> Result<Option<Arrival>, Unreadable
         at: data.date_created.as_deref().or(event.time.as_deref()),
         product: data.product_name.as_deref(),
         account: data.account_sid.as_deref(),
+        service: data.service_sid.as_deref(),
         text: Zeroizing::new(payload.into_bytes()),
     };
     parts.arrival(source).map(Some)
@@ -117,11 +119,13 @@ mod tests {
 
     #[test]
     fn one_event_and_a_list_are_read() {
-        for value in [event(&json!({})), json!([event(&json!({}))])] {
+        let with_service = event(&json!({"service_sid": "IS00000000000000000000000000000001"}));
+        for value in [with_service.clone(), json!([with_service])] {
             let delivery = read_json(&value).unwrap();
             let arrival = &delivery.arrivals[0];
             assert_eq!((arrival.code, arrival.product), (51007, Some(Product::Chat)));
             assert_eq!(arrival.at, UnixTime::parse("2026-11-24T02:30:11Z"));
+            assert_eq!(arrival.service.as_deref(), Some("IS00000000000000000000000000000001"));
         }
         assert_eq!(read(b"[]", &"events".into()), Ok(Delivery::default()));
     }

@@ -29,6 +29,8 @@ pub fn read(form: &Form, source: &Arc<str>) -> Result<Arrival, Unreadable> {
         at: form.value("Timestamp").or_else(|| form.value("TimeStamp")),
         product: payload.product_name.as_ref().and_then(Value::as_str),
         account: form.value("AccountSid"),
+        // The payload names the service, and is searched for it.
+        service: None,
         text: Zeroizing::new(text.as_bytes().to_vec()),
     };
     parts.arrival(source)

@@ -268,3 +268,25 @@ fn a_flood_without_proof_is_tried_in_part_and_says_so_until_a_mistake_is_found()
     assert!(proved[TRIED_EVERY as usize..].iter().all(|cause| *cause == Cause::WrongSecret), "{proved:?}");
     assert!(!is_limited(&judge(b"nobody knows")));
 }
+
+#[test]
+fn the_service_of_a_token_is_that_of_the_product_or_the_only_one() {
+    const ONE: &str = "IS00000000000000000000000000000001";
+    const TWO: &str = "IS00000000000000000000000000000002";
+    let check = |grants: Value, product, expected: Option<&str>| {
+        let verdict = Case::of(granting(&grants)).product(product).verdict();
+        assert_eq!(verdict.service.as_deref(), expected, "{grants} {product:?}");
+    };
+    let both = || json!({"chat": {"service_sid": ONE}, "data_sync": {"service_sid": TWO}});
+    check(both(), Product::Chat, Some(ONE));
+    check(both(), Product::Sync, Some(TWO));
+    check(both(), Product::Unknown, None);
+    check(both(), Product::Voice, None);
+    check(json!({"ip_messaging": {"service_sid": TWO}}), Product::Chat, Some(TWO));
+    check(json!({"ip_messaging": {"service_sid": TWO}, "chat": {"service_sid": ONE}}), Product::Chat, Some(ONE));
+    check(json!({"ip_messaging": {"service_sid": ONE}, "chat": {"service_sid": ONE}}), Product::Unknown, Some(ONE));
+    check(json!({"data_sync": {"service_sid": "default"}, "chat": {"service_sid": ONE}}), Product::Unknown, Some(ONE));
+    check(json!({"data_sync": {"service_sid": "default"}}), Product::Sync, None);
+    check(json!({"chat": {"service_sid": "MG00000000000000000000000000000001"}}), Product::Chat, None);
+    check(json!({"chat": {"service_sid": 7}}), Product::Chat, None);
+}

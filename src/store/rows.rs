@@ -1,0 +1,173 @@
+//! All rows of a state as it is opened: there may be a million, and they are needed for a moment.
+//!
+//! Those of the database lie packed in one piece of memory, which is given back as a whole; what journals changed lies
+//! beside them.
+
+use std::iter::Peekable;
+
+use super::{Batch, Key};
+
+/// Bytes of a length.
+const LENGTH_BYTES: usize = 4;
+
+/// All rows, in the order of their keys.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Rows one behind the other, each as the lengths of key and value, key, and value.
+    packed: Vec<u8>,
+    changes: Batch,
+}
+
+impl Rows {
+    /// No row.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a row of the database, whose key comes after all others there.
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
+        for part in [key, value] {
+            // A row of 4 GiB can't be committed.
+            self.packed.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        self.packed.extend_from_slice(key);
+        self.packed.extend_from_slice(value);
+    }
+
+    /// Puts a row there, instead of another one with the same key.
+    pub fn insert(&mut self, key: Key, value: Box<[u8]>) {
+        self.changes.insert(key, Some(value));
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, key: &Key) {
+        self.changes.insert(key.clone(), None);
+    }
+
+    /// What was changed behind the database.
+    pub(super) const fn changes(&self) -> &Batch {
+        &self.changes
+    }
+
+    /// Keys and values, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (packed, changes) = (Packed(&self.packed).peekable(), self.changes.iter().peekable());
+        Merged { packed, changes }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Rows {}
+
+impl Extend<(Key, Box<[u8]>)> for Rows {
+    fn extend<I: IntoIterator<Item = (Key, Box<[u8]>)>>(&mut self, rows: I) {
+        self.changes.extend(rows.into_iter().map(|(key, value)| (key, Some(value))));
+    }
+}
+
+impl FromIterator<(Key, Box<[u8]>)> for Rows {
+    fn from_iter<I: IntoIterator<Item = (Key, Box<[u8]>)>>(rows: I) -> Self {
+        let mut all = Self::new();
+        all.extend(rows);
+        all
+    }
+}
+
+/// What is left of packed rows.
+struct Packed<'a>(&'a [u8]);
+
+impl<'a> Iterator for Packed<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (lengths, rest) = self.0.split_first_chunk::<{ 2 * LENGTH_BYTES }>()?;
+        let mut lengths = lengths.as_chunks::<LENGTH_BYTES>().0.iter().map(|length| u32::from_le_bytes(*length));
+        let mut length = || usize::try_from(lengths.next()?).ok();
+        let (key, rest) = rest.split_at_checked(length()?)?;
+        let (value, rest) = rest.split_at_checked(length()?)?;
+        self.0 = rest;
+        Some((key, value))
+    }
+}
+
+/// Packed rows with changes over them.
+struct Merged<'a, C: Iterator<Item = (&'a Key, &'a Option<Box<[u8]>>)>> {
+    packed: Peekable<Packed<'a>>,
+    changes: Peekable<C>,
+}
+
+impl<'a, C: Iterator<Item = (&'a Key, &'a Option<Box<[u8]>>)>> Iterator for Merged<'a, C> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some((Key(changed), _)) = self.changes.peek() else { return self.packed.next() };
+            if let Some(row) = self.packed.next_if(|(key, _)| *key < &**changed) {
+                return Some(row);
+            }
+            _ = self.packed.next_if(|(key, _)| *key == &**changed);
+            if let Some((Key(key), Some(value))) = self.changes.next() {
+                return Some((key, value));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Batch, Key};
+    use super::*;
+
+    fn key(name: u8) -> Key {
+        Key(Box::new([name]))
+    }
+
+    #[test]
+    fn no_row_is_no_row() {
+        assert!(Rows::new().is_empty());
+        let mut rows = Rows::new();
+        rows.remove(&key(1));
+        assert!(rows.is_empty() && rows == Rows::new());
+    }
+
+    proptest! {
+        #[test]
+        fn changes_lie_over_what_was_there(
+            old in prop::collection::btree_map(0_u8..20, prop::collection::vec(any::<u8>(), 0..4), 0..12),
+            new in prop::collection::btree_map(0_u8..20, prop::option::of(prop::collection::vec(any::<u8>(), 0..4)), 0..12),
+        ) {
+            let (mut rows, mut expected) = (Rows::new(), Batch::new());
+            for (name, value) in &old {
+                rows.push(&[*name], value);
+                expected.insert(key(*name), Some(value.as_slice().into()));
+            }
+            for (name, value) in &new {
+                match value {
+                    Some(value) => rows.insert(key(*name), value.as_slice().into()),
+                    None => rows.remove(&key(*name)),
+                }
+                expected.insert(key(*name), value.as_deref().map(Into::into));
+            }
+            let expected: Vec<_> = expected.iter().filter_map(|(key, value)| Some((&*key.0, value.as_deref()?))).collect();
+            prop_assert_eq!(rows.iter().collect::<Vec<_>>(), expected.clone());
+            prop_assert_eq!((rows.len(), rows.changes().len()), (expected.len(), new.len()));
+        }
+    }
+}
