@@ -154,7 +154,7 @@ impl Tailer {
 
     /// Opens a file and begins to follow it.
     pub(super) fn open_live(&mut self, source: usize, path: &Path, at_start: bool) -> io::Result<()> {
-        self.make_room();
+        self.make_room()?;
         let file = disk::open(path)?;
         let metadata = file.metadata()?;
         let seen = disk::seen(&metadata);
