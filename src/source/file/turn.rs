@@ -227,7 +227,7 @@ impl Tailer {
             source.backlog += 1;
         }
         let label = Label::new(source, identity, backlog);
-        self.slots.insert(id, Slot { label, body, queued: false });
+        self.slots.insert(id, Box::new(Slot { label, body, queued: false }));
         self.by_identity.insert(identity, id);
         id
     }
