@@ -152,7 +152,8 @@ pub struct Leak {
 #[derive(Debug)]
 pub struct Pipeline {
     core: Core,
-    feeds: BTreeMap<StreamId, Feed>,
+    /// Boxed, because a map that grows at its end is half empty.
+    feeds: BTreeMap<StreamId, Box<Feed>>,
     /// Streams that are exports, or may be.
     tables: BTreeMap<StreamId, Table>,
     /// Streams with something underway, which `tick` looks at.
@@ -196,7 +197,7 @@ impl Pipeline {
         if stream.offset == 0 && stream.path.is_some() {
             self.tables.insert(id, Table::new(stream));
         } else {
-            self.feeds.insert(id, Feed::new(stream));
+            self.feeds.insert(id, Box::new(Feed::new(stream)));
         }
     }
 
@@ -212,7 +213,7 @@ impl Pipeline {
         let is_export = table.is_export();
         if let Some(held) = table.decide(chunk) {
             let table = self.tables.remove(&id)?;
-            self.feeds.insert(id, Feed::new(table.stream));
+            self.feeds.insert(id, Box::new(Feed::new(table.stream)));
             return Some(held);
         }
         let new: &[u8] = if is_export { chunk } else { b"" };
@@ -228,7 +229,7 @@ impl Pipeline {
             return;
         }
         let held = table.take_held();
-        self.feeds.insert(id, Feed::new(table.stream));
+        self.feeds.insert(id, Box::new(Feed::new(table.stream)));
         self.push(id, &held, now, emit);
     }
 
@@ -253,13 +254,13 @@ impl Pipeline {
         match checkpoint.columns.clone() {
             Some(columns) => _ = self.tables.insert(id, Table::resumed(stream, &checkpoint, columns)),
             None if checkpoint.resume.max(checkpoint.bytes_to) == 0 => self.open(id, stream),
-            None => _ = self.feeds.insert(id, Feed::resumed(stream, checkpoint)),
+            None => _ = self.feeds.insert(id, Box::new(Feed::resumed(stream, checkpoint))),
         }
     }
 
     /// Where and how to go on with a stream if this is the last that is known of it.
     pub fn checkpoint(&self, id: StreamId) -> Option<Checkpoint> {
-        self.feeds.get(&id).map(Feed::checkpoint).or_else(|| self.tables.get(&id).map(Table::checkpoint))
+        self.feeds.get(&id).map(|feed| feed.checkpoint()).or_else(|| self.tables.get(&id).map(Table::checkpoint))
     }
 
     /// Takes leave of a stream that may go on later from the checkpoint that this gives: what waits to be diagnosed is
@@ -313,12 +314,12 @@ impl Pipeline {
             return;
         }
         self.pushed = 0;
-        let mut kept: usize = self.feeds.values().map(Feed::kept).sum();
+        let mut kept: usize = self.feeds.values().map(|feed| feed.kept()).sum();
         if kept <= KEPT_IN_ALL_BYTES_MAX {
             return;
         }
-        let since = |(id, feed): (&StreamId, &Feed)| Some((feed.forgettable_since()?, *id));
-        let mut oldest: Vec<_> = self.feeds.iter().filter_map(since).collect();
+        let forgettable = self.feeds.iter().filter_map(|(id, feed)| Some((feed.forgettable_since()?, *id)));
+        let mut oldest: Vec<_> = forgettable.collect();
         oldest.sort_unstable();
         for (_, id) in oldest {
             let Some(feed) = self.feeds.get_mut(&id) else { continue };

@@ -67,7 +67,8 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Keeper {
     store: Store,
-    files: BTreeMap<Identity, Kept>,
+    /// Boxed, because a map that grows at its end is half empty.
+    files: BTreeMap<Identity, Box<Kept>>,
     by_stream: BTreeMap<StreamId, Identity>,
     /// Files whose rows have changed.
     changed: BTreeSet<Identity>,
@@ -120,7 +121,7 @@ impl Keeper {
     /// Takes over a store with its rows.
     pub(super) fn new(store: Store, rows: &Rows) -> (Self, Recalled) {
         let files = rows_of(rows, Table::Stream).filter_map(|(_, value)| {
-            let kept: Kept = serde_json::from_slice(value).ok()?;
+            let kept: Box<Kept> = serde_json::from_slice(value).ok()?;
             Some((kept.mark.position.identity, kept))
         });
         let mut pending = Batch::new();
@@ -174,7 +175,7 @@ impl Keeper {
     }
 
     pub(super) fn marks(&self) -> Vec<Mark> {
-        let mut kept: Vec<&Kept> = self.files.values().collect();
+        let mut kept: Vec<&Kept> = self.files.values().map(|kept| &**kept).collect();
         kept.sort_by_key(|kept| kept.found);
         kept.into_iter().map(|kept| kept.mark).collect()
     }
@@ -199,7 +200,7 @@ impl Keeper {
             stream: Some(id),
             is_found: true,
         };
-        self.files.insert(identity, kept);
+        self.files.insert(identity, Box::new(kept));
         self.by_stream.insert(id, identity);
         self.changed.insert(identity);
     }
@@ -222,7 +223,7 @@ impl Keeper {
             stream: None,
             is_found: true,
         };
-        self.files.insert(mark.position.identity, kept);
+        self.files.insert(mark.position.identity, Box::new(kept));
         self.changed.insert(mark.position.identity);
     }
 
@@ -230,10 +231,11 @@ impl Keeper {
     pub(super) fn moved(&mut self, id: StreamId, mark: Mark) {
         let to = mark.position.identity;
         let Some(from) = self.by_stream.insert(id, to) else { return };
-        if let Some(kept) = self.files.remove(&from) {
+        if let Some(mut kept) = self.files.remove(&from) {
             self.pending.insert(key_of(&from), None);
             self.changed.remove(&from);
-            self.files.insert(to, Kept { mark, ..kept });
+            kept.mark = mark;
+            self.files.insert(to, kept);
             self.changed.insert(to);
         }
     }
@@ -268,7 +270,7 @@ impl Keeper {
         let is_absent =
             |kept: &Kept| !kept.is_found && now.as_seconds().saturating_sub(kept.found) > ABSENT_SECONDS_MAX;
         let absent: Vec<Identity> =
-            self.files.iter().filter(|(_, kept)| is_absent(kept)).map(|(identity, _)| *identity).collect();
+            self.files.iter().filter(|(_, kept)| is_absent(kept.as_ref())).map(|(identity, _)| *identity).collect();
         self.forget(absent);
     }
 

@@ -23,7 +23,7 @@ fn what_many_streams_keep_is_bounded_and_the_latest_keep_theirs() {
         if number % 64 != 0 {
             continue;
         }
-        let kept: usize = pipeline.feeds.values().map(Feed::kept).sum();
+        let kept: usize = pipeline.feeds.values().map(|feed| feed.kept()).sum();
         assert!(kept <= KEPT_IN_ALL_BYTES_MAX + KEPT_IN_ALL_BYTES_MAX / 4 + chunk.len(), "{kept} after {number}");
     }
     assert_eq!(lines, 150 * streams as u64);

@@ -24,6 +24,9 @@ const HEAD_BYTES: usize = 12;
 /// In the place of the length of a value: there is none.
 const REMOVED: u32 = u32::MAX;
 
+/// A larger buffer is given back after its record, in bytes: after a start it would hold the rows of all files.
+const BUFFER_KEPT: usize = 64 << 10;
+
 /// Where records are appended; a file, but for tests of its faults.
 pub trait Log: fmt::Debug + Send {
     /// Writes all bytes at the end. On an error, some may have been written.
@@ -73,9 +76,14 @@ impl Journal {
     pub fn append(&mut self, number: u64, batch: &Batch) -> io::Result<()> {
         self.buffer.clear();
         encode(number, batch, &mut self.buffer)?;
-        match self.log.append(&self.buffer) {
+        let appended = self.log.append(&self.buffer);
+        let length = self.buffer.len() as u64;
+        if self.buffer.capacity() > BUFFER_KEPT {
+            self.buffer = Vec::new();
+        }
+        match appended {
             Ok(()) => {
-                self.length += self.buffer.len() as u64;
+                self.length += length;
                 Ok(())
             }
             Err(error) => {

@@ -38,11 +38,12 @@ pub(super) fn open_max() -> usize {
 }
 
 impl Tailer {
-    /// Closes those files that have been quiet longest, if no more may be opened.
-    pub(super) fn make_room(&mut self) {
+    /// Closes those files that have been quiet longest, if no more may be opened. Fails if none of them can be closed:
+    /// then it is tried again, because what is left to the rest of the process must stay free.
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
         // Never more files than slots, and to count the open ones takes longer.
         if self.slots.len() < self.open_max {
-            return;
+            return Ok(());
         }
         let quiet = self.slots.iter().filter_map(|(id, slot)| match &slot.body {
             Body::Live(live) if live.file().is_some() => {
@@ -54,9 +55,12 @@ impl Tailer {
         });
         let mut open: Vec<_> = quiet.collect();
         if open.len() < self.open_max {
-            return;
+            return Ok(());
         }
         open.retain(|(_, closable, _)| *closable);
+        if open.is_empty() {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         open.sort_unstable();
         let closed: Vec<SlotId> = open.into_iter().take(self.open_max / 8 + 1).map(|(_, _, id)| id).collect();
         for id in closed {
@@ -64,6 +68,7 @@ impl Tailer {
                 live.release();
             }
         }
+        Ok(())
     }
 
     /// Opens a file again that was closed to make room. Says whether there was a reason to, and it could be found.
@@ -78,7 +83,7 @@ impl Tailer {
         if own.is_some() && live.is_unchanged(&metadata) {
             return Ok(false);
         }
-        self.make_room();
+        self.make_room()?;
         let file = disk::open(&path)?;
         if disk::seen(&file.metadata()?).identity != label.identity {
             return Ok(false);

@@ -18,7 +18,7 @@ use super::disk;
 use super::follow::{FINGERPRINT_BYTES, Identity, Position, Seen};
 use super::kin;
 use super::known::Extent;
-use super::tail::{Body, Label, Slot, SlotId, Source, Tailer};
+use super::tail::{Body, Label, SlotId, Source, Tailer};
 use super::turn::moved_to;
 use crate::pipeline::StreamId;
 use crate::source::{Health, Mark, Opened};
@@ -256,7 +256,7 @@ impl Tailer {
         if before.is_none_or(|before| before.position.offset != held.position.offset) {
             self.expect_cut(id);
         }
-        if self.slots.get(&id).map(Slot::offset) == Some(0) {
+        if self.slots.get(&id).map(|slot| slot.offset()) == Some(0) {
             self.rotations.keep_unproven(path);
         }
         if self.rotations.held.len() >= REMEMBERED_MAX {
@@ -287,7 +287,7 @@ impl Tailer {
         let Some(id) = kin::bases(path).iter().find_map(|base| self.by_path.get(base).copied()) else { return };
         let copy = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|metadata| disk::seen(&metadata));
         if copy.is_some_and(|copy| self.slots.get(&id).is_some_and(|slot| slot.label.identity != copy.identity)) {
-            let offset = self.slots.get(&id).map(Slot::offset);
+            let offset = self.slots.get(&id).map(|slot| slot.offset());
             if offset == Some(0) && kin::is_numbered(path) {
                 self.rotations.keep_unproven(path);
             }

@@ -116,7 +116,8 @@ pub(super) struct Tailer {
     pub(super) folders: Folders,
     pub(super) complaints: Complaints,
     pub(super) looks: Looks,
-    pub(super) slots: BTreeMap<SlotId, Slot>,
+    /// Boxed, because a map that grows at its end is half empty.
+    pub(super) slots: BTreeMap<SlotId, Box<Slot>>,
     pub(super) next_slot: SlotId,
     pub(super) by_identity: BTreeMap<Identity, SlotId>,
     pub(super) by_path: BTreeMap<PathBuf, SlotId>,

@@ -154,7 +154,7 @@ impl Tailer {
 
     /// Opens a file and begins to follow it.
     pub(super) fn open_live(&mut self, source: usize, path: &Path, at_start: bool) -> io::Result<()> {
-        self.make_room();
+        self.make_room()?;
         let file = disk::open(path)?;
         let metadata = file.metadata()?;
         let seen = disk::seen(&metadata);
@@ -227,7 +227,7 @@ impl Tailer {
             source.backlog += 1;
         }
         let label = Label::new(source, identity, backlog);
-        self.slots.insert(id, Slot { label, body, queued: false });
+        self.slots.insert(id, Box::new(Slot { label, body, queued: false }));
         self.by_identity.insert(identity, id);
         id
     }
