@@ -1,6 +1,6 @@
 //! The rows of the events that were counted: one each, so that a commit writes only those that are new.
 
-use crate::pipeline::seen::{Entry, EventSid, Seen};
+use crate::pipeline::seen::{Entry, EventSid, KEPT_DAYS, SEEN_MAX, Seen};
 use crate::store::{Batch, Key, Rows, Table, rows_of};
 
 /// The numbers of the events that have rows.
@@ -8,6 +8,8 @@ use crate::store::{Batch, Key, Rows, Table, rows_of};
 pub(super) struct Events {
     first: u64,
     next: u64,
+    /// How many were forgotten before their time when that was told last.
+    told: u64,
 }
 
 impl Events {
@@ -23,7 +25,7 @@ impl Events {
             pending.extend(kept().map(|(number, _)| (key(number), None)));
         }
         let next = if is_whole { seen.next() } else { first };
-        (Self { first, next }, seen)
+        (Self { first, next, told: 0 }, seen)
     }
 
     /// Adds what has changed since the last call.
@@ -35,7 +37,15 @@ impl Events {
             let value = [&entry.sid.bytes()[..], &entry.day.to_le_bytes()].concat();
             pending.insert(key(number), Some(value.into()));
         }
-        *self = Self { first: seen.first(), next: seen.next() };
+        *self = Self { first: seen.first(), next: seen.next(), told: self.told };
+        let crowded_out = seen.crowded_out();
+        if crowded_out > 2 * self.told {
+            self.told = crowded_out;
+            tracing::warn!(
+                "{SEEN_MAX} events of Twilio are remembered, and {crowded_out} were forgotten before {KEPT_DAYS} days \
+                 were over: one of those that Twilio sends once more is counted once more."
+            );
+        }
     }
 }
 
