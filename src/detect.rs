@@ -16,7 +16,6 @@ mod sdk;
 pub mod search;
 mod shape;
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,8 +27,7 @@ use crate::envelope::Record;
 use crate::product::Product;
 use crate::words::Words;
 
-use sdk::Phrase;
-pub use sdk::Print;
+pub use sdk::{Print, Transport};
 use search::{Hits, Search, TOKEN_STARTS};
 
 /// Digits of a code; no text that is looked for begins with one.
@@ -54,6 +52,8 @@ pub struct Refusal {
     pub shape: u64,
     /// The product, if the text tells it.
     pub product: Option<Product>,
+    /// The connection that it tells of.
+    pub transport: Option<Transport>,
     /// The product that is probable from the text: no evidence against another.
     pub probable_product: Option<Product>,
 }
@@ -187,7 +187,7 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let mut context = Context { text, detector: self, phrase: OnceCell::new(), near_twilio: None };
+        let mut context = Context { text, detector: self, near_twilio: None };
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -209,7 +209,7 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
-        let phrase = context.phrase();
+        let phrase = sdk::phrase(text);
         codes.retain(|number| !sdk::stands_in(*number, text));
         let product = record
             .product
@@ -222,6 +222,7 @@ impl Detector {
             at,
             print: phrase.map(|phrase| phrase.print),
             product,
+            transport: sdk::transport(text, product),
             probable_product: sdk::probable_product(text),
         })
     }
@@ -235,7 +236,6 @@ impl Detector {
 struct Context<'a> {
     text: &'a [u8],
     detector: &'a Detector,
-    phrase: OnceCell<Option<Phrase>>,
     near_twilio: Option<bool>,
 }
 
@@ -265,13 +265,8 @@ impl Context<'_> {
         self.detector.vendors.any(around)
     }
 
-    /// What an SDK prints.
-    fn phrase(&self) -> Option<Phrase> {
-        *self.phrase.get_or_init(|| sdk::phrase(self.text))
-    }
-
     fn is_sdk_or_twilio(&self) -> bool {
-        self.phrase().is_some() || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+        sdk::is_print(self.text) || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
     }
 
     fn is_near_twilio(&mut self) -> bool {
@@ -285,7 +280,7 @@ impl Context<'_> {
 }
 
 /// `%3D`, `\n`, `\u0022`: a letter or digit at the end that is none of the text's.
-fn ends_in_escape(text: &[u8]) -> bool {
+pub fn ends_in_escape(text: &[u8]) -> bool {
     [b"\\n".as_slice(), b"\\t", b"\\r"].iter().any(|escape| text.ends_with(escape))
         || text
             .last_chunk::<3>()

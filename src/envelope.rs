@@ -249,7 +249,7 @@ fn note(record: &mut Record<'_>, field: Field<'_>) {
         Role::Id(kind) => record.ids.note(kind, field.value),
         Role::Message => {
             if is_message_id(field.value) {
-                record.ids.note(Id::Request, field.value);
+                record.ids.note(Id::Message, field.value);
             }
         }
         Role::Product => {

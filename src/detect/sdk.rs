@@ -23,8 +23,21 @@ pub enum Print {
     Caught,
 }
 
+/// A connection of its own, with a token of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Conversations, Chat and Sync.
+    Twilsock,
+    /// The Voice SDKs' signalling.
+    Voice,
+    /// The Video SDKs' signalling.
+    Video,
+    /// TaskRouter's workers.
+    EventBridge,
+}
+
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 28] = [
+const PRINTS: [(&[u8], Print); 30] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -33,12 +46,14 @@ const PRINTS: [(&[u8], Print); 28] = [
     (b"'init' message failed", Print::Reply),
     (b"[WSTransport] Received:", Print::Reply),
     (b"[TwilioConnection #", Print::Reply),
+    (b"Received event {\"event_type\"", Print::Reply),
+    (b"Emitting event: ", Print::Event),
     (b"Emitting connectionError", Print::Event),
     (b"Emitting tokenExpired", Print::Event),
     (b"[Device] Received error", Print::Event),
     (b"[Device] #error", Print::Event),
     (b"onTwilsockFatalError", Print::Event),
-    (b"Received error:  {", Print::Event),
+    (b"Received error:  ", Print::Event),
     (b"originalError", Print::Error),
     (b"httpStatusCode", Print::Error),
     (b"TransportUnavailableError", Print::Error),
@@ -53,6 +68,18 @@ const PRINTS: [(&[u8], Print); 28] = [
     (b"TwilioError", Print::Caught),
     (b"Twilio.Device Error", Print::Caught),
     (b"twilioError", Print::Caught),
+];
+
+/// Phrases that other programs print too: no evidence of Twilio.
+const ANYBODYS: [&[u8]; 8] = [
+    b"Server closed connection",
+    b"receive reply:",
+    b"Emitting event: ",
+    b"Received error:  ",
+    b"originalError",
+    b"httpStatusCode",
+    b"Connection error: ",
+    b"Unable to connect: ",
 ];
 
 /// Prefixes of SDK loggers.
@@ -79,7 +106,7 @@ const PREFIXES: [&[u8]; 19] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 40] = [
+const PRODUCTS: [(&[u8], Product); 42] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -120,6 +147,8 @@ const PRODUCTS: [(&[u8], Product); 40] = [
     (b"sdkgw.", Product::Video),
     (b"[TwilioConnection #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
+    (b"event-bridge.twilio.com", Product::TaskRouter),
+    (b"Received event {\"event_type\"", Product::TaskRouter),
 ];
 
 /// Words that tell Sync unless another product is told: Chat and Conversations have Sync inside and print its lines.
@@ -147,6 +176,33 @@ pub(super) fn stands_in(number: u32, text: &[u8]) -> bool {
 pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
     let index = PRINT_WORDS.first(text)?;
     PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
+}
+
+/// One of Twilio's SDKs printed this: by its phrases.
+pub(super) fn is_print(text: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some((start, _, index)) = PRINT_WORDS.next(text, from) {
+        if PRINTS.get(index).is_some_and(|(phrase, _)| !ANYBODYS.contains(phrase)) {
+            return true;
+        }
+        from = start + 1;
+    }
+    false
+}
+
+/// The connection that a text, of this product, tells of.
+pub(super) fn transport(text: &[u8], product: Option<Product>) -> Option<Transport> {
+    static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
+    if TWILSOCK.find(text).is_some() {
+        return Some(Transport::Twilsock);
+    }
+    match product? {
+        Product::Chat | Product::Sync => Some(Transport::Twilsock),
+        Product::Voice => Some(Transport::Voice),
+        Product::Video => Some(Transport::Video),
+        Product::TaskRouter => Some(Transport::EventBridge),
+        Product::Unknown => None,
+    }
 }
 
 /// An SDK's logger wrote this.

@@ -25,8 +25,10 @@ pub enum Part {
 /// Kinds of ids that a line carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
-    /// A request or a message of the wire protocol.
+    /// A request.
     Request,
+    /// A message of the wire protocol.
+    Message,
     /// A trace.
     Trace,
     /// A connection or session.
@@ -56,7 +58,7 @@ pub struct Emitter([u64; 7]);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ids([u64; 6]);
+pub struct Ids([u64; 7]);
 
 impl Emitter {
     /// Notes a part; the first value counts.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::ties::Ties;
 use super::{Channel, may_share_writer};
 use crate::cause::Cause;
-use crate::detect::{Print, Refusal};
+use crate::detect::{Print, Refusal, Transport};
 use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Ids, Likeness};
 use crate::product::Product;
@@ -72,6 +72,8 @@ pub struct Rejection {
     pub text: Option<Cause>,
     /// The product, as far as known.
     pub product: Option<Product>,
+    /// The connection, as far as known.
+    transport: Option<Transport>,
     /// The product that is probable, if none is known.
     pub probable_product: Option<Product>,
     /// Ids of all sightings.
@@ -189,6 +191,7 @@ impl Rejection {
             codes: first.refusal.codes.clone(),
             text: first.refusal.text,
             product: first.refusal.product,
+            transport: first.refusal.transport,
             probable_product: first.refusal.probable_product,
             ids: first.ids,
             writer: first.emitter,
@@ -269,7 +272,12 @@ impl Rejection {
             (Some(mine), Some(theirs)) => mine.raw != theirs.raw,
             _ => false,
         };
+        let other_transport = match (self.transport, sighting.refusal.transport) {
+            (Some(mine), Some(theirs)) => mine != theirs,
+            _ => false,
+        };
         other_product
+            || other_transport
             || other_token
             || !may_share_writer(self.first.format, sighting.format)
             || self.writer.likeness(&sighting.emitter) == Likeness::Different
@@ -301,6 +309,7 @@ impl Rejection {
             (None | Some(Product::Unknown), Some(product)) => Some(product),
             (known, _) => known,
         };
+        self.transport = self.transport.or(sighting.refusal.transport);
         self.probable_product = self.probable_product.or(sighting.refusal.probable_product);
         self.ids.merge(&sighting.ids);
         if self.writer.is_unknown() {

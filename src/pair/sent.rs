@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 use zeroize::Zeroizing;
 
+use crate::detect::ends_in_escape;
 use crate::fields;
 use crate::token::{self, Ending, Sent};
 use crate::words::Words;
@@ -119,6 +120,11 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
                 }
             }
             b' ' | b'\t' => {}
+            // White space in a string of JSON.
+            b'\\' if let Some(behind) = behind_escaped_blank(value) => {
+                value = behind;
+                continue;
+            }
             _ => break,
         }
         value = rest;
@@ -140,6 +146,13 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
     }
     let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
     (any_value || stands_for_one).then(|| sent(raw, ending))
+}
+
+/// What follows `\t`, `\n` or `\r`, escaped any number of times.
+fn behind_escaped_blank(value: &[u8]) -> Option<&[u8]> {
+    let level = value.iter().take_while(|byte| **byte == b'\\').count();
+    let (blank, rest) = value.get(level..)?.split_first()?;
+    b"tnr".contains(blank).then_some(rest)
 }
 
 /// The contents of `b'…'`.
@@ -213,8 +226,8 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
     while let Some(at) = JWT_START.find(text.get(from..)?).map(|at| from + at) {
         from = at + 3;
         let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
-        let encoded = at >= 3 && text.get(at - 3) == Some(&b'%');
-        if before.is_ascii_alphanumeric() && !encoded || b"_-.".contains(&before) {
+        let is_escape = || ends_in_escape(text.get(..at).unwrap_or_default());
+        if before.is_ascii_alphanumeric() && !is_escape() || b"_-.".contains(&before) {
             continue;
         }
         let run = text.get(at..)?;
@@ -257,9 +270,23 @@ fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
     Sent { raw: Zeroizing::new(raw), ending }
 }
 
-/// A JWT stands in it, near its beginning.
+/// A JWT stands in it, near its beginning, or what became of one in small letters or capitals.
 fn is_jwt_like(raw: &[u8]) -> bool {
-    JWT_START.find(raw.get(..64).unwrap_or(raw)).is_some()
+    JWT_START.find(raw.get(..64).unwrap_or(raw)).is_some() || is_jwt_in_one_case(raw)
+}
+
+/// Three parts that begin as a JWT's, but for the case of the letters.
+fn is_jwt_in_one_case(raw: &[u8]) -> bool {
+    const HEAD_BYTES: usize = 16;
+    let mut parts = raw.split(|byte| *byte == b'.');
+    let is_part =
+        |part: Option<&[u8]>| part.is_some_and(|part| part.len() >= HEAD_BYTES && token::run(part) == part.len());
+    let begins = |part: &[u8]| part.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"eyj"));
+    let (header, payload, signature) = (parts.next(), parts.next(), parts.next());
+    header.is_some_and(begins)
+        && payload.is_some_and(begins)
+        && [header, payload, signature].into_iter().all(is_part)
+        && parts.next().is_none()
 }
 
 /// What programs send, or loggers show, in place of a token.

@@ -176,6 +176,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         print: None,
         shape: 0,
         product,
+        transport: None,
         probable_product: said.as_ref().and_then(|said| said.probable_product),
     };
     let sighting = Sighting {

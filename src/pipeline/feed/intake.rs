@@ -1,6 +1,8 @@
 //! Bytes as they come, cut anyhow: in pieces that fit the cache, each searched once; into whole lines, of which only as
 //! many are kept as can be looked back at.
 
+use std::collections::VecDeque;
+
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::tokens::Tokens;
@@ -264,8 +266,8 @@ impl Feed {
         if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
             self.drop_lines();
             self.tokens = Tokens::default();
-            self.open.clear();
-            self.heads.clear();
+            // Their room is given back too: of thousands of silent files it is much.
+            (self.open, self.heads) = (VecDeque::new(), VecDeque::new());
             self.prune_trail(0);
         }
     }

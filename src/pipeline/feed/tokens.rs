@@ -433,7 +433,7 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
         let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
         let id = value.get(..length).unwrap_or_default();
         if id.len() >= 32 {
-            ids.note(Id::Request, id);
+            ids.note(Id::Message, id);
         }
     }
 }
