@@ -216,7 +216,6 @@ impl Tailer {
             self.pace.ended(self.now());
             self.wake.set_busy(self.pace.is_busy());
             if (woken || self.pace.is_busy()) && self.ready.is_empty() {
-                self.sink.pause();
                 self.wake.rest((began + self.pace.round_least()).saturating_sub(self.now()));
             }
         }
