@@ -33,6 +33,10 @@ pub(super) const STREAMS_CLOSED_MAX: usize = 20_000;
 pub(super) const ABSENT_SECONDS_MAX: i64 = 30 * 86_400;
 /// Commits take at most the fiftieth part of the time, unless that would make them rarer than [`COMMIT_LATEST`].
 const COMMIT_SHARE: u32 = 50;
+/// The same while much is read of files: then nobody waits for one line.
+const COMMIT_SHARE_BUSY: u32 = 200;
+/// Much is so many bytes from one commit to the next.
+const BUSY_BYTES: u64 = 64 << 10;
 /// What was counted is committed after this time at the latest.
 const COMMIT_LATEST: Duration = Duration::from_millis(100);
 /// A commit that failed is tried again after this time, doubled each time.
@@ -84,6 +88,8 @@ pub(super) struct Keeper {
     remembered: Vec<u8>,
     remember_due: Duration,
     due: Duration,
+    /// Bytes read of files since the last commit.
+    read: u64,
     failed: Option<Failed>,
 }
 
@@ -138,6 +144,7 @@ impl Keeper {
             remembered: Vec::new(),
             remember_due: Duration::ZERO,
             due: Duration::ZERO,
+            read: 0,
             failed: None,
         };
         let key = rows_of(rows, Table::Secret).next().and_then(|(_, value)| value.try_into().ok());
@@ -245,6 +252,7 @@ impl Keeper {
         self.journals.touch(id, None);
         let Some(identity) = self.by_stream.get(&id) else { return };
         if let (Some(kept), Some(mark)) = (self.files.get_mut(identity), mark) {
+            self.read = self.read.saturating_add(mark.offset().saturating_sub(kept.mark.offset()));
             kept.mark = mark;
         }
         self.changed.insert(*identity);
@@ -319,7 +327,9 @@ impl Keeper {
         match result {
             Ok(()) => {
                 self.last = Some(Arc::clone(view));
-                self.due = ended + (ended.saturating_sub(began) * COMMIT_SHARE).min(COMMIT_LATEST);
+                let is_busy = std::mem::take(&mut self.read) >= BUSY_BYTES;
+                let share = if is_busy { COMMIT_SHARE_BUSY } else { COMMIT_SHARE };
+                self.due = ended + (ended.saturating_sub(began) * share).min(COMMIT_LATEST);
                 Outcome::Committed { works_again: self.failed.take().is_some() }
             }
             Err((batch, error)) => {

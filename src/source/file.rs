@@ -19,6 +19,7 @@ mod glob;
 mod kin;
 mod known;
 mod looks;
+mod pace;
 mod pipe;
 mod probe;
 mod room;

@@ -19,6 +19,7 @@ use super::discover::Scans;
 use super::follow::Identity;
 use super::glob::Patterns;
 use super::looks::Looks;
+use super::pace::Pace;
 use super::pipe::Pipe;
 use super::room;
 use super::rotate::Rotations;
@@ -38,9 +39,6 @@ const PATROL: Duration = Duration::from_secs(1);
 
 /// How many files a patrol looks at: a thousandth of a core at most.
 const PATROL_FILES: usize = 200;
-
-/// Least time between two rounds that notifications ask for. The first is always at once.
-const ROUND_LEAST: Duration = Duration::from_millis(2);
 
 /// How long a round goes on before new notifications are taken.
 const ROUND_MOST: Duration = Duration::from_millis(5);
@@ -116,6 +114,7 @@ pub(super) struct Tailer {
     pub(super) folders: Folders,
     pub(super) complaints: Complaints,
     pub(super) looks: Looks,
+    pub(super) pace: Pace,
     /// Boxed, because a map that grows at its end is half empty.
     pub(super) slots: BTreeMap<SlotId, Box<Slot>>,
     pub(super) next_slot: SlotId,
@@ -153,6 +152,7 @@ impl Tailer {
             folders,
             complaints,
             looks: Looks::new(),
+            pace: Pace::default(),
             slots: BTreeMap::new(),
             next_slot: 0,
             by_identity: BTreeMap::new(),
@@ -180,6 +180,7 @@ impl Tailer {
         self.scan();
         loop {
             if let Some(id) = self.rotations.copying(self.now()) {
+                self.pace.hurry(self.now());
                 self.queue_first(id);
             }
             let timeout = if self.ready.is_empty() {
@@ -193,6 +194,9 @@ impl Tailer {
                 return self.finish();
             }
             let (began, woken) = (self.now(), !pending.paths.is_empty());
+            if pending.all || !pending.moves.is_empty() || pending.paths.values().any(|structural| *structural) {
+                self.pace.hurry(began);
+            }
             if pending.all {
                 self.scans.wanted = true;
                 self.queue_all();
@@ -209,8 +213,10 @@ impl Tailer {
             self.do_due(began);
             self.round(began);
             self.open_unproven();
-            if woken && self.ready.is_empty() {
-                self.wake.rest((began + ROUND_LEAST).saturating_sub(self.now()));
+            self.pace.ended(self.now());
+            self.wake.set_busy(self.pace.is_busy());
+            if (woken || self.pace.is_busy()) && self.ready.is_empty() {
+                self.wake.rest((began + self.pace.round_least()).saturating_sub(self.now()));
             }
         }
     }

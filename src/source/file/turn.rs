@@ -13,6 +13,7 @@ use super::disk;
 use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::kin;
 use super::looks::Target;
+use super::pace::ROUND_BUSY;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Failure, Health, Mark, Opened, Rotation};
@@ -30,6 +31,8 @@ pub(super) struct Live {
     modified: i64,
     /// When it was read last.
     used: Duration,
+    /// When it is looked at again although all that was seen is read, because much is written.
+    again: Option<Duration>,
 }
 
 /// Where closed files were read up to; the oldest are forgotten first.
@@ -138,7 +141,7 @@ impl Live {
     }
 
     pub(super) fn due(&self) -> Option<Duration> {
-        self.follower.due()
+        self.follower.due().into_iter().chain(self.again).min()
     }
 }
 
@@ -187,7 +190,7 @@ impl Tailer {
     pub(super) fn live(&self, file: File, position: Position, stream: StreamId) -> Live {
         let (mut follower, used) = (Follower::new(), self.now());
         follower.opened(used, position);
-        Live { file: Some(file), follower, stream, modified: i64::MIN, used }
+        Live { file: Some(file), follower, stream, modified: i64::MIN, used, again: None }
     }
 
     pub(super) fn open_stream(
@@ -235,6 +238,7 @@ impl Tailer {
     /// Looks, and does what the follower says, until the file is read or its turn is over.
     pub(super) fn turn_live(&mut self, label: &mut Label, live: &mut Live) -> Turn {
         let mut read = 0;
+        live.again = None;
         while read < TURN_BYTES {
             let offset = live.offset();
             let (own, other) = find_names(label);
@@ -273,8 +277,13 @@ impl Tailer {
                         None => self.sink.push_file(live.stream, bytes, mark),
                     }
                     read += length;
+                    self.pace.read(length as u64);
                     if self.wake.is_stopped() {
                         return Turn::More;
+                    }
+                    if self.pace.is_busy() && live.follower.unread() == 0 {
+                        live.again = Some(live.used.saturating_add(ROUND_BUSY));
+                        return Turn::Idle;
                     }
                 }
                 Step::Rewind { .. } => self.rewind(label, live, before, length),

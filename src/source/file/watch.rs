@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ const PENDING_MAX: usize = 4096;
 
 /// How long the notifying thread rests when it is ahead of the follower, so that the kernel merges what repeats.
 const REST: Duration = Duration::from_millis(2);
+
+/// The same while much is written.
+const REST_BUSY: Duration = Duration::from_millis(8);
 
 /// Least time between two rests, so that a queue of old notifications is worked off quickly.
 const REST_EVERY: Duration = Duration::from_micros(200);
@@ -58,6 +62,8 @@ impl fmt::Debug for Wake {
 pub(super) struct Wake {
     pending: Mutex<Pending>,
     changed: Condvar,
+    /// Much is written.
+    busy: AtomicBool,
 }
 
 impl Wake {
@@ -91,6 +97,10 @@ impl Wake {
     /// Lets time pass, unless the stop comes.
     pub(super) fn rest(&self, time: Duration) {
         drop(self.changed.wait_timeout_while(self.lock(), time, |pending| !pending.stopped));
+    }
+
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Relaxed);
     }
 
     fn look_at_all(&self) {
@@ -280,7 +290,7 @@ impl Listener {
     #[expect(clippy::disallowed_methods, reason = "an edge: paces its own thread")]
     fn rest(&mut self) {
         if self.rested.is_none_or(|rested| rested.elapsed() >= REST_EVERY) {
-            thread::sleep(REST);
+            thread::sleep(if self.wake.busy.load(Ordering::Relaxed) { REST_BUSY } else { REST });
             self.rested = Some(Instant::now());
         }
     }

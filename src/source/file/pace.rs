@@ -1,0 +1,109 @@
+//! How often the follower looks while files grow without a pause: rarer, so that one look reads several writes.
+
+use std::time::Duration;
+
+/// Least time between two rounds that notifications ask for. The first is always at once.
+const ROUND_LEAST: Duration = Duration::from_millis(2);
+
+/// The same while much is written.
+pub(super) const ROUND_BUSY: Duration = Duration::from_millis(10);
+
+/// Over so much time it is found out how much is written.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// Much is so many bytes in one [`WINDOW`]: far more than lines that someone may be waiting for one by one.
+const BUSY_BYTES: u128 = 64 << 10;
+
+/// How much was read lately.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    since: Duration,
+    bytes: u64,
+    busy: bool,
+}
+
+impl Pace {
+    /// Takes note of bytes that were read.
+    pub(super) const fn read(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Takes note that a round has ended.
+    pub(super) fn ended(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.since);
+        if passed >= WINDOW {
+            self.busy = u128::from(self.bytes) * WINDOW.as_micros() >= BUSY_BYTES * passed.as_micros();
+            (self.since, self.bytes) = (now, 0);
+        }
+    }
+
+    /// Takes note that files come, go or change their names: then what they held is read as soon as possible.
+    pub(super) const fn hurry(&mut self, now: Duration) {
+        *self = Self { since: now, bytes: 0, busy: false };
+    }
+
+    /// Whether much is written.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Least time between the beginnings of two rounds.
+    pub(super) const fn round_least(&self) -> Duration {
+        if self.busy { ROUND_BUSY } else { ROUND_LEAST }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounds as they come at their own pace, each of which finds what was written since the last; gives those of the
+    /// last second.
+    fn rounds(bytes_a_second: u64) -> usize {
+        let (mut pace, mut now, mut last_second) = (Pace::default(), Duration::ZERO, 0);
+        while now < Duration::from_secs(3) {
+            let passed = pace.round_least();
+            now += passed;
+            pace.read(bytes_a_second * u64::try_from(passed.as_micros()).unwrap() / 1_000_000);
+            pace.ended(now);
+            last_second += usize::from(now >= Duration::from_secs(2));
+        }
+        last_second
+    }
+
+    #[test]
+    fn rounds_become_rarer_only_while_much_is_written() {
+        assert!((499..=501).contains(&rounds(0)));
+        assert!((499..=501).contains(&rounds(400_000)));
+        assert!((99..=101).contains(&rounds(800_000)));
+        assert!((99..=101).contains(&rounds(50_000_000)));
+    }
+
+    #[test]
+    fn one_large_write_after_a_pause_is_not_much() {
+        let mut pace = Pace::default();
+        pace.read(1 << 20);
+        pace.ended(Duration::from_secs(60));
+        assert!(!pace.is_busy());
+    }
+
+    #[test]
+    fn the_pace_is_quick_again_after_a_rotation_and_after_the_last_write() {
+        let mut pace = Pace::default();
+        let mut at = Duration::ZERO;
+        let mut round = |pace: &mut Pace, bytes: u64| {
+            at += WINDOW;
+            pace.read(bytes);
+            pace.ended(at);
+            at
+        };
+        let now = round(&mut pace, 1 << 20);
+        assert!(pace.is_busy());
+        pace.hurry(now);
+        assert!(!pace.is_busy());
+        round(&mut pace, 1 << 20);
+        assert!(pace.is_busy());
+        round(&mut pace, 100);
+        assert!(!pace.is_busy());
+    }
+}
