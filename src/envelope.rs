@@ -208,6 +208,9 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         true
     });
     let Some((format, (from, to))) = keeper.envelope() else {
+        if let Some(inner) = keeper.is_journal().then(|| collected::message_of_bytes(text)).flatten() {
+            return (Format::Journald, Cow::Owned(inner));
+        }
         record.is_json |= has_fields;
         if let Some((from, to)) = kept {
             take_in_line(record, text.get(from..to).unwrap_or_default());
@@ -216,9 +219,7 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
     };
     let mut inner = Vec::new();
     fields::unescape(text.get(from..to).unwrap_or_default(), &mut inner);
-    let length = trim(&inner).len();
-    inner.truncate(length);
-    (format, Cow::Owned(inner))
+    (format, Cow::Owned(trimmed(inner)))
 }
 
 /// Takes in what a line says that a field keeps, as it stands in JSON. The line around it is the better witness of who
@@ -295,6 +296,12 @@ pub fn trim(line: &[u8]) -> &[u8] {
     line.trim_ascii_end()
 }
 
+fn trimmed(mut line: Vec<u8>) -> Vec<u8> {
+    let length = trim(&line).len();
+    line.truncate(length);
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
@@ -337,6 +344,25 @@ mod tests {
             "2026-11-24T02:41:21Z",
             r#"code=51007 "x""#,
         );
+    }
+
+    #[test]
+    fn a_message_of_bytes_comes_off() {
+        let entry =
+            |message: &str| format!(r#"{{"__REALTIME_TIMESTAMP":"1795488081000000","MESSAGE":{message},"_PID":"7"}}"#);
+        for message in
+            ["[27,91,51,49,109,97,27,91,48,109,255,10]", "[ 27, 91, 51, 49, 109, 97, 27, 91, 48, 109, 255, 10 ]"]
+        {
+            let line = entry(message);
+            check(&line, Format::Journald, "2026-11-24T02:41:21Z", "a\u{fffd}");
+            assert_eq!(read(line.as_bytes()).text, b"a\xff".as_slice());
+        }
+        for message in ["[]", "[97,256]", "[\"a\"]", "[97", "null", "[97,,98]"] {
+            let line = entry(message);
+            assert_eq!(read(line.as_bytes()).format, Format::Json, "{line}");
+        }
+        let line = r#"{"level":50,"MESSAGE":[97]}"#;
+        check(line, Format::Json, "none", line);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! JSON objects in which a container runtime, a collector or a log service keeps a line of somebody else.
 
+use memchr::memmem;
+
 use super::Format;
 use crate::fields::Field;
 
@@ -70,6 +72,11 @@ impl Keeper {
         self.beside.get(beside as usize).copied().unwrap_or_default()
     }
 
+    /// An entry of the journal, whatever its message is.
+    pub(super) fn is_journal(&self) -> bool {
+        self.has(Beside::Journal)
+    }
+
     /// The kind of envelope, and where its line stands.
     pub(super) fn envelope(&self) -> Option<(Format, Range)> {
         let is_in_container = self.has(Beside::Container);
@@ -87,6 +94,18 @@ impl Keeper {
             .or_else(|| kept(self.message, Beside::LogStream));
         collected.map(|range| (Format::Collected, range))
     }
+}
+
+/// The message of an entry of the journal that is written as an array of bytes: journalctl writes one so that holds
+/// anything but text, the escapes of colours for instance.
+pub(super) fn message_of_bytes(entry: &[u8]) -> Option<Vec<u8>> {
+    const KEY: &[u8] = b"\"MESSAGE\"";
+    let at = memmem::find(entry, KEY)? + KEY.len();
+    let value = entry.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let array = value.strip_prefix(b"[")?;
+    let array = array.get(..memchr::memchr(b']', array)?)?;
+    let byte = |number: &[u8]| std::str::from_utf8(number.trim_ascii()).ok()?.parse().ok();
+    array.split(|byte| *byte == b',').map(byte).collect::<Option<Vec<u8>>>().map(super::trimmed)
 }
 
 /// A key under which loggers keep a text that may be a whole line.
