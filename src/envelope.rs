@@ -6,6 +6,7 @@
 mod collected;
 mod emitter;
 mod pairs;
+mod prefix;
 mod text;
 
 use std::borrow::Cow;
@@ -173,10 +174,10 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     if let Some(inner) = text::syslog(text, record) {
         return (Format::Syslog, Cow::Borrowed(inner));
     }
-    if let Some(inner) = text::gathered(text, record) {
+    if let Some(inner) = prefix::gathered(text, record) {
         return (Format::Collected, Cow::Borrowed(inner));
     }
-    if let Some(inner) = text::stamped(text, record) {
+    if let Some(inner) = prefix::continued(text, record) {
         return (Format::Bare, Cow::Borrowed(inner));
     }
     if text::is_access(text) {
