@@ -247,6 +247,7 @@ fn note(record: &mut Record<'_>, field: Field<'_>) {
     }
     match role {
         Role::Time => record.note_time(time_of(field)),
+        Role::Observed => record.time = record.time.or_else(|| time_of(field)),
         Role::Emitter(part) => record.emitter.note(part, field.value),
         Role::Id(kind) => record.ids.note(kind, field.value),
         Role::Message => {
