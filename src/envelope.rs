@@ -54,6 +54,8 @@ pub enum Format {
 enum Written {
     Exact(UnixTime),
     Stamp(Stamp),
+    /// A number that may be anything, and the time that the line has if it is none.
+    Number(UnixTime, Option<Stamp>),
 }
 
 /// An unwrapped line.
@@ -99,6 +101,8 @@ impl Record<'_> {
         match self.time? {
             Written::Exact(time) => Some(time),
             Written::Stamp(stamp) => stamp.complete(completion),
+            Written::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(number),
+            Written::Number(_, other) => other?.complete(completion),
         }
     }
 
@@ -133,6 +137,7 @@ impl Record<'_> {
         let trusted = match new {
             Written::Exact(_) => true,
             Written::Stamp(stamp) => stamp.is_zoned(),
+            Written::Number(_, other) => other.is_some_and(|other| other.is_zoned()),
         };
         if trusted || self.time.is_none() {
             self.time = Some(new);

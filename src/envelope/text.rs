@@ -201,7 +201,9 @@ pub(super) fn is_logfmt(text: &[u8]) -> bool {
 
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.
 pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
-    record.note_time(stamp::find(text).map(Written::Stamp));
+    let found = stamp::find(text);
+    let number = stamp::leading_epoch(text).map(|number| Written::Number(number, found));
+    record.note_time(number.or_else(|| found.map(Written::Stamp)));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
     let mut words = head.split(|byte| *byte == b' ').peekable();
