@@ -206,6 +206,11 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     record.note_time(number.or_else(|| found.map(Written::Stamp)));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
+    if let Some((process, thread)) = threadtime(head) {
+        record.emitter.note(Part::Process, process);
+        record.emitter.note(Part::Thread, thread);
+        named = true;
+    }
     let mut words = head.split(|byte| *byte == b' ').peekable();
     let (mut seen, mut thread_is_known) = (0, false);
     while let Some(word) = words.next() {
@@ -240,6 +245,25 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
         }
     }
     named
+}
+
+/// `11-25 09:46:40.000  8101  8201 W Twilio: ` (logcat's usual format, maybe with a year, a zone or a user): the process, and its
+/// thread.
+fn threadtime(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !head.first()?.is_ascii_digit() {
+        return None;
+    }
+    let is_number = |word: &[u8]| word.iter().all(u8::is_ascii_digit);
+    let mut words = head.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let (_date, _time) = (words.next()?, words.next()?);
+    let (mut process, mut thread) = (words.next()?, words.next()?);
+    for word in words.take(3) {
+        if let [b'V' | b'D' | b'I' | b'W' | b'E' | b'F' | b'A'] = word {
+            return (is_number(process) && is_number(thread)).then_some((process, thread));
+        }
+        (process, thread) = (thread, word);
+    }
+    None
 }
 
 /// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`, `#4007]` (Ruby): a process, and its thread.
