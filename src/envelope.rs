@@ -217,15 +217,24 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         if let Some(inner) = keeper.is_journal().then(|| collected::message_of_bytes(text)).flatten() {
             return (Format::Journald, Cow::Owned(inner));
         }
+        if let Some(object) = keeper.has_object().then(|| collected::payload(text)).flatten() {
+            return (Format::Collected, Cow::Borrowed(object));
+        }
+        if let Some((time, line)) = keeper.has_streams().then(|| collected::first_value(text)).flatten()
+            && let Some(time) = stamp::epoch(time)
+        {
+            record.note_time(Some(Written::Exact(time)));
+            if let Some(line) = line {
+                return (Format::Collected, Cow::Owned(unescaped(line)));
+            }
+        }
         record.is_json |= has_fields;
         if let Some((from, to)) = kept {
             take_in_line(record, text.get(from..to).unwrap_or_default());
         }
         return (Format::Json, Cow::Borrowed(text));
     };
-    let mut inner = Vec::new();
-    fields::unescape(text.get(from..to).unwrap_or_default(), &mut inner);
-    (format, Cow::Owned(trimmed(inner)))
+    (format, Cow::Owned(unescaped(text.get(from..to).unwrap_or_default())))
 }
 
 /// Takes in what a line says that a field keeps, as it stands in JSON. The line around it is the better witness of who
@@ -303,6 +312,13 @@ pub fn trim(line: &[u8]) -> &[u8] {
     line.trim_ascii_end()
 }
 
+/// A line that a string of JSON keeps.
+fn unescaped(kept: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    fields::unescape(kept, &mut line);
+    trimmed(line)
+}
+
 fn trimmed(mut line: Vec<u8>) -> Vec<u8> {
     let length = trim(&line).len();
     line.truncate(length);
@@ -351,6 +367,28 @@ mod tests {
             "2026-11-24T02:41:21Z",
             r#"code=51007 "x""#,
         );
+    }
+
+    #[test]
+    fn what_services_keep_comes_off() {
+        check(
+            r#"{"insertId":"a","jsonPayload":{"message":"} \"x\"","a":{"code":51007}},"timestamp":"2026-03-01T00:00:00.5Z"}"#,
+            Format::Collected,
+            "2026-03-01T00:00:00.500Z",
+            r#"{"message":"} \"x\"","a":{"code":51007}}"#,
+        );
+        let loki = |values: &str| format!(r#"{{"streams": [{{"stream": {{"app": "x"}}, "values": [{values}]}}]}}"#);
+        let line = loki(r#"["1795488081250000000", "code=51007 \"x\""]"#);
+        check(&line, Format::Collected, "2026-11-24T02:41:21.250Z", r#"code=51007 "x""#);
+        for line in [
+            loki(r#"["1795488081250000000", "a"], ["1795488081250000000", "b"]"#),
+            loki(r#"["1795488081250000000"]"#),
+            r#"{"jsonPayload":{"message":"cut"#.to_owned(),
+            r#"{"jsonPayload":{"message":"a"},"httpRequest":{"requestUrl":"/?ErrorCode=51007"}}"#.to_owned(),
+            r#"{"stream":{"a":"b"},"values":[["1795488081250000000","a"]],"code":51007}"#.to_owned(),
+        ] {
+            assert_eq!(read(line.as_bytes()).format, Format::Json, "{line}");
+        }
     }
 
     #[test]
