@@ -6,6 +6,7 @@
 mod collected;
 mod emitter;
 mod pairs;
+mod prefix;
 mod text;
 
 use std::borrow::Cow;
@@ -53,6 +54,8 @@ pub enum Format {
 enum Written {
     Exact(UnixTime),
     Stamp(Stamp),
+    /// A number that may be anything, and the time that the line has if it is none.
+    Number(UnixTime, Option<Stamp>),
 }
 
 /// An unwrapped line.
@@ -98,6 +101,8 @@ impl Record<'_> {
         match self.time? {
             Written::Exact(time) => Some(time),
             Written::Stamp(stamp) => stamp.complete(completion),
+            Written::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(number),
+            Written::Number(_, other) => other?.complete(completion),
         }
     }
 
@@ -132,6 +137,7 @@ impl Record<'_> {
         let trusted = match new {
             Written::Exact(_) => true,
             Written::Stamp(stamp) => stamp.is_zoned(),
+            Written::Number(_, other) => other.is_some_and(|other| other.is_zoned()),
         };
         if trusted || self.time.is_none() {
             self.time = Some(new);
@@ -173,10 +179,10 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     if let Some(inner) = text::syslog(text, record) {
         return (Format::Syslog, Cow::Borrowed(inner));
     }
-    if let Some(inner) = text::gathered(text, record) {
+    if let Some(inner) = prefix::gathered(text, record) {
         return (Format::Collected, Cow::Borrowed(inner));
     }
-    if let Some(inner) = text::stamped(text, record) {
+    if let Some(inner) = prefix::continued(text, record) {
         return (Format::Bare, Cow::Borrowed(inner));
     }
     if text::is_access(text) {
@@ -208,17 +214,27 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         true
     });
     let Some((format, (from, to))) = keeper.envelope() else {
+        if let Some(inner) = keeper.is_journal().then(|| collected::message_of_bytes(text)).flatten() {
+            return (Format::Journald, Cow::Owned(inner));
+        }
+        if let Some(object) = keeper.has_object().then(|| collected::payload(text)).flatten() {
+            return (Format::Collected, Cow::Borrowed(object));
+        }
+        if let Some((time, line)) = keeper.has_streams().then(|| collected::first_value(text)).flatten()
+            && let Some(time) = stamp::epoch(time)
+        {
+            record.note_time(Some(Written::Exact(time)));
+            if let Some(line) = line {
+                return (Format::Collected, Cow::Owned(unescaped(line)));
+            }
+        }
         record.is_json |= has_fields;
         if let Some((from, to)) = kept {
             take_in_line(record, text.get(from..to).unwrap_or_default());
         }
         return (Format::Json, Cow::Borrowed(text));
     };
-    let mut inner = Vec::new();
-    fields::unescape(text.get(from..to).unwrap_or_default(), &mut inner);
-    let length = trim(&inner).len();
-    inner.truncate(length);
-    (format, Cow::Owned(inner))
+    (format, Cow::Owned(unescaped(text.get(from..to).unwrap_or_default())))
 }
 
 /// Takes in what a line says that a field keeps, as it stands in JSON. The line around it is the better witness of who
@@ -245,6 +261,7 @@ fn note(record: &mut Record<'_>, field: Field<'_>) {
     }
     match role {
         Role::Time => record.note_time(time_of(field)),
+        Role::Observed => record.time = record.time.or_else(|| time_of(field)),
         Role::Emitter(part) => record.emitter.note(part, field.value),
         Role::Id(kind) => record.ids.note(kind, field.value),
         Role::Message => {
@@ -295,6 +312,19 @@ pub fn trim(line: &[u8]) -> &[u8] {
     line.trim_ascii_end()
 }
 
+/// A line that a string of JSON keeps.
+fn unescaped(kept: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    fields::unescape(kept, &mut line);
+    trimmed(line)
+}
+
+fn trimmed(mut line: Vec<u8>) -> Vec<u8> {
+    let length = trim(&line).len();
+    line.truncate(length);
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
@@ -340,6 +370,47 @@ mod tests {
     }
 
     #[test]
+    fn what_services_keep_comes_off() {
+        check(
+            r#"{"insertId":"a","jsonPayload":{"message":"} \"x\"","a":{"code":51007}},"timestamp":"2026-03-01T00:00:00.5Z"}"#,
+            Format::Collected,
+            "2026-03-01T00:00:00.500Z",
+            r#"{"message":"} \"x\"","a":{"code":51007}}"#,
+        );
+        let loki = |values: &str| format!(r#"{{"streams": [{{"stream": {{"app": "x"}}, "values": [{values}]}}]}}"#);
+        let line = loki(r#"["1795488081250000000", "code=51007 \"x\""]"#);
+        check(&line, Format::Collected, "2026-11-24T02:41:21.250Z", r#"code=51007 "x""#);
+        for line in [
+            loki(r#"["1795488081250000000", "a"], ["1795488081250000000", "b"]"#),
+            loki(r#"["1795488081250000000"]"#),
+            r#"{"jsonPayload":{"message":"cut"#.to_owned(),
+            r#"{"jsonPayload":{"message":"a"},"httpRequest":{"requestUrl":"/?ErrorCode=51007"}}"#.to_owned(),
+            r#"{"stream":{"a":"b"},"values":[["1795488081250000000","a"]],"code":51007}"#.to_owned(),
+        ] {
+            assert_eq!(read(line.as_bytes()).format, Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_bytes_comes_off() {
+        let entry =
+            |message: &str| format!(r#"{{"__REALTIME_TIMESTAMP":"1795488081000000","MESSAGE":{message},"_PID":"7"}}"#);
+        for message in
+            ["[27,91,51,49,109,97,27,91,48,109,255,10]", "[ 27, 91, 51, 49, 109, 97, 27, 91, 48, 109, 255, 10 ]"]
+        {
+            let line = entry(message);
+            check(&line, Format::Journald, "2026-11-24T02:41:21Z", "a\u{fffd}");
+            assert_eq!(read(line.as_bytes()).text, b"a\xff".as_slice());
+        }
+        for message in ["[]", "[97,256]", "[\"a\"]", "[97", "null", "[97,,98]"] {
+            let line = entry(message);
+            assert_eq!(read(line.as_bytes()).format, Format::Json, "{line}");
+        }
+        let line = r#"{"level":50,"MESSAGE":[97]}"#;
+        check(line, Format::Json, "none", line);
+    }
+
+    #[test]
     fn structured_lines_stay_whole() {
         for line in [
             r#"{"level":50,"time":1795488081258,"pid":7,"err":{"code":51007}}"#,
@@ -380,5 +451,11 @@ mod tests {
         assert_eq!(likeness(&pino(1), &pino(1)), Likeness::Same);
         assert_eq!(likeness(&pino(1), &pino(2)), Likeness::Different);
         assert_eq!(likeness(&pino(1), "Twilsock W: x"), Likeness::Unknown);
+        let logcat = |ids: &str| format!("11-25 09:46:40.000 {ids} W Twilio: x");
+        for ids in ["  8101  8201", "+0000  8101  8201", "u0_a12  8101  8201"] {
+            assert_eq!(likeness(&logcat(ids), &logcat(" 8101  8201")), Likeness::Same, "{ids}");
+            assert_eq!(likeness(&logcat(ids), &logcat(" 8102  8202")), Likeness::Different, "{ids}");
+        }
+        assert!(read(b"11-25 09:46:40.000 took 17 W Twilio: x").emitter.is_unknown());
     }
 }

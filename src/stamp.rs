@@ -3,10 +3,14 @@
 //! Reads only: which time judges a token is decided by [`crate::pipeline`]. A time without a zone is in the stream's
 //! zone; a missing year is the one that puts the time nearest a given one.
 
+mod epoch;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use crate::time::UnixTime;
+
+pub use epoch::{epoch, leading_epoch, may_be_written};
 
 /// How far into a line of text a time is looked for, in bytes.
 const SEARCH_BYTES: usize = 160;
@@ -105,28 +109,6 @@ pub fn read(text: &[u8]) -> Option<Stamp> {
         return month_first(text).or_else(|| weekday_first(text));
     }
     year_first(text).or_else(|| day_first(text)).or_else(|| month_day(text)).or_else(|| klog(text))
-}
-
-/// A number of seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by size; only the years
-/// 2001 to 2100 are believed.
-pub fn epoch(text: &[u8]) -> Option<UnixTime> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.len() < 9 || whole.len() > 19 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: i64 = whole.parse().ok()?;
-    let millis = match whole.len() {
-        9 | 10 => {
-            let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-            number * 1000 + digits.parse::<i64>().ok()?
-        }
-        12 | 13 => number,
-        15 | 16 => number / 1000,
-        18 | 19 => number / 1_000_000,
-        _ => return None,
-    };
-    (978_307_200_000..4_133_980_800_000).contains(&millis).then(|| UnixTime::from_millis(millis))
 }
 
 /// `2026-11-24T02:43:39.228Z`, `2026-11-24 02:43:39,228 +0100`, `2026/11/24 02:43:39`, `20261124T024339Z`.
@@ -439,14 +421,5 @@ mod tests {
         for line in ["order 51007 from 10.0.0.1:8080", "99-99 99:99:99", "2026-13-41T00:00:00Z", "", "12:00:00 x"] {
             check(line, "none");
         }
-    }
-
-    #[test]
-    fn epochs_are_told_apart_by_size() {
-        for text in ["1795488081", "1795488081.000", "1795488081000", "1795488081000000", "1795488081000000000"] {
-            assert_eq!(epoch(text.as_bytes()), Some(UnixTime::from_seconds(1_795_488_081)), "{text}");
-        }
-        assert_eq!(epoch(b"51007"), None);
-        assert_eq!(epoch(b"9999999999999"), None);
     }
 }

@@ -1,7 +1,9 @@
 //! JSON objects in which a container runtime, a collector or a log service keeps a line of somebody else.
 
+use memchr::memmem;
+
 use super::Format;
-use crate::fields::Field;
+use crate::fields::{self, Field};
 
 /// A range of the text.
 type Range = (usize, usize);
@@ -31,10 +33,20 @@ pub(super) struct Keeper {
     /// Datadog.
     content: Option<Range>,
     beside: [bool; 5],
+    /// Cloud Logging, of a line of JSON.
+    json_payload: bool,
+    /// There is more than such an entry says of a line.
+    is_more: bool,
+    /// Loki, of several lines.
+    streams: bool,
 }
 
 impl Keeper {
     pub(super) fn note(&mut self, field: &Field<'_>) {
+        let top = *field.parents.first().unwrap_or(&field.key);
+        self.json_payload |= top == b"jsonPayload" && !field.parents.is_empty();
+        self.is_more |= !is_of_entry(top);
+        self.streams |= matches!(field.parents, [.., b"streams" | b"result", b"", b"stream"]);
         let range = field.quoted.then_some((field.at, field.at + field.value.len()));
         match field.parents {
             [] => match field.key {
@@ -70,6 +82,22 @@ impl Keeper {
         self.beside.get(beside as usize).copied().unwrap_or_default()
     }
 
+    /// An entry of the journal, whatever its message is.
+    pub(super) fn is_journal(&self) -> bool {
+        self.has(Beside::Journal)
+    }
+
+    /// An entry of Cloud Logging whose payload is an object, and says all there is: beside the payload of a load balancer
+    /// is the request.
+    pub(super) const fn has_object(&self) -> bool {
+        self.json_payload && !self.is_more
+    }
+
+    /// A push to Loki, or an answer of it.
+    pub(super) const fn has_streams(&self) -> bool {
+        self.streams
+    }
+
     /// The kind of envelope, and where its line stands.
     pub(super) fn envelope(&self) -> Option<(Format, Range)> {
         let is_in_container = self.has(Beside::Container);
@@ -87,6 +115,69 @@ impl Keeper {
             .or_else(|| kept(self.message, Beside::LogStream));
         collected.map(|range| (Format::Collected, range))
     }
+}
+
+/// The message of an entry of the journal that is written as an array of bytes: journalctl writes one so that holds
+/// anything but text, the escapes of colours for instance.
+pub(super) fn message_of_bytes(entry: &[u8]) -> Option<Vec<u8>> {
+    let array = behind_key(entry, b"\"MESSAGE\"")?.strip_prefix(b"[")?;
+    let array = array.get(..memchr::memchr(b']', array)?)?;
+    let byte = |number: &[u8]| std::str::from_utf8(number.trim_ascii()).ok()?.parse().ok();
+    array.split(|byte| *byte == b',').map(byte).collect::<Option<Vec<u8>>>().map(super::trimmed)
+}
+
+/// What an entry of Cloud Logging says of any line.
+fn is_of_entry(key: &[u8]) -> bool {
+    const KEYS: [&[u8]; 12] = [
+        b"jsonPayload",
+        b"insertId",
+        b"timestamp",
+        b"receiveTimestamp",
+        b"severity",
+        b"logName",
+        b"trace",
+        b"spanId",
+        b"traceSampled",
+        b"resource",
+        b"labels",
+        b"sourceLocation",
+    ];
+    KEYS.contains(&key)
+}
+
+/// The object that a program logged, which Cloud Logging keeps as it was.
+pub(super) fn payload(entry: &[u8]) -> Option<&[u8]> {
+    let object = behind_key(entry, b"\"jsonPayload\"")?;
+    let (mut depth, mut at) = (0_usize, 0);
+    loop {
+        let found = at + object.get(at..)?.iter().position(|byte| b"{}\"".contains(byte))?;
+        at = found + 1;
+        match object.get(found)? {
+            b'{' => depth += 1,
+            b'}' => depth = depth.checked_sub(1)?,
+            _ => at = fields::string_end(object, at)? + 1,
+        }
+        if depth == 0 {
+            return object.get(..at).filter(|object| object.starts_with(b"{"));
+        }
+    }
+}
+
+/// The time of the first line in a push to Loki, and that line if it is alone, both as they are written.
+pub(super) fn first_value(push: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let values = behind_key(push, b"\"values\"")?.strip_prefix(b"[")?;
+    let entry = values.trim_ascii_start().strip_prefix(b"[")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let (time, rest) = entry.split_at_checked(fields::string_end(entry, 0)?)?;
+    let line = rest.get(1..)?.trim_ascii_start().strip_prefix(b",")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let (line, rest) = line.split_at_checked(fields::string_end(line, 0)?)?;
+    let is_alone = memchr::memchr(b'[', rest).is_none() && rest.get(1..)?.trim_ascii_start().starts_with(b"]");
+    Some((time, is_alone.then_some(line)))
+}
+
+/// The value of the first such key, and all that follows.
+fn behind_key<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let rest = text.get(memmem::find(text, key)? + key.len()..)?;
+    Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
 /// A key under which loggers keep a text that may be a whole line.

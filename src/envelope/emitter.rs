@@ -224,6 +224,8 @@ const fn low(wide: u128) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Time,
+    /// When a line was read by a collector: its time if it names none itself.
+    Observed,
     Emitter(Part),
     Id(Id),
     /// An `id` that counts only if it looks like one of the wire protocol.
@@ -263,10 +265,17 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         | b"sourcerealtimetimestamp"
         | b"datecreated"
         | b"dategenerated"
+        | b"timegenerated"
+        | b"timestampms"
+        | b"timestampinms"
+        | b"timestampmillis"
             if depth <= 1 =>
         {
             Role::Time
         }
+        // OpenTelemetry keeps its records in lists of lists.
+        b"timeunixnano" => Role::Time,
+        b"observedtimeunixnano" => Role::Observed,
         b"pid" | b"processid" | b"process" | b"syslogpid" if depth <= 1 => Role::Emitter(Part::Process),
         b"host" | b"hostname" | b"machinename" | b"server" if depth <= 1 => Role::Emitter(Part::Host),
         b"name" | b"logger" | b"loggername" | b"sourcecontext" | b"component" | b"service" | b"svc" | b"app"

@@ -10,7 +10,7 @@ use super::{Record, Written, pairs};
 use crate::stamp::{self, Stamp};
 
 /// How far a writer's name is looked for, in bytes.
-const PREFIX_BYTES: usize = 200;
+pub(super) const PREFIX_BYTES: usize = 200;
 
 /// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
 pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
@@ -53,29 +53,6 @@ pub(super) fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     }
     plain.extend_from_slice(rest);
     Cow::Owned(plain)
-}
-
-/// A time that a collector put before a line that continues another: `2026-03-01T10:00:00.000Z   "code": 51007`. Gives the
-/// line.
-pub(super) fn stamped<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
-    let (time, rest) = split_word(text)?;
-    if time.len() < 20 || !rest.first().is_some_and(|byte| b" \t{}[]".contains(byte)) {
-        return None;
-    }
-    let inner = rest.trim_ascii_start();
-    let is_closing = matches!(rest.first(), Some(b'}' | b']')) && rest.len() <= 3;
-    let is_indented = rest.starts_with(b"  ") || rest.starts_with(b"\t");
-    let is_member = || {
-        let length = inner.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"_$'\"-.".contains(byte)));
-        length.is_some_and(|length| length > 0 && inner.get(length) == Some(&b':'))
-            || inner.starts_with(b"at ")
-            || matches!(inner.first(), Some(b'}' | b']' | b'{' | b'['))
-    };
-    if !(is_closing || rest == b"{" || rest == b"[" || (is_indented && is_member())) {
-        return None;
-    }
-    record.note_time(Some(Written::Stamp(stamp::read(time)?)));
-    Some(rest)
 }
 
 /// What follows the `[1;31m` of a colour.
@@ -224,9 +201,16 @@ pub(super) fn is_logfmt(text: &[u8]) -> bool {
 
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.
 pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
-    record.note_time(stamp::find(text).map(Written::Stamp));
+    let found = stamp::find(text);
+    let number = stamp::leading_epoch(text).map(|number| Written::Number(number, found));
+    record.note_time(number.or_else(|| found.map(Written::Stamp)));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
+    if let Some((process, thread)) = threadtime(head) {
+        record.emitter.note(Part::Process, process);
+        record.emitter.note(Part::Thread, thread);
+        named = true;
+    }
     let mut words = head.split(|byte| *byte == b' ').peekable();
     let (mut seen, mut thread_is_known) = (0, false);
     while let Some(word) = words.next() {
@@ -263,36 +247,23 @@ pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     named
 }
 
-/// What put the lines of several writers together and begins each with its name: `chat-1  | ` (compose),
-/// `[pod/chat-1/gateway] ` (kubectl), `<time> app[web.1]: ` (Heroku), `<time> <tag> {…}` with tabs (Fluentd). Gives the
-/// line.
-pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
-    let head = text.get(..PREFIX_BYTES).unwrap_or(text);
-    let end = head.iter().position(|byte| matches!(byte, b' ' | b'\t'))?;
-    let (word, rest) = text.split_at_checked(end)?;
-    if let Some(name) = word.strip_prefix(b"[pod/").and_then(|word| word.strip_suffix(b"]")) {
-        record.emitter.note(Part::Pod, name);
-        return rest.get(1..);
+/// `11-25 09:46:40.000  8101  8201 W Twilio: ` (logcat's usual format, maybe with a year, a zone or a user): the process, and its
+/// thread.
+fn threadtime(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !head.first()?.is_ascii_digit() {
+        return None;
     }
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    if let Some(line) = rest.trim_ascii_start().strip_prefix(b"| ")
-        && word.iter().all(is_name)
-    {
-        record.emitter.note(Part::Container, word);
-        return Some(line);
+    let is_number = |word: &[u8]| word.iter().all(u8::is_ascii_digit);
+    let mut words = head.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let (_date, _time) = (words.next()?, words.next()?);
+    let (mut process, mut thread) = (words.next()?, words.next()?);
+    for word in words.take(3) {
+        if let [b'V' | b'D' | b'I' | b'W' | b'E' | b'F' | b'A'] = word {
+            return (is_number(process) && is_number(thread)).then_some((process, thread));
+        }
+        (process, thread) = (thread, word);
     }
-    let stamp = stamp::read(word).filter(|_| word.len() >= 20)?;
-    if let Some(tagged) = rest.strip_prefix(b"\t") {
-        let tab = tagged.iter().position(|byte| *byte == b'\t').filter(|tab| *tab < PREFIX_BYTES)?;
-        let line = tagged.get(tab + 1..).filter(|line| line.starts_with(b"{\"log\":"))?;
-        record.note_time(Some(Written::Stamp(stamp)));
-        return Some(line);
-    }
-    let (process, line) = split_word(rest.get(1..)?)?;
-    let name = dyno(process)?;
-    record.note_time(Some(Written::Stamp(stamp)));
-    record.emitter.note(Part::Process, name);
-    Some(line)
+    None
 }
 
 /// `ChatQuickstart[36885:11843149]`, `6320-9244/com.app`, `#4007]` (Ruby): a process, and its thread.
@@ -318,7 +289,7 @@ fn process(word: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 }
 
 /// `app[web.1]:` (Heroku), `app/web.1:` (Papertrail): a process without a number.
-fn dyno(word: &[u8]) -> Option<&[u8]> {
+pub(super) fn dyno(word: &[u8]) -> Option<&[u8]> {
     let name = word.strip_suffix(b":")?;
     let is_name = |text: &[u8]| {
         text.first().is_some_and(u8::is_ascii_alphabetic)
@@ -359,7 +330,7 @@ fn dotted(word: &[u8]) -> Option<&[u8]> {
         .then_some(word)
 }
 
-fn is_level(word: &[u8]) -> bool {
+pub(super) fn is_level(word: &[u8]) -> bool {
     const LEVELS: [&[u8]; 11] = [
         b"trace",
         b"debug",
@@ -376,7 +347,7 @@ fn is_level(word: &[u8]) -> bool {
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
-fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = text.iter().position(|byte| *byte == b' ')?;
     Some((text.get(..space)?, text.get(space + 1..)?))
 }

@@ -207,16 +207,20 @@ fn cri(line: &[u8]) -> Option<Piece<'_>> {
     Some(Piece { writer: Writer::Cri(stream), is_last, text: line.get(at..)?, at })
 }
 
-/// `{"log":"text\n","stream":"stdout","time":"…"}`.
+/// `{"log":"text\n","stream":"stdout","time":"…"}`, also with spaces, as others write it again.
 fn docker(line: &[u8]) -> Option<Piece<'_>> {
-    const HEAD: &[u8] = br#"{"log":""#;
-    static MIDDLE: Finder = LazyLock::new(|| memmem::Finder::new(br#"","stream":""#));
-    let rest = line.strip_prefix(HEAD)?;
-    let length = MIDDLE.find(rest)?;
-    let stream = value(rest, length + MIDDLE.needle().len())?;
-    let text = rest.get(..length)?;
+    let rest = string_at(line.strip_prefix(b"{")?, b"\"log\"")?;
+    let text = value(rest, 0)?;
+    let behind = rest.get(text.len() + 1..)?.trim_ascii_start().strip_prefix(b",")?;
+    let stream = value(string_at(behind, b"\"stream\"")?, 0)?;
     let is_last = text.len() < DOCKER_BYTES || ends_in_break(text);
-    Some(Piece { writer: Writer::Docker(stream), is_last, text, at: HEAD.len() })
+    Some(Piece { writer: Writer::Docker(stream), is_last, text, at: line.len() - rest.len() })
+}
+
+/// What follows the opening quote of the string that a key has, at the beginning of the text.
+fn string_at<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let value = text.trim_ascii_start().strip_prefix(key)?.trim_ascii_start().strip_prefix(b":")?;
+    value.trim_ascii_start().strip_prefix(b"\"")
 }
 
 /// Whether a string of JSON ends in a line break: `\n` behind no backslash, or behind whole pairs of them.
@@ -275,6 +279,8 @@ mod tests {
         check(&record(&long), Some((false, &long)));
         check(&record(&format!(r"{long}\\n")), Some((false, &format!(r"{long}\\n"))));
         check(&record(&format!(r"{long}\n")), Some((true, &format!(r"{long}\n"))));
+        check(r#"{ "log" : "a \"b\"", "stream": "stdout", "time": "t"}"#, Some((true, r#"a \"b\""#)));
+        check(&format!(r#"{{"log": "{long}", "stream": "stdout", "time": "t"}}"#), Some((false, &long)));
         let entry =
             r#"{"CONTAINER_PARTIAL_MESSAGE":"true","MESSAGE":"a \"b\" \\","CONTAINER_NAME":"chat","PRIORITY":"6"}"#;
         check(entry, Some((false, r#"a \"b\" \\"#)));
@@ -292,6 +298,8 @@ mod tests {
             r#"{"level":50,"message":"x"}"#,
             r#"{"MESSAGE":"x","_PID":"7"}"#,
             r#"{"log":"x"}"#,
+            r#"{"log":"x","a":"b","stream":"stdout"}"#,
+            r#"{"log":7,"stream":"stdout"}"#,
         ] {
             check(other, None);
         }

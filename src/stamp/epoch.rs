@@ -1,0 +1,91 @@
+//! Times that are numbers: seconds, or less, since the epoch.
+
+use crate::time::UnixTime;
+
+/// A number of seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by size; only the years
+/// 2001 to 2100 are believed.
+pub fn epoch(text: &[u8]) -> Option<UnixTime> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.len() < 9 || whole.len() > 19 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i64 = whole.parse().ok()?;
+    let millis = match whole.len() {
+        9 | 10 => {
+            let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+            number * 1000 + digits.parse::<i64>().ok()?
+        }
+        12 | 13 => number,
+        15 | 16 => number / 1000,
+        18 | 19 => number / 1_000_000,
+        _ => return None,
+    };
+    (978_307_200_000..4_133_980_800_000).contains(&millis).then(|| UnixTime::from_millis(millis))
+}
+
+/// A number of seconds, of milliseconds or of less since the epoch with which a line begins, alone or in brackets:
+/// `1795488081.250 text`. One that is no time looks like this as well: see [`may_be_written`].
+pub fn leading_epoch(text: &[u8]) -> Option<UnixTime> {
+    let rest = text.strip_prefix(b"[").unwrap_or(text);
+    let length = rest.iter().take(24).position(|byte| !(byte.is_ascii_digit() || *byte == b'.'))?;
+    let closing: &[u8] = if rest.len() < text.len() { b"]" } else { b" \t" };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits < 10 || !closing.contains(rest.get(length)?) {
+        return None;
+    }
+    epoch(rest.get(..length)?)
+}
+
+/// A number at the beginning of a line that was written near a time may be a time: no phone number, order or article has one
+/// between the first access tokens and a year later than that.
+pub fn may_be_written(number: UnixTime, near: UnixTime) -> bool {
+    /// 2015-01-01.
+    const FIRST: UnixTime = UnixTime::from_seconds(1_420_070_400);
+    const YEAR_MILLIS: i64 = 366 * 86_400_000;
+    number >= FIRST && number.millis_since(near) < YEAR_MILLIS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_begins_a_line_may_be_a_time() {
+        let check = |line: &str, expected: Option<i64>| {
+            let found = leading_epoch(line.as_bytes());
+            assert_eq!(found, expected.map(UnixTime::from_millis), "{line}");
+        };
+        for line in
+            ["1795488081.250 x", "[1795488081.250] x", "1795488081250 x", "1795488081250\tx", "1795488081250000 x"]
+        {
+            check(line, Some(1_795_488_081_250));
+        }
+        for line in [
+            "1795488081",
+            "1795488081, x",
+            "1795488081-7 x",
+            "[1795488081 x",
+            "179548808 x",
+            "1795488081.2.5 x",
+            "51007 x",
+        ] {
+            check(line, None);
+        }
+        let near = UnixTime::parse("2026-11-24T00:00:00Z").unwrap();
+        for (number, expected) in
+            [(1_795_488_081, true), (1_420_070_400, true), (1_234_567_890, false), (2_125_551_234, false)]
+        {
+            assert_eq!(may_be_written(UnixTime::from_seconds(number), near), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn epochs_are_told_apart_by_size() {
+        for text in ["1795488081", "1795488081.000", "1795488081000", "1795488081000000", "1795488081000000000"] {
+            assert_eq!(epoch(text.as_bytes()), Some(UnixTime::from_seconds(1_795_488_081)), "{text}");
+        }
+        assert_eq!(epoch(b"51007"), None);
+        assert_eq!(epoch(b"9999999999999"), None);
+    }
+}
