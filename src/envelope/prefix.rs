@@ -50,7 +50,12 @@ pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'
 
 /// `chat/i-0ab`, `2026/11/25/[$LATEST]0ab1`: a stream of CloudWatch, and no path of a file or a URL.
 fn is_stream(name: &[u8]) -> bool {
-    name.first().is_some_and(u8::is_ascii_alphanumeric) && name.contains(&b'/') && !name.contains(&b':')
+    begins_name(name) && name.contains(&b'/') && !name.contains(&b':')
+}
+
+/// No bracket around a level, as in `[error    ] `.
+fn begins_name(word: &[u8]) -> bool {
+    word.first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// `chat-1  | line`, `0|chat  | line`, `10:00:00 web.1  | line`: the name, and the line. Of `word` and what follows.
@@ -114,7 +119,7 @@ pub(super) fn continued<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&
         let line = if begins && (rest == b"{" || rest == b"[" || continues(rest)) {
             rest
         } else {
-            split_word(rest).filter(|(name, line)| !name.is_empty() && !is_level(name) && continues(line))?.1
+            split_word(rest).filter(|(name, line)| begins_name(name) && !is_level(name) && continues(line))?.1
         };
         record.note_time(Some(Written::Stamp(stamp)));
         return Some(line);
@@ -201,6 +206,7 @@ mod tests {
             "2026-11-25T09:46:40.000Z INFO   code: 51007",
             "2026-11-25T09:46:40.000000+00:00 src/app.js:12 failed",
             "2026-11-25T09:46:40.000000+00:00 /v1/token failed",
+            "2026-11-25T09:46:40.000000Z [error    ] refused",
             "retry-1 error   code: 51007",
             "failed twice   code: 51007",
             "a||b  | c",
