@@ -272,7 +272,7 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         return separators.contains(&b'[');
     }
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
-        return !NO_ERRORS.contains(&folded) && !is_declared(head.get(..word_start).unwrap_or_default());
+        return !NO_ERRORS.contains(&folded) && !is_declared(word, head.get(..word_start).unwrap_or_default());
     }
     is_error_name(word, separators, text.get(end..).unwrap_or_default()) && twilio()
 }
@@ -287,8 +287,11 @@ fn is_error_name(word: &[u8], separators: &[u8], after: &[u8]) -> bool {
         && word.iter().all(u8::is_ascii_alphanumeric)
 }
 
-/// `#define X_ERROR 51007`, `const int X_ERROR = 51007;`: the word in front of the name.
-fn is_declared(before: &[u8]) -> bool {
+/// `#define X_ERROR 51007`, `const int X_ERROR = 51007;`: the name of a constant, and the word in front of it.
+fn is_declared(name: &[u8], before: &[u8]) -> bool {
+    if name.iter().any(u8::is_ascii_lowercase) {
+        return false;
+    }
     let before = before.trim_ascii_end();
     let start = before.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
     DECLARES.contains(&before.get(start..).unwrap_or_default())

@@ -40,7 +40,7 @@ pub struct Checkpoint {
     /// The last time seen before `resume`: the line, and milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_time: Option<(u64, i64)>,
-    /// The region of the last endpoint seen.
+    /// The region of the last rejection before `resume` that had an endpoint near to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// It is an export with these columns.

@@ -32,7 +32,7 @@ use crate::time::UnixTime;
 use exposed::Looked;
 use head::Head;
 use intake::Fresh;
-use replay::Trail;
+use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
 use tokens::Tokens;
@@ -255,7 +255,7 @@ impl Feed {
         tokens::note_ids(&text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
         let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core.settings.window_lines, core));
-        self.trail.remember_time(self.last_time);
+        self.trail.remember(Before { time: self.last_time, region: self.tokens.region() });
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
@@ -275,7 +275,7 @@ impl Feed {
             ids,
             sent: sent::find(&body.text, false, limited).map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
-            region: tokens::region(&text),
+            region: tokens::region(&text).map(str::to_owned),
             logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),
             refusal,

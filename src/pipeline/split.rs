@@ -35,6 +35,8 @@ enum Writer<'a> {
     Journal(&'a [u8], &'a [u8]),
     /// What a service prints, by the id that journald gave the stream.
     Service(&'a [u8]),
+    /// Whatever else comes into a journal, where nothing is split: syslog, the kernel, programs that know journald.
+    Native,
 }
 
 /// A line of such a log.
@@ -233,15 +235,18 @@ fn ends_in_break(text: &[u8]) -> bool {
 fn journal(line: &[u8]) -> Option<Piece<'_>> {
     static CONTAINER: Finder = LazyLock::new(|| memmem::Finder::new(br#""CONTAINER_NAME":""#));
     static STREAM: Finder = LazyLock::new(|| memmem::Finder::new(br#""_STREAM_ID":""#));
+    static TIME: Finder = LazyLock::new(|| memmem::Finder::new(br#""__REALTIME_TIMESTAMP":""#));
     let of = |finder: &Finder| value(line, finder.find(line)? + finder.needle().len());
     let find = |name: &[u8]| Some(memmem::find(line, name)? + name.len());
     // Most lines of JSON are no entry of a journal.
     let (writer, mark): (_, &[u8]) = if let Some(stream) = of(&STREAM) {
         (Writer::Service(stream), br#""_LINE_BREAK":"line-max""#)
-    } else {
-        let container = of(&CONTAINER)?;
+    } else if let Some(container) = of(&CONTAINER) {
         let priority = find(br#""PRIORITY":""#).and_then(|at| value(line, at)).unwrap_or_default();
         (Writer::Journal(container, priority), br#""CONTAINER_PARTIAL_MESSAGE":"true""#)
+    } else {
+        TIME.find(line)?;
+        return Some(Piece { writer: Writer::Native, is_last: true, text: b"", at: 0 });
     };
     let at = find(br#""MESSAGE":""#)?;
     Some(Piece { writer, is_last: find(mark).is_none(), text: value(line, at)?, at })
@@ -290,6 +295,7 @@ mod tests {
         assert_eq!(piece(entry.as_bytes()).unwrap().writer, Writer::Service(b"0a"));
         check(&entry.replace("line-max", "eof"), Some((true, r#"\"_STREAM_ID\":\"0b\" x"#)));
         check(&entry.replace(r#""_LINE_BREAK":"line-max","#, ""), Some((true, r#"\"_STREAM_ID\":\"0b\" x"#)));
+        check(r#"{"__REALTIME_TIMESTAMP":"1","_TRANSPORT":"kernel","MESSAGE":"x"}"#, Some((true, "")));
         for other in [
             "",
             "2026-03-01T00:00:00Z info P x",
@@ -347,5 +353,20 @@ mod tests {
         let joined = joined(log.as_bytes(), line, log.len(), 1 << 20).unwrap();
         assert_eq!((joined.end, joined.is_over, joined.after.len()), (End::Cut, true, 20));
         assert!(joined.line.len() <= JOINED_BYTES_MAX, "{}", joined.line.len());
+    }
+
+    #[test]
+    fn what_else_comes_into_a_journal_parts_no_pieces() {
+        let first =
+            r#"{"__REALTIME_TIMESTAMP":"1","_STREAM_ID":"0a","_LINE_BREAK":"line-max","MESSAGE":"error code=51"}"#;
+        let native = r#"{"__REALTIME_TIMESTAMP":"1","_TRANSPORT":"kernel","MESSAGE":"x"}"#;
+        let last = r#"{"__REALTIME_TIMESTAMP":"1","_STREAM_ID":"0a","MESSAGE":"007"}"#;
+        let log = format!("{first}\n{native}\n{last}\n");
+        for (at, is_piece) in [(0, true), (first.len() + 1, false), (log.len() - 2, true)] {
+            let joined = joined(log.as_bytes(), Line::around(log.as_bytes(), at, log.len()), log.len(), 1 << 20);
+            let line = joined.map(|joined| (joined.end, String::from_utf8(joined.line).unwrap()));
+            let expected = last.replace("007", "error code=51007");
+            assert_eq!(line, is_piece.then_some((End::Seen, expected)), "{at}");
+        }
     }
 }

@@ -75,3 +75,75 @@ fn a_stream_that_forgot_its_lines_goes_on_counting_them() {
     pipeline.finish(id, now, &mut emit);
     assert_eq!(found, [(2, 6), (4, 67)]);
 }
+
+/// A log up to which everything was read, and where to go on.
+fn checkpoint_of(chunks: &[&str]) -> Checkpoint {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+    pipeline.open(id, stream());
+    for chunk in chunks {
+        pipeline.push(id, chunk.as_bytes(), now, &mut drop);
+    }
+    pipeline.checkpoint(id).unwrap()
+}
+
+#[test]
+fn a_checkpoint_knows_only_the_region_before_what_is_read_again() {
+    let rejected = |rest: &str| format!("2026-03-01T10:00:00Z Twilsock W: Init rejected by server: {rest}\n");
+    let first = rejected("{\"errorCode\":51007}");
+    let endpoint = "2026-03-01T10:00:00Z Twilsock D: socket opened wss://tsock.ie1.twilio.com/v3/wsconnect\n";
+    assert_eq!(checkpoint_of(&[&first, endpoint, &rejected("{\"errorCode\":51007}")]).region, None);
+    let later = "INFO a quiet line\n".repeat(2000);
+    let settled = checkpoint_of(&[endpoint, &first, &later]);
+    assert_eq!((settled.sightings.len(), settled.region.as_deref()), (0, Some("ie1")));
+}
+
+#[test]
+fn a_checkpoint_knows_its_line_when_all_lines_that_are_kept_lie_before_an_open_object() {
+    let quiet = |lines: usize| "2026-03-01T10:00:00Z INFO a quiet line\n".repeat(lines);
+    let object =
+        format!("2026-03-01T10:00:00Z ERROR TwilioError code=51007 {{\n{}", "  member: 'of it',\n".repeat(1000));
+    let kept = 200 + blocks::BLOCK_LINES_MAX + 1;
+    for before in [kept - 1, kept, kept + 1] {
+        let found = checkpoint_of(&[&quiet(1000), &format!("{}{object}", quiet(before))]);
+        let skipped = found.resume / quiet(1).len() as u64;
+        assert_eq!(found.line, skipped + 1, "{before} quiet lines");
+    }
+}
+
+#[test]
+fn the_token_of_a_split_line_is_found_as_far_as_that_of_another() {
+    let token = crate::token::mint::good();
+    let (head, tail) = token.split_at(40);
+    let found = |pieces: &[String], distance: usize, chunk: usize| {
+        let line = |kind: &str, text: &str| format!("2026-03-01T10:00:00.123456789Z stdout {kind} {text}\n");
+        let mut log = line("F", "ERROR twilio refused code=51007");
+        log.push_str(&line("F", "INFO a quiet line").repeat(distance - 1));
+        match pieces {
+            [whole] => log.push_str(&line("F", whole)),
+            pieces => pieces.iter().enumerate().for_each(|(at, piece)| {
+                log.push_str(&line(if at + 1 == pieces.len() { "F" } else { "P" }, piece));
+            }),
+        }
+        log.push_str(&line("F", "INFO a quiet line").repeat(50));
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+        pipeline.open(id, Stream { whole: true, ..stream() });
+        let mut has_token = Vec::new();
+        let mut emit = |event| {
+            if let Event::Diagnosed(diagnosis) = event {
+                has_token.push(diagnosis.token.is_some());
+            }
+        };
+        log.as_bytes().chunks(chunk).for_each(|chunk| pipeline.push(id, chunk, now, &mut emit));
+        pipeline.finish(id, now, &mut emit);
+        has_token
+    };
+    for (distance, is_near) in [(199, true), (200, true), (201, false)] {
+        for chunk in [usize::MAX, 64] {
+            let whole = found(&[format!("token={token}")], distance, chunk);
+            let split = found(&[format!("token={head}"), tail.to_owned()], distance, chunk);
+            assert_eq!((whole, split), (vec![is_near], vec![is_near]), "{distance} lines away, in chunks of {chunk}");
+        }
+    }
+}

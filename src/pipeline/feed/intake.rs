@@ -160,7 +160,7 @@ impl Feed {
         self.work_on(&Work { bytes: lines, limit: lines.len(), now, is_final: false, fresh }, core, emit);
         self.prune_trail_in(lines, keep);
         let known = (self.scanned == lines.len()).then_some((lines, hits));
-        let (cut, kept) = self.dropped(lines, keep, known).unwrap_or((0, hits.lines));
+        let (cut, kept) = self.dropped(lines, keep, known).unwrap_or((0, keep as u64));
         self.bytes.clear();
         self.bytes.extend_from_slice(lines.get(cut..).unwrap_or_default());
         self.drop_before(cut, kept);

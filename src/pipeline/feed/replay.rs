@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::head::Head;
-use super::{Feed, Stream, blocks};
+use super::{Feed, Stream, blocks, tokens};
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
@@ -16,7 +16,7 @@ pub(super) struct Trail {
     seen: VecDeque<Seen>,
     breaks: VecDeque<u64>,
     /// The last time seen before the sighting at hand, and on which line.
-    time_before: Option<(u64, UnixTime)>,
+    before: Before,
     replay: Replay,
 }
 
@@ -28,8 +28,17 @@ struct Seen {
     of: u64,
     /// Where to read again to see it as it was seen: an offset, and the number of the line there.
     from: (u64, u64),
-    /// The last time seen before it, and on which line.
-    time_before: Option<(u64, UnixTime)>,
+    /// What was known before it.
+    before: Before,
+}
+
+/// What sightings leave behind for those that follow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// The last time seen, and on which line.
+    pub(super) time: Option<(u64, UnixTime)>,
+    /// The region of the last rejection that had an endpoint near to it.
+    pub(super) region: Option<&'static str>,
 }
 
 /// What is counted of a stream that is read again.
@@ -78,13 +87,13 @@ impl Trail {
         usize::try_from(next).ok().filter(|next| *next <= length)
     }
 
-    /// Notes what was known of the time before the next sighting.
-    pub(super) const fn remember_time(&mut self, time: Option<(u64, UnixTime)>) {
-        self.time_before = time;
+    /// Notes what was known before the next sighting.
+    pub(super) const fn remember(&mut self, before: Before) {
+        self.before = before;
     }
 
     pub(super) fn note(&mut self, offset: u64, of: u64, from: (u64, u64)) {
-        self.seen.push_back(Seen { offset, of, from, time_before: self.time_before });
+        self.seen.push_back(Seen { offset, of, from, before: self.before });
     }
 
     pub(super) fn note_break(&mut self, offset: u64) {
@@ -108,7 +117,7 @@ impl Feed {
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
         feed.last_time = checkpoint.last_time.map(|(line, millis)| (line, UnixTime::from_millis(millis)));
-        feed.tokens.set_region(checkpoint.region);
+        feed.tokens.set_region(checkpoint.region.as_deref().and_then(tokens::known_region));
         feed.trail.replay = Replay {
             sightings: checkpoint.sightings.into_iter().map(|sighted| (sighted.offset, sighted)).collect(),
             breaks: checkpoint.breaks.into(),
@@ -136,8 +145,9 @@ impl Feed {
         let next = self.trail.seen.back().map_or(resume, |seen| seen.offset + 1);
         let ahead = replay.sightings.range(next..).map(|(_, sighted)| *sighted);
         let seen = self.trail.seen.iter().filter(|seen| seen.offset >= resume);
-        // Only sightings change what is known of the time, so the first after that place knows how it was there.
-        let last_time = seen.clone().next().map_or(self.last_time, |seen| seen.time_before);
+        // Only sightings change this, so the first after that place knows how it was there.
+        let now = Before { time: self.last_time, region: self.tokens.region() };
+        let before = seen.clone().next().map_or(now, |seen| seen.before);
         let breaks = self.trail.breaks.iter().chain(&replay.breaks).copied();
         Checkpoint {
             resume,
@@ -147,8 +157,8 @@ impl Feed {
             lines_to: reached.max(replay.lines_to),
             breaks: breaks.filter(|at| *at > resume).collect(),
             sightings: seen.map(sighted).chain(ahead).collect(),
-            last_time: last_time.map(|(line, time)| (line, time.as_millis())),
-            region: self.tokens.region().map(str::to_owned),
+            last_time: before.time.map(|(line, time)| (line, time.as_millis())),
+            region: before.region.map(str::to_owned),
             columns: None,
         }
     }

@@ -18,7 +18,7 @@ use crate::product::Product;
 use crate::stamp::Completion;
 use crate::words::Words;
 
-/// Candidates remembered of one stream.
+/// Candidates, and lines with endpoints, remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
 pub(super) const TANGLE_MILLIS: u64 = 1000;
@@ -33,9 +33,9 @@ pub(super) struct Tokens {
     /// First and last lines of sightings: a token there belongs to its own refusal.
     owned: VecDeque<(u64, u64)>,
     /// Lines with endpoints, and their regions.
-    endpoints: VecDeque<(u64, String)>,
+    endpoints: VecDeque<(u64, &'static str)>,
     /// The region of the endpoint nearest before the last rejection that had one within its window.
-    region: Option<String>,
+    region: Option<&'static str>,
     /// Numbers of the first lines of split ones that were considered.
     mended: VecDeque<u64>,
 }
@@ -49,9 +49,9 @@ impl Tokens {
         }
     }
 
-    /// The region of the last endpoint seen.
-    pub(super) fn region(&self) -> Option<&str> {
-        self.region.as_deref()
+    /// The region of the endpoint nearest before the last rejection that had one within its window.
+    pub(super) const fn region(&self) -> Option<&'static str> {
+        self.region
     }
 
     /// The number of the first line that has not been searched.
@@ -60,7 +60,7 @@ impl Tokens {
     }
 
     /// Takes over what is known of the endpoint.
-    pub(super) fn set_region(&mut self, region: Option<String>) {
+    pub(super) const fn set_region(&mut self, region: Option<&'static str>) {
         self.region = region;
     }
 
@@ -126,7 +126,8 @@ impl Tokens {
         let end = usize::try_from(lines).ok().and_then(|lines| memchr_iter(b'\n', rest).nth(lines));
         let Some(end) = end else { return false };
         self.search(bytes, from, (from + end + 1, last_line + 1), false, completion, settings);
-        true
+        // Not if the last of these lines is the first piece of a split one.
+        self.indexed_line > last_line
     }
 
     /// Searches from the beginning of a line up to that of another, whose number is beside it. Where nothing is found, no
@@ -191,6 +192,8 @@ impl Tokens {
         };
         if let Some(region) = region(&record.text) {
             self.endpoints.push_back((number, region));
+            let excess = self.endpoints.len().saturating_sub(CANDIDATES_MAX);
+            self.endpoints.drain(..excess);
         }
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
@@ -226,10 +229,10 @@ impl Tokens {
         let (line, window) = (rejection.first.line, u64::from(settings.window_lines));
         let is_near = |at: u64| at < line && line - at <= window;
         if let Some((_, region)) = self.endpoints.iter().rev().find(|(at, _)| is_near(*at)) {
-            self.region = Some(region.clone());
+            self.region = Some(region);
         }
         if rejection.first.region.is_none() && rejection.first.channel.is_some() {
-            rejection.first.region.clone_from(&self.region);
+            rejection.first.region = self.region.map(str::to_owned);
         }
         let wanted = wanted(rejection, settings);
         let own = pair::own_message(&self.candidates, &wanted);
@@ -439,12 +442,15 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
 }
 
 /// The region in an endpoint's name: `tsock.us1.twilio.com`.
-pub(super) fn region(text: &[u8]) -> Option<String> {
+pub(super) fn region(text: &[u8]) -> Option<&'static str> {
     static ENDPOINT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"tsock."));
     let at = ENDPOINT.find(text)?;
     let name = text.get(at + 6..)?;
     let end = memmem::find(name.get(..24).unwrap_or(name), b".twilio.com")?;
-    let region = name.get(..end)?;
-    let known = [b"us1", b"ie1", b"au1", b"br1", b"de1", b"jp1", b"sg1", b"us2"].iter().any(|known| region == *known);
-    known.then(|| String::from_utf8_lossy(region).into_owned())
+    known_region(std::str::from_utf8(name.get(..end)?).ok()?)
+}
+
+/// A region of Twilio.
+pub(super) fn known_region(name: &str) -> Option<&'static str> {
+    ["us1", "ie1", "au1", "br1", "de1", "jp1", "sg1", "us2"].into_iter().find(|known| *known == name)
 }
