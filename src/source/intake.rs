@@ -102,7 +102,8 @@ impl Intake {
     fn hand_on(&self, sink: &dyn Sink) {
         while let Some(batch) = self.next() {
             sink.until_it_commits();
-            // Events are known when they come again; of lines nothing tells, so those are left to the next time.
+            // Events are known when they come again; of lines nothing tells. So those whose sender was told to send again,
+            // or went away without waiting for the answer, are left to the next time.
             let is_awaited =
                 |(delivered, say): &(Delivered, oneshot::Sender<bool>)| delivered.lines.is_none() || !say.is_closed();
             let (batch, receipts): (Vec<_>, Vec<_>) = batch.into_iter().filter(is_awaited).unzip();
