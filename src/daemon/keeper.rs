@@ -39,6 +39,9 @@ const COMMIT_SHARE_BUSY: u32 = 200;
 const BUSY_BYTES: u64 = 64 << 10;
 /// What was counted is committed after this time at the latest.
 const COMMIT_LATEST: Duration = Duration::from_millis(100);
+/// Time without commits counts up to here, so that a commit after a pause does not keep the next one waiting: a line is
+/// read, and a moment later what it tells is known.
+const COMMIT_CREDIT: Duration = Duration::from_millis(50);
 /// A commit that failed is tried again after this time, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// And after this time at the latest.
@@ -329,7 +332,8 @@ impl Keeper {
                 self.last = Some(Arc::clone(view));
                 let is_busy = std::mem::take(&mut self.read) >= BUSY_BYTES;
                 let share = if is_busy { COMMIT_SHARE_BUSY } else { COMMIT_SHARE };
-                self.due = ended + (ended.saturating_sub(began) * share).min(COMMIT_LATEST);
+                let wait = ended.saturating_sub(began) * share;
+                self.due = (self.due.max(began.saturating_sub(COMMIT_CREDIT)) + wait).min(ended + COMMIT_LATEST);
                 Outcome::Committed { works_again: self.failed.take().is_some() }
             }
             Err((batch, error)) => {
