@@ -64,15 +64,16 @@ async fn run(
     loop {
         let config = Arc::clone(&configs.borrow_and_update());
         let mut senders = JoinSet::new();
-        match (config.urls.is_empty(), client(&config)) {
-            (true, _) => {}
-            (false, Ok(client)) => {
+        // A client takes the system's certificates to memory, which whoever tells nobody need not pay for.
+        match (!config.urls.is_empty()).then(|| client(&config)) {
+            None => {}
+            Some(Ok(client)) => {
                 for url in &config.urls {
                     let receiver = Receiver { client: client.clone(), url: endpoint(url), config: Arc::clone(&config) };
                     senders.spawn(receiver.tell(views.clone(), clock));
                 }
             }
-            (false, Err(error)) => tracing::error!("Alertmanagers can't be told anything: {error}"),
+            Some(Err(error)) => tracing::error!("Alertmanagers can't be told anything: {error}"),
         }
         if configs.changed().await.is_err() {
             return;

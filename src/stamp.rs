@@ -24,6 +24,14 @@ pub struct Completion {
     pub near: UnixTime,
 }
 
+/// A zone by its name in the database of zones; UTC, which most logs are in, without looking into the database.
+///
+/// # Errors
+/// The name is not in the system's database.
+pub fn zone(name: &str) -> Result<TimeZone, jiff::Error> {
+    if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::get(name) }
+}
+
 /// A time as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {

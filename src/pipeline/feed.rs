@@ -26,7 +26,7 @@ use super::{Event, Stream};
 use crate::envelope;
 use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
 use crate::pair::sent;
-use crate::stamp::Completion;
+use crate::stamp::{self, Completion};
 use crate::time::UnixTime;
 
 use exposed::Looked;
@@ -97,7 +97,7 @@ struct Work<'a> {
 impl Feed {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
-            zone: TimeZone::get(&stream.timezone).unwrap_or(TimeZone::UTC),
+            zone: stamp::zone(&stream.timezone).unwrap_or(TimeZone::UTC),
             bytes: Vec::new(),
             base: stream.offset,
             base_line: 1,

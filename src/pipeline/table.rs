@@ -226,7 +226,7 @@ pub(super) struct Work<'a> {
 impl Table {
     /// A stream at its beginning.
     pub(super) fn new(stream: Stream) -> Self {
-        let zone = TimeZone::get(&stream.timezone).unwrap_or(TimeZone::UTC);
+        let zone = stamp::zone(&stream.timezone).unwrap_or(TimeZone::UTC);
         Self { base: stream.offset, zone, columns: None, held: Zeroizing::default(), line: 1, stream }
     }
 
