@@ -15,7 +15,7 @@ use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
-const PIECE_BYTES: usize = 256 << 10;
+const PIECE_BYTES: usize = 512 << 10;
 
 /// At least so many bytes are looked at where they are; fewer are copied behind those that are kept.
 const IN_PLACE_LEAST: usize = 16 << 10;

@@ -10,7 +10,7 @@ use super::disk;
 use crate::pipeline::{Hits, Search};
 
 /// Bytes of a block: large enough for a system call, small enough for the processor's cache.
-pub(super) const BLOCK_BYTES: usize = 256 * 1024;
+pub(super) const BLOCK_BYTES: usize = 512 * 1024;
 
 /// For a smaller file no threads are started, in bytes.
 const AHEAD_LEAST: u64 = 4 * BLOCK_BYTES as u64;

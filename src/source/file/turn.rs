@@ -237,11 +237,11 @@ impl Tailer {
 
     /// Looks, and does what the follower says, until the file is read or its turn is over.
     pub(super) fn turn_live(&mut self, label: &mut Label, live: &mut Live) -> Turn {
-        let mut read = 0;
+        let (mut read, mut names) = (0, None);
         live.again = None;
         while read < TURN_BYTES {
             let offset = live.offset();
-            let (own, other) = find_names(label);
+            let (own, other) = names.take().unwrap_or_else(|| find_names(label));
             if live.file.is_none() {
                 match self.reopen(label, live, own) {
                     Ok(true) => {}
@@ -281,7 +281,10 @@ impl Tailer {
                     if self.wake.is_stopped() {
                         return Turn::More;
                     }
-                    if self.pace.is_busy() && live.follower.unread() == 0 {
+                    let is_read = live.follower.unread() == 0;
+                    // What is at its names does not matter as long as there is more to read.
+                    names = (!is_read).then_some((own, other));
+                    if self.pace.is_busy() && is_read {
                         live.again = Some(live.used.saturating_add(ROUND_BUSY));
                         return Turn::Idle;
                     }
