@@ -12,17 +12,17 @@
 //! | `state.journal.<number>` | the commits after it |
 //! | `lock` | held by the process that uses the state; its id |
 //!
-//! What rows mean is not known here, but for their tables: see [`Key`]. A change of their meaning that an older version
+//! What rows mean is not known here, but for their [`Table`]s. A change of their meaning that an older version
 //! would misread raises [`SCHEMA`]; opening a database brings older rows up to it, and moves those of a later version
 //! aside.
 
 pub mod base;
+mod batch;
 pub mod journal;
 mod lock;
 mod rows;
 mod snapshot;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -30,6 +30,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use self::base::Base;
+pub use self::batch::{Batch, Row};
 use self::journal::{End, Journal, Log, replay};
 pub use self::lock::{LOCK_FILE, Lock};
 pub use self::rows::Rows;
@@ -37,6 +38,9 @@ pub use self::snapshot::{Snapshot, SnapshotError, reset};
 
 /// Version of what rows mean.
 pub const SCHEMA: u32 = 1;
+
+/// So many bytes wait to be brought into the database before it is looked whether all of them count.
+const COMPACT_BYTES_LEAST: usize = 1 << 20;
 
 /// Name of the database.
 pub const BASE_FILE: &str = "state.redb";
@@ -104,20 +108,6 @@ impl Table {
         }
     }
 }
-
-/// The key of a row: a table and a name in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Box<[u8]>);
-
-impl Key {
-    /// A key.
-    pub fn new(table: Table, name: &[u8]) -> Self {
-        Self([&[table.tag()], name].concat().into())
-    }
-}
-
-/// What a commit changes; `None` removes a row.
-pub type Batch = BTreeMap<Key, Option<Box<[u8]>>>;
 
 /// The rows of a table, by name, in order.
 pub fn rows_of(rows: &Rows, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -207,12 +197,17 @@ pub struct Store {
     number: u64,
     /// What the database does not have yet.
     ahead: Batch,
+    /// It is made compact when it has so many bytes.
+    compact_at: usize,
     _lock: Option<Lock>,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("number", &self.number).field("ahead", &self.ahead.len()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("number", &self.number)
+            .field("ahead", &self.ahead.length())
+            .finish_non_exhaustive()
     }
 }
 
@@ -270,7 +265,8 @@ impl Store {
 
     /// A store whose journals come from anywhere, for tests of their faults.
     pub fn new(new_log: NewLog, number: u64, lock: Option<Lock>) -> Self {
-        Self { journal: None, new_log, number, ahead: Batch::new(), _lock: lock }
+        let (ahead, compact_at) = (Batch::new(), COMPACT_BYTES_LEAST);
+        Self { journal: None, new_log, number, ahead, compact_at, _lock: lock }
     }
 
     /// Commits. After an error nothing has changed, and the same batch may be tried again.
@@ -281,7 +277,11 @@ impl Store {
         match self.append(&batch) {
             Ok(()) => {
                 self.number += 1;
-                self.ahead.extend(batch);
+                self.ahead.append(batch);
+                if self.ahead.length() >= self.compact_at {
+                    self.ahead.compact();
+                    self.compact_at = COMPACT_BYTES_LEAST.max(2 * self.ahead.length());
+                }
                 Ok(())
             }
             Err(error) => Err((batch, error)),
@@ -308,14 +308,14 @@ impl Store {
         if self.ahead.is_empty() {
             return None;
         }
-        self.journal = None;
+        (self.journal, self.compact_at) = (None, COMPACT_BYTES_LEAST);
         Some(Ahead { batch: std::mem::take(&mut self.ahead), number: self.number })
     }
 
     /// Takes back what could not be brought into the database.
     pub fn put_back(&mut self, ahead: Ahead) {
         let newer = std::mem::replace(&mut self.ahead, ahead.batch);
-        self.ahead.extend(newer);
+        self.ahead.append(newer);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::pipeline::seen::Seen;
 use crate::pipeline::{Pipeline, Stream, StreamId};
 use crate::source::Mark;
 use crate::source::file::follow::Identity;
-use crate::store::{Ahead, Batch, Key, Recovery, Rows, Store, Table, rows_of};
+use crate::store::{Ahead, Batch, Recovery, Rows, Store, Table, rows_of};
 use crate::time::UnixTime;
 
 /// Streams whose file is not open are remembered up to this number; those found longest ago are forgotten first.
@@ -162,12 +162,14 @@ impl Keeper {
 
     /// Notes a key for the next commit.
     pub(super) fn put_key(&mut self, key: &[u8; 32]) {
-        self.pending.insert(Key::new(Table::Secret, b"fingerprint"), Some(key.as_slice().into()));
+        self.pending.set(Table::Secret, b"fingerprint", Some(key));
     }
 
     /// Notes that rows of the ledger could not be understood, and are to be removed.
     pub(super) fn remove_ledger_rows(&mut self, names: &[String]) {
-        self.pending.extend(names.iter().map(|name| (Key::new(Table::Ledger, name.as_bytes()), None)));
+        for name in names {
+            self.pending.set(Table::Ledger, name.as_bytes(), None);
+        }
     }
 
     /// Notes alerts and incidents for the next commit: at once if `is_urgent`, else once in a while.
@@ -179,7 +181,7 @@ impl Keeper {
         self.remember_due = now + REMEMBER_EVERY;
         let (name, value) = ledger.remembered_row();
         if let Some(value) = value.filter(|value| *value != self.remembered) {
-            self.pending.insert(Key::new(Table::Ledger, name.as_bytes()), Some(value.as_slice().into()));
+            self.pending.set(Table::Ledger, name.as_bytes(), Some(&value));
             self.remembered = value;
         }
     }
@@ -242,7 +244,7 @@ impl Keeper {
         let to = mark.position.identity;
         let Some(from) = self.by_stream.insert(id, to) else { return };
         if let Some(mut kept) = self.files.remove(&from) {
-            self.pending.insert(key_of(&from), None);
+            self.pending.set(Table::Stream, &name_of(&from), None);
             self.changed.remove(&from);
             kept.mark = mark;
             self.files.insert(to, kept);
@@ -301,7 +303,7 @@ impl Keeper {
         for identity in files {
             self.files.remove(&identity);
             self.changed.remove(&identity);
-            self.pending.insert(key_of(&identity), None);
+            self.pending.set(Table::Stream, &name_of(&identity), None);
         }
     }
 
@@ -336,7 +338,9 @@ impl Keeper {
                 self.due = (self.due.max(began.saturating_sub(COMMIT_CREDIT)) + wait).min(ended + COMMIT_LATEST);
                 Outcome::Committed { works_again: self.failed.take().is_some() }
             }
-            Err((batch, error)) => {
+            Err((mut batch, error)) => {
+                // What has changed is added once more at every attempt.
+                batch.compact();
                 self.pending = batch;
                 let wait = self.failed.map_or(RETRY_FIRST, |failed| (failed.wait * 2).min(RETRY_LATEST));
                 self.due = ended + wait;
@@ -351,16 +355,10 @@ impl Keeper {
         self.forget_overflow();
         let pending = &mut self.pending;
         view.changes(self.last.as_deref(), &mut |name, value| {
-            pending.insert(Key::new(Table::Ledger, name.as_bytes()), value.map(Into::into));
+            pending.set(Table::Ledger, name.as_bytes(), value.as_deref());
         });
-        for (fingerprint, remembered) in pipeline.take_memory_changes() {
-            let (key, value) = refused_row(&(fingerprint, remembered));
-            pending.insert(key, value);
-        }
-        for note in pipeline.take_memory_notes() {
-            let (key, value) = note_row(&note);
-            pending.insert(key, value);
-        }
+        pipeline.take_memory_changes().into_iter().for_each(|change| put_refused(change, pending));
+        pipeline.take_memory_notes().into_iter().for_each(|note| put_note(note, pending));
         self.events.collect(pipeline.seen(), pending);
         self.journals.collect(pipeline, pending);
         for identity in std::mem::take(&mut self.changed) {
@@ -368,7 +366,7 @@ impl Keeper {
             if let Some(id) = kept.stream {
                 kept.checkpoint = pipeline.checkpoint(id);
             }
-            pending.insert(key_of(&identity), serde_json::to_vec(kept).ok().map(Into::into));
+            pending.set(Table::Stream, &name_of(&identity), serde_json::to_vec(kept).ok().as_deref());
             if kept.stream.is_some() {
                 kept.checkpoint = None;
             }
@@ -389,28 +387,27 @@ impl Keeper {
     }
 }
 
-fn key_of(identity: &Identity) -> Key {
+fn name_of(identity: &Identity) -> Vec<u8> {
     let born = identity.born.unwrap_or(i64::MIN);
-    let name = [identity.device.to_be_bytes(), identity.inode.to_be_bytes(), born.to_be_bytes()].concat();
-    Key::new(Table::Stream, &name)
+    [identity.device.to_be_bytes(), identity.inode.to_be_bytes(), born.to_be_bytes()].concat()
 }
 
-fn refused_row((fingerprint, remembered): &MemoryChange) -> (Key, Option<Box<[u8]>>) {
+fn put_refused((fingerprint, remembered): MemoryChange, pending: &mut Batch) {
     let value = remembered.map(|known| {
         let first = known.first.as_millis().to_le_bytes();
-        [&first[..], &known.times.to_le_bytes(), &known.number.to_le_bytes()].concat().into()
+        [&first[..], &known.times.to_le_bytes(), &known.number.to_le_bytes()].concat()
     });
-    (Key::new(Table::Refused, &fingerprint.0), value)
+    pending.set(Table::Refused, &fingerprint.0, value.as_deref());
 }
 
-fn note_row(note: &Note) -> (Key, Option<Box<[u8]>>) {
+fn put_note(note: Note, pending: &mut Batch) {
     match note {
         Note::Verified(mark, known) => {
-            let value = known.map(|known| [known.contents.0, known.number.to_le_bytes()].concat().into());
-            (Key::new(Table::Verified, &mark.0), value)
+            let value = known.map(|known| [known.contents.0, known.number.to_le_bytes()].concat());
+            pending.set(Table::Verified, &mark.0, value.as_deref());
         }
         Note::Key(sid, record) => {
-            (Key::new(Table::Fared, sid.as_bytes()), serde_json::to_vec(record).ok().map(Into::into))
+            pending.set(Table::Fared, sid.as_bytes(), serde_json::to_vec(&record).ok().as_deref());
         }
     }
 }

@@ -12,7 +12,8 @@ use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition,
 };
 
-use super::{Ahead, Batch, Key, Rows, SCHEMA};
+use super::batch::Row;
+use super::{Ahead, Rows, SCHEMA};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("diag51007");
@@ -67,7 +68,7 @@ impl Base {
 
     /// Brings rows in, in one transaction that is on the disk when this returns.
     pub fn bring(&mut self, ahead: &Ahead) -> io::Result<()> {
-        self.write(&ahead.batch, ahead.number)
+        self.write(ahead.batch.sorted(), ahead.number)
     }
 
     /// Brings in what journals have put over the rows that were read.
@@ -75,7 +76,7 @@ impl Base {
         self.write(rows.changes(), number)
     }
 
-    fn write(&mut self, changes: &Batch, number: u64) -> io::Result<()> {
+    fn write<'a>(&mut self, changes: impl IntoIterator<Item = Row<'a>>, number: u64) -> io::Result<()> {
         let database = match self.database.take() {
             Some(database) => database,
             None => (self.reopen)().map_err(|error| match error {
@@ -158,7 +159,7 @@ fn prepare(database: &Database) -> Result<(), Error> {
     let reading = database.begin_read().map_err(storage)?;
     let is_empty = reading.list_tables().map_err(storage)?.next().is_none();
     if is_empty {
-        return write(database, &Batch::new(), 0).map_err(storage);
+        return write(database, [], 0).map_err(storage);
     }
     check_schema(database)
 }
@@ -188,14 +189,14 @@ fn read(database: &Database) -> Result<(Rows, u64), Error> {
     Ok((rows, number))
 }
 
-fn write(database: &Database, changes: &Batch, number: u64) -> Result<(), redb::Error> {
+fn write<'a>(database: &Database, changes: impl IntoIterator<Item = Row<'a>>, number: u64) -> Result<(), redb::Error> {
     let writing = database.begin_write()?;
     {
         let mut rows = writing.open_table(ROWS)?;
-        for (Key(key), value) in changes {
+        for (key, value) in changes {
             match value {
-                Some(value) => drop(rows.insert(&**key, &**value)?),
-                None => drop(rows.remove(&**key)?),
+                Some(value) => drop(rows.insert(key, value)?),
+                None => drop(rows.remove(key)?),
             }
         }
         let mut meta = writing.open_table(META)?;
@@ -210,7 +211,7 @@ fn write(database: &Database, changes: &Batch, number: u64) -> Result<(), redb::
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::Table;
+    use super::super::{Batch, Table};
     use super::*;
 
     /// A disk in memory. When its budget of writes is spent, the last is a short one and all after it fail.
@@ -266,8 +267,9 @@ mod tests {
     }
 
     fn ahead(number: u64, value: u8) -> Ahead {
-        let rows = (0..40_u8).map(|name| (Key::new(Table::Refused, &[name]), Some(vec![value; 200].into())));
-        Ahead { batch: rows.collect::<Batch>(), number }
+        let mut batch = Batch::new();
+        (0..40_u8).for_each(|name| batch.set(Table::Refused, &[name], Some(&[value; 200])));
+        Ahead { batch, number }
     }
 
     #[test]

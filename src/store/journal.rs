@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! record  = length u32 │ check 8 bytes │ payload
-//! payload = number u64 │ { key length u32 │ key │ value length u32, or all ones: removed │ value }*
+//! payload = number u64 │ rows
 //! ```
-//! Numbers are little-endian; the check is the beginning of the payload's SHA-256.
+//! Numbers are little-endian; the check is the beginning of the payload's SHA-256; rows are as in a [`Batch`].
 
 use std::fmt;
 use std::fs::File;
@@ -16,13 +16,11 @@ use std::io::{self, Write};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Batch, Key, Rows};
+use super::batch::unpack;
+use super::{Batch, Rows};
 
 /// Bytes of a record before its payload.
 const HEAD_BYTES: usize = 12;
-
-/// In the place of the length of a value: there is none.
-const REMOVED: u32 = u32::MAX;
 
 /// A larger buffer is given back after its record, in bytes: after a start it would hold the rows of all files.
 const BUFFER_KEPT: usize = 64 << 10;
@@ -95,25 +93,14 @@ impl Journal {
 }
 
 fn encode(number: u64, batch: &Batch, into: &mut Vec<u8>) -> io::Result<()> {
-    let length = |length: usize| {
-        let fits = u32::try_from(length).ok().filter(|length| *length < REMOVED);
-        fits.map(u32::to_le_bytes).ok_or_else(|| io::Error::other("a row is longer than 4 GiB"))
-    };
+    let too_long = || io::Error::other("a row, or a commit, is longer than 4 GiB");
+    let rows = batch.packed().ok_or_else(too_long)?;
     into.extend_from_slice(&[0; HEAD_BYTES]);
     into.extend_from_slice(&number.to_le_bytes());
-    for (Key(key), value) in batch {
-        into.extend_from_slice(&length(key.len())?);
-        into.extend_from_slice(key);
-        match value {
-            Some(value) => {
-                into.extend_from_slice(&length(value.len())?);
-                into.extend_from_slice(value);
-            }
-            None => into.extend_from_slice(&REMOVED.to_le_bytes()),
-        }
-    }
+    into.extend_from_slice(rows);
     let payload = into.get(HEAD_BYTES..).unwrap_or_default();
-    let head = [&length(payload.len())?[..], &check(payload)].concat();
+    let length = u32::try_from(payload.len()).map_err(|_| too_long())?;
+    let head = [&length.to_le_bytes()[..], &check(payload)].concat();
     if let Some(place) = into.get_mut(..HEAD_BYTES) {
         place.copy_from_slice(&head);
     }
@@ -140,7 +127,7 @@ pub fn replay(mut bytes: &[u8], number: &mut u64, rows: &mut Rows) -> End {
         let Some((length, expected)) = head.split_first_chunk::<4>() else { return End::Damaged };
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
         let Some((payload, rest)) = rest.split_at_checked(length) else { return End::Clean };
-        let Some((found, mut operations)) = payload.split_first_chunk::<8>() else { return End::Damaged };
+        let Some((found, changes)) = payload.split_first_chunk::<8>() else { return End::Damaged };
         let found = u64::from_le_bytes(*found);
         if check(payload) != expected {
             return End::Damaged;
@@ -153,31 +140,8 @@ pub fn replay(mut bytes: &[u8], number: &mut u64, rows: &mut Rows) -> End {
         if found != number.saturating_add(1) {
             return End::Damaged;
         }
-        while let Some((key, value, rest)) = operation(operations) {
-            operations = rest;
-            match value {
-                Some(value) => rows.insert(Key(key.into()), value.into()),
-                None => rows.remove(&Key(key.into())),
-            }
-        }
+        unpack(changes).for_each(|(key, value)| rows.set(key, value));
         *number = found;
     }
     End::Clean
-}
-
-type Operation<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
-
-fn operation(bytes: &[u8]) -> Option<Operation<'_>> {
-    let (key, bytes) = field(bytes)?;
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*length) == REMOVED {
-        return Some((key, None, rest));
-    }
-    let (value, rest) = field(bytes)?;
-    Some((key, Some(value), rest))
-}
-
-fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }

@@ -3,9 +3,11 @@
 //! Those of the database lie packed in one piece of memory, which is given back as a whole; what journals changed lies
 //! beside them.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use super::{Batch, Key};
+use super::Batch;
+use super::batch::Row;
 
 /// Bytes of a length.
 const LENGTH_BYTES: usize = 4;
@@ -15,7 +17,7 @@ const LENGTH_BYTES: usize = 4;
 pub struct Rows {
     /// Rows one behind the other, each as the lengths of key and value, key, and value.
     packed: Vec<u8>,
-    changes: Batch,
+    changes: BTreeMap<Box<[u8]>, Option<Box<[u8]>>>,
 }
 
 impl Rows {
@@ -34,24 +36,24 @@ impl Rows {
         self.packed.extend_from_slice(value);
     }
 
-    /// Puts a row there, instead of another one with the same key.
-    pub fn insert(&mut self, key: Key, value: Box<[u8]>) {
-        self.changes.insert(key, Some(value));
+    /// Puts a row there, instead of another one with the same key, or takes it out.
+    pub(super) fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.changes.insert(key.into(), value.map(Into::into));
     }
 
-    /// Takes a row out.
-    pub fn remove(&mut self, key: &Key) {
-        self.changes.insert(key.clone(), None);
+    /// Takes in what a commit changes.
+    pub fn apply(&mut self, batch: &Batch) {
+        batch.iter().for_each(|(key, value)| self.set(key, value));
     }
 
     /// What was changed behind the database.
-    pub(super) const fn changes(&self) -> &Batch {
-        &self.changes
+    pub(super) fn changes(&self) -> impl Iterator<Item = Row<'_>> {
+        self.changes.iter().map(|(key, value)| (&**key, value.as_deref()))
     }
 
     /// Keys and values, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (packed, changes) = (Packed(&self.packed).peekable(), self.changes.iter().peekable());
+        let (packed, changes) = (Packed(&self.packed).peekable(), self.changes().peekable());
         Merged { packed, changes }
     }
 
@@ -74,20 +76,6 @@ impl PartialEq for Rows {
 
 impl Eq for Rows {}
 
-impl Extend<(Key, Box<[u8]>)> for Rows {
-    fn extend<I: IntoIterator<Item = (Key, Box<[u8]>)>>(&mut self, rows: I) {
-        self.changes.extend(rows.into_iter().map(|(key, value)| (key, Some(value))));
-    }
-}
-
-impl FromIterator<(Key, Box<[u8]>)> for Rows {
-    fn from_iter<I: IntoIterator<Item = (Key, Box<[u8]>)>>(rows: I) -> Self {
-        let mut all = Self::new();
-        all.extend(rows);
-        all
-    }
-}
-
 /// What is left of packed rows.
 struct Packed<'a>(&'a [u8]);
 
@@ -106,22 +94,22 @@ impl<'a> Iterator for Packed<'a> {
 }
 
 /// Packed rows with changes over them.
-struct Merged<'a, C: Iterator<Item = (&'a Key, &'a Option<Box<[u8]>>)>> {
+struct Merged<'a, C: Iterator<Item = Row<'a>>> {
     packed: Peekable<Packed<'a>>,
     changes: Peekable<C>,
 }
 
-impl<'a, C: Iterator<Item = (&'a Key, &'a Option<Box<[u8]>>)>> Iterator for Merged<'a, C> {
+impl<'a, C: Iterator<Item = Row<'a>>> Iterator for Merged<'a, C> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let Some((Key(changed), _)) = self.changes.peek() else { return self.packed.next() };
-            if let Some(row) = self.packed.next_if(|(key, _)| *key < &**changed) {
+            let Some((changed, _)) = self.changes.peek() else { return self.packed.next() };
+            if let Some(row) = self.packed.next_if(|(key, _)| key < changed) {
                 return Some(row);
             }
-            _ = self.packed.next_if(|(key, _)| *key == &**changed);
-            if let Some((Key(key), Some(value))) = self.changes.next() {
+            _ = self.packed.next_if(|(key, _)| key == changed);
+            if let Some((key, Some(value))) = self.changes.next() {
                 return Some((key, value));
             }
         }
@@ -132,18 +120,13 @@ impl<'a, C: Iterator<Item = (&'a Key, &'a Option<Box<[u8]>>)>> Iterator for Merg
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Batch, Key};
     use super::*;
-
-    fn key(name: u8) -> Key {
-        Key(Box::new([name]))
-    }
 
     #[test]
     fn no_row_is_no_row() {
         assert!(Rows::new().is_empty());
         let mut rows = Rows::new();
-        rows.remove(&key(1));
+        rows.set(&[1], None);
         assert!(rows.is_empty() && rows == Rows::new());
     }
 
@@ -153,21 +136,18 @@ mod tests {
             old in prop::collection::btree_map(0_u8..20, prop::collection::vec(any::<u8>(), 0..4), 0..12),
             new in prop::collection::btree_map(0_u8..20, prop::option::of(prop::collection::vec(any::<u8>(), 0..4)), 0..12),
         ) {
-            let (mut rows, mut expected) = (Rows::new(), Batch::new());
+            let (mut rows, mut expected) = (Rows::new(), BTreeMap::new());
             for (name, value) in &old {
                 rows.push(&[*name], value);
-                expected.insert(key(*name), Some(value.as_slice().into()));
+                expected.insert([*name], Some(value.as_slice()));
             }
             for (name, value) in &new {
-                match value {
-                    Some(value) => rows.insert(key(*name), value.as_slice().into()),
-                    None => rows.remove(&key(*name)),
-                }
-                expected.insert(key(*name), value.as_deref().map(Into::into));
+                rows.set(&[*name], value.as_deref());
+                expected.insert([*name], value.as_deref());
             }
-            let expected: Vec<_> = expected.iter().filter_map(|(key, value)| Some((&*key.0, value.as_deref()?))).collect();
+            let expected: Vec<_> = expected.iter().filter_map(|(key, value)| Some((key.as_slice(), (*value)?))).collect();
             prop_assert_eq!(rows.iter().collect::<Vec<_>>(), expected.clone());
-            prop_assert_eq!((rows.len(), rows.changes().len()), (expected.len(), new.len()));
+            prop_assert_eq!((rows.len(), rows.changes().count()), (expected.len(), new.len()));
         }
     }
 }

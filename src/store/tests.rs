@@ -6,12 +6,12 @@ use redb::{Database, TableDefinition};
 
 use super::*;
 
-fn key(name: &str) -> Key {
-    Key::new(Table::Ledger, name.as_bytes())
-}
-
 fn batch(rows: &[(&str, Option<&str>)]) -> Batch {
-    rows.iter().map(|(name, value)| (key(name), value.map(|value| value.as_bytes().into()))).collect()
+    let mut batch = Batch::new();
+    for (name, value) in rows {
+        batch.set(Table::Ledger, name.as_bytes(), value.map(str::as_bytes));
+    }
+    batch
 }
 
 fn open(folder: &Path) -> Opened {
@@ -228,7 +228,7 @@ fn commits_with_faults(rooms: &[usize], can_cut: bool) -> (Rows, Rows) {
         *room.lock().unwrap() += more;
         let rows = batch(&[("count", Some(&at.to_string())), ("text", Some(&"x".repeat(at % 7 * 10)))]);
         if store.commit(rows.clone()).is_ok() {
-            committed.extend(rows.into_iter().map(|(key, value)| (key, value.unwrap())));
+            committed.apply(&rows);
         }
     }
     let (mut number, mut found) = (0, Rows::new());
@@ -264,15 +264,12 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let (mut opened, mut expected) = (open(folder.path()), Rows::new());
         for (at, rows) in batches.iter().enumerate() {
-            let to_key = |name: &Vec<u8>| Key::new(Table::Refused, name);
-            let rows: Batch = rows.iter().map(|(name, value)| (to_key(name), value.clone().map(Into::into))).collect();
-            for (key, value) in &rows {
-                match value {
-                    Some(value) => expected.insert(key.clone(), value.clone()),
-                    None => expected.remove(key),
-                }
+            let mut batch = Batch::new();
+            for (name, value) in rows {
+                batch.set(Table::Refused, name, value.as_deref());
             }
-            opened.store.commit(rows).unwrap();
+            expected.apply(&batch);
+            opened.store.commit(batch).unwrap();
             if at % 3 == 1 && let Some(ahead) = opened.store.take_ahead() {
                 opened.base.bring(&ahead).unwrap();
                 remove_journals(folder.path(), ahead.number).unwrap();

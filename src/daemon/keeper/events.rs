@@ -1,7 +1,7 @@
 //! The rows of the events that were counted: one each, so that a commit writes only those that are new.
 
 use crate::pipeline::seen::{Entry, EventSid, KEPT_DAYS, SEEN_MAX, Seen};
-use crate::store::{Batch, Key, Rows, Table, rows_of};
+use crate::store::{Batch, Rows, Table, rows_of};
 
 /// The numbers of the events that have rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Events {
         // Numbers follow each other. After a gap they are given anew, by which some rows lose their place.
         let is_whole = kept().next().is_none_or(|(number, _)| number == first);
         if !is_whole {
-            pending.extend(kept().map(|(number, _)| (key(number), None)));
+            kept().for_each(|(number, _)| set(pending, number, None));
         }
         let next = if is_whole { seen.next() } else { first };
         (Self { first, next, told: 0 }, seen)
@@ -31,11 +31,11 @@ impl Events {
     /// Adds what has changed since the last call.
     pub(super) fn collect(&mut self, seen: &Seen, pending: &mut Batch) {
         for number in self.first..seen.first().min(self.next) {
-            pending.insert(key(number), None);
+            set(pending, number, None);
         }
         for (number, entry) in seen.since(self.next) {
             let value = [&entry.sid.bytes()[..], &entry.day.to_le_bytes()].concat();
-            pending.insert(key(number), Some(value.into()));
+            set(pending, number, Some(&value));
         }
         *self = Self { first: seen.first(), next: seen.next(), told: self.told };
         let crowded_out = seen.crowded_out();
@@ -49,8 +49,8 @@ impl Events {
     }
 }
 
-fn key(number: u64) -> Key {
-    Key::new(Table::Event, &number.to_be_bytes())
+fn set(pending: &mut Batch, number: u64, value: Option<&[u8]>) {
+    pending.set(Table::Event, &number.to_be_bytes(), value);
 }
 
 /// Reads a row of [`Table::Event`].
@@ -71,21 +71,11 @@ mod tests {
         EventSid::from_bytes([number; 16])
     }
 
-    fn apply(rows: &mut Rows, batch: Batch) {
-        for (key, value) in batch {
-            match value {
-                Some(value) => rows.insert(key, value),
-                None => rows.remove(&key),
-            }
-        }
-    }
-
     fn commit(events: &mut Events, seen: &Seen, rows: &mut Rows) -> usize {
         let mut batch = Batch::new();
         events.collect(seen, &mut batch);
-        let changes = batch.len();
-        apply(rows, batch);
-        changes
+        rows.apply(&batch);
+        batch.iter().count()
     }
 
     #[test]
@@ -123,11 +113,13 @@ mod tests {
         let (mut events, mut seen) = Events::restore(&rows, &mut Batch::new());
         (0..5).for_each(|number| _ = seen.note(sid(number), UnixTime::from_seconds(0)));
         commit(&mut events, &seen, &mut rows);
-        rows.remove(&key(2));
+        let mut batch = Batch::new();
+        set(&mut batch, 2, None);
+        rows.apply(&batch);
 
         let mut batch = Batch::new();
         let (mut events, mut seen) = Events::restore(&rows, &mut batch);
-        apply(&mut rows, batch);
+        rows.apply(&batch);
         assert!([0, 1, 3, 4].into_iter().all(|number| !seen.note(sid(number), UnixTime::from_seconds(0))));
         assert!(seen.note(sid(7), UnixTime::from_seconds(0)));
         commit(&mut events, &seen, &mut rows);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::{Pipeline, StreamId};
 use crate::source::{KeptJournal, Place};
-use crate::store::{Batch, Key, Rows, Table, rows_of};
+use crate::store::{Batch, Rows, Table, rows_of};
 
 /// A journal as it is kept: the value of a row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,26 +97,27 @@ impl Journals {
         for id in std::mem::take(&mut self.changed) {
             let Some(name) = self.by_stream.get(&id) else { continue };
             if let (Some(journal), Some(checkpoint)) = (self.by_name.get_mut(name), pipeline.checkpoint(id)) {
-                pending.extend(journal.row(name, checkpoint));
+                journal.put(name, checkpoint, pending);
             }
         }
         for name in std::mem::take(&mut self.left) {
             let Some(journal) = self.by_name.get_mut(&name) else { continue };
             if let Some(checkpoint) = journal.checkpoint.clone() {
-                pending.extend(journal.row(&name, checkpoint));
+                journal.put(&name, checkpoint, pending);
             }
         }
     }
 }
 
 impl Journal {
-    fn row(&mut self, name: &str, checkpoint: Checkpoint) -> Option<(Key, Option<Box<[u8]>>)> {
+    fn put(&mut self, name: &str, checkpoint: Checkpoint, pending: &mut Batch) {
         while self.places.get(1).is_some_and(|place| place.offset <= checkpoint.resume) {
             self.places.pop_front();
         }
-        let (from, end) = (self.places.front()?.clone(), self.places.back()?.clone());
-        let value = serde_json::to_vec(&Row { from, end, checkpoint }).ok()?;
-        Some((Key::new(Table::Journal, name.as_bytes()), Some(value.into())))
+        let (Some(from), Some(end)) = (self.places.front().cloned(), self.places.back().cloned()) else { return };
+        if let Ok(value) = serde_json::to_vec(&Row { from, end, checkpoint }) {
+            pending.set(Table::Journal, name.as_bytes(), Some(&value));
+        }
     }
 }
 
@@ -135,8 +136,10 @@ mod tests {
         Stream { source: "j".into(), path: None, modified: None, timezone: "UTC".into(), offset: 0, whole: false }
     }
 
-    fn restored(pending: Batch) -> Journals {
-        Journals::restore(&pending.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+    fn restored(pending: &Batch) -> Journals {
+        let mut rows = Rows::new();
+        rows.apply(pending);
+        Journals::restore(&rows)
     }
 
     #[test]
@@ -156,7 +159,7 @@ mod tests {
         journals.collect(&pipeline, &mut pending);
         assert!(!journals.is_dirty());
 
-        let kept = restored(pending).kept("j").unwrap();
+        let kept = restored(&pending).kept("j").unwrap();
         let resume = pipeline.checkpoint(id).unwrap().resume;
         assert!(kept.from.offset <= resume && resume <= end, "{kept:?}");
         assert_eq!((kept.end, kept.resume), (place(end), resume));
@@ -172,7 +175,7 @@ mod tests {
         journals.close(id, Some(Checkpoint { resume: 7, lines_to: 8, ..Checkpoint::default() }));
         let mut pending = Batch::new();
         journals.collect(&pipeline, &mut pending);
-        let mut again = restored(pending);
+        let mut again = restored(&pending);
         assert_eq!(again.kept("j"), Some(KeptJournal { from: place(5), resume: 7, end: place(9), undecided: 1 }));
         let checkpoint = again.open(StreamId(2), "j", None);
         assert_eq!(checkpoint.map(|checkpoint| checkpoint.resume), Some(7));
