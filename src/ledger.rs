@@ -212,17 +212,17 @@ impl Ledger {
     }
 
     /// Counts what the core says.
-    pub fn apply(&mut self, event: &Event, now: UnixTime) {
+    pub fn apply(&mut self, event: Event, now: UnixTime) {
         match event {
-            Event::Diagnosed(diagnosis) => self.diagnosed(diagnosis, now),
-            Event::Resighted { id, source } => self.resighted(id, source),
-            Event::Exposed(leak) => self.exposed(leak, now),
+            Event::Diagnosed(diagnosis) => self.diagnosed(diagnosis.into(), now),
+            Event::Resighted { id, source } => self.resighted(&id, &source),
+            Event::Exposed(leak) => self.exposed(&leak, now),
             Event::Misfit(misfit) => {
                 let failed = Health::FailedAgain { kind: Failure::Payload, message: misfit.to_string() };
                 self.health(&misfit.source, &failed, now);
             }
             Event::Lines { source, lines, truncated, bytes } => {
-                if let Some((_, source)) = self.source(source) {
+                if let Some((_, source)) = self.source(&source) {
                     source.lines += lines;
                     source.lines_truncated += truncated;
                     source.read_bytes += bytes;
@@ -268,16 +268,16 @@ impl Ledger {
         self.working.totals.commit_failures += 1;
     }
 
-    fn diagnosed(&mut self, diagnosis: &Diagnosis, now: UnixTime) {
+    fn diagnosed(&mut self, diagnosis: Arc<Diagnosis>, now: UnixTime) {
         let Some((place, source)) = self.source(&diagnosis.source) else { return };
-        source.count(diagnosis);
+        source.count(&diagnosis);
         let is_live = source.caught_up;
         // What was there at start happened when its lines say. What comes in afterwards happens now, as for whoever
         // scrapes the counters, and however wrong a line's clock or zone is.
         let at = if is_live { now } else { diagnosis.at };
         let working = &mut self.working;
         let number = working.totals.rejections;
-        working.totals.count(diagnosis, now);
+        working.totals.count(&diagnosis, now);
         let key = diagnosis.token.as_ref().and_then(|token| token.key_sid.as_deref());
         let counted = Counted {
             at,
@@ -306,10 +306,9 @@ impl Ledger {
                 Arc::make_mut(&mut working.early).see(token.fingerprint, at, early, keep_first);
             }
         }
-        let known = self.records.saw(diagnosis);
-        working.incidents.count(diagnosis, at.min(now), &known);
-        self.watch.saw(&Saw { diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
-        let diagnosis = Arc::new(diagnosis.clone());
+        let known = self.records.saw(&diagnosis);
+        working.incidents.count(&diagnosis, at.min(now), &known);
+        self.watch.saw(&Saw { diagnosis: &diagnosis, number, at, is_live, before }, &self.settings.alerts, now);
         // The latest by its time, so that an example is never older than the window that shows it; a time ahead of now
         // must not keep its place for ever.
         let newer = |old: &Arc<Diagnosis>| old.at.min(now) <= diagnosis.at.min(now);

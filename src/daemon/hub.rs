@@ -434,7 +434,7 @@ impl Inner {
             if let Event::Diagnosed(diagnosis) = &event {
                 log(diagnosis);
             }
-            ledger.apply(&event, now);
+            ledger.apply(event, now);
             *is_dirty = true;
         });
     }

@@ -43,7 +43,7 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
 }
 
 fn apply(ledger: &mut Ledger, diagnosis: Diagnosis) {
-    ledger.apply(&Event::Diagnosed(Box::new(diagnosis)), NOW);
+    ledger.apply(Event::Diagnosed(Box::new(diagnosis)), NOW);
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn nothing_is_shown_before_it_is_committed() {
 fn a_refusal_printed_once_more_is_a_sighting_and_no_rejection() {
     let mut ledger = ledger(Settings::default());
     apply(&mut ledger, diagnosis(1, Cause::Expired));
-    ledger.apply(&Event::Resighted { id: "1".to_owned(), source: "app".into() }, NOW);
-    ledger.apply(&Event::Resighted { id: "gone".to_owned(), source: "app".into() }, NOW);
+    ledger.apply(Event::Resighted { id: "1".to_owned(), source: "app".into() }, NOW);
+    ledger.apply(Event::Resighted { id: "gone".to_owned(), source: "app".into() }, NOW);
     let view = ledger.commit();
     assert_eq!((view.totals.rejections, view.sources[0].sightings), (1, 4));
     assert_eq!(view.rejections[0].diagnosis.sightings, 3);
@@ -122,7 +122,7 @@ fn what_happens_to_a_source_is_counted_by_kind() {
     for health in &reports {
         ledger.health("app", health, NOW);
     }
-    ledger.apply(&Event::Lines { source: "app".into(), lines: 3, truncated: 1, bytes: 90 }, NOW);
+    ledger.apply(Event::Lines { source: "app".into(), lines: 3, truncated: 1, bytes: 90 }, NOW);
     let view = ledger.commit();
     let app = &view.sources[0];
     assert_eq!((app.up, app.caught_up, app.lost_bytes), (true, true, 7));

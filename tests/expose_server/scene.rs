@@ -77,7 +77,7 @@ pub(crate) fn bare(number: u64, seconds_ago: i64) -> Diagnosis {
 }
 
 pub(crate) fn apply(ledger: &mut Ledger, diagnosis: Diagnosis) {
-    ledger.apply(&Event::Diagnosed(Box::new(diagnosis)), NOW);
+    ledger.apply(Event::Diagnosed(Box::new(diagnosis)), NOW);
 }
 
 pub(crate) fn empty() -> Ledger {
@@ -91,8 +91,8 @@ pub(crate) fn lively() -> Ledger {
         apply(&mut ledger, expired(number, seconds_ago));
     }
     apply(&mut ledger, bare(9, 100));
-    ledger.apply(&Event::Resighted { id: format!("{:016x}", 3), source: "app".into() }, NOW);
-    ledger.apply(&Event::Lines { source: "app".into(), lines: 120_000, truncated: 1, bytes: 9_000_000 }, NOW);
+    ledger.apply(Event::Resighted { id: format!("{:016x}", 3), source: "app".into() }, NOW);
+    ledger.apply(Event::Lines { source: "app".into(), lines: 120_000, truncated: 1, bytes: 9_000_000 }, NOW);
     for health in [
         Health::Up(true),
         Health::Progress { files: 3, unread_bytes: 512, lag_seconds: 0.25 },

@@ -125,7 +125,7 @@ mod tests {
     fn view(rejections: impl IntoIterator<Item = Diagnosis>) -> std::sync::Arc<View> {
         let mut ledger = Ledger::new(Settings::default(), ["app".into()], NOW);
         for rejection in rejections {
-            ledger.apply(&Event::Diagnosed(Box::new(rejection)), NOW);
+            ledger.apply(Event::Diagnosed(Box::new(rejection)), NOW);
         }
         ledger.commit()
     }
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn tokens_of_the_time_before_the_window_do_not_count() {
         let mut ledger = Ledger::new(Settings::default(), ["app".into()], NOW);
-        ledger.apply(&Event::Diagnosed(Box::new(early(400, 1, "SK1", 100))), NOW);
+        ledger.apply(Event::Diagnosed(Box::new(early(400, 1, "SK1", 100))), NOW);
         let view = ledger.commit();
         assert!(clock_skew(&view, Window::default(), NOW).is_empty());
         assert_eq!(clock_skew(&view, Window::from_seconds(3600).unwrap(), NOW).len(), 1);

@@ -100,7 +100,7 @@ proptest! {
         let (mut kept, mut last) = (Kept::new(), None);
         for batch in batches {
             for (pick, seconds) in batch {
-                ledger.apply(&event(pick, seconds), NOW.plus_millis(seconds));
+                ledger.apply(event(pick, seconds), NOW.plus_millis(seconds));
                 ledger.health("app", &Health::Rotated(Rotation::Rename), NOW);
                 ledger.health("other", &Health::Failed { kind: Failure::Read, message: String::new() }, NOW);
             }
@@ -128,9 +128,9 @@ proptest! {
 #[test]
 fn a_commit_of_one_refusal_writes_few_rows() {
     let mut ledger = Ledger::new(settings(), sources(), NOW);
-    (8..200).for_each(|pick| ledger.apply(&event(pick, 0), NOW));
+    (8..200).for_each(|pick| ledger.apply(event(pick, 0), NOW));
     let before = ledger.commit();
-    ledger.apply(&event(219, 0), NOW);
+    ledger.apply(event(219, 0), NOW);
     let mut names = Vec::new();
     ledger.commit().changes(Some(&before), &mut |name, _| names.push(name));
     assert!(names.len() <= 20, "{names:?}");
@@ -139,7 +139,7 @@ fn a_commit_of_one_refusal_writes_few_rows() {
 #[test]
 fn nothing_that_has_not_changed_is_written() {
     let mut ledger = Ledger::new(settings(), sources(), NOW);
-    (8..40).for_each(|pick| ledger.apply(&event(pick, 0), NOW));
+    (8..40).for_each(|pick| ledger.apply(event(pick, 0), NOW));
     let before = ledger.commit();
     ledger.health("app", &Health::Progress { files: 3, unread_bytes: 7, lag_seconds: 0.5 }, NOW);
     ledger.commit().changes(Some(&before), &mut |name, _| panic!("{name} is written"));
@@ -148,7 +148,7 @@ fn nothing_that_has_not_changed_is_written() {
 #[test]
 fn rows_that_cannot_be_understood_are_named_and_left_out() {
     let mut ledger = Ledger::new(settings(), sources(), NOW);
-    (8..40).for_each(|pick| ledger.apply(&event(pick, 0), NOW));
+    (8..40).for_each(|pick| ledger.apply(event(pick, 0), NOW));
     let mut kept = all(&ledger.commit());
     kept.insert("example/no_such_cause".to_owned(), b"{}".to_vec());
     kept.insert("fine/99999".to_owned(), b"{}".to_vec());
@@ -161,9 +161,9 @@ fn rows_that_cannot_be_understood_are_named_and_left_out() {
 #[test]
 fn the_example_of_a_cause_is_printed_again_after_a_restart_as_before() {
     let mut ledger = Ledger::new(settings(), sources(), NOW);
-    ledger.apply(&Event::Diagnosed(Box::new(diagnosis(10, 0))), NOW);
+    ledger.apply(Event::Diagnosed(Box::new(diagnosis(10, 0))), NOW);
     let (mut restored, _) = restore(&all(&ledger.commit()));
-    restored.apply(&Event::Resighted { id: format!("{:016x}", 10), source: "app".into() }, NOW);
+    restored.apply(Event::Resighted { id: format!("{:016x}", 10), source: "app".into() }, NOW);
     let view = restored.commit();
     assert_eq!(view.rejections[0].diagnosis.sightings, 3);
     assert_eq!(view.examples[&diagnosis(10, 0).cause].sightings, 3);

@@ -25,7 +25,7 @@ fn refused(number: u64, cause: Cause) -> Diagnosis {
 }
 
 fn apply(ledger: &mut Ledger, diagnosis: Diagnosis, now: UnixTime) {
-    ledger.apply(&Event::Diagnosed(Box::new(diagnosis)), now);
+    ledger.apply(Event::Diagnosed(Box::new(diagnosis)), now);
 }
 
 /// A ledger whose source has nothing left to read from before.
@@ -177,14 +177,14 @@ fn a_source_that_fails_or_falls_silent_is_told() {
     let mut ledger = live();
     let lines = |bytes| Event::Lines { source: "app".into(), lines: 1, truncated: 0, bytes };
     for n in 1..=20 {
-        ledger.apply(&lines(100), later(n * 30));
+        ledger.apply(lines(100), later(n * 30));
         ledger.look(later(n * 30));
     }
     (0..40).for_each(|n| _ = ledger.look(later(600 + n * 90)));
     assert!(active(&mut ledger).is_empty());
     ledger.look(later(4200));
     assert_eq!(active(&mut ledger), [(Name::SourceSilent, State::Firing)]);
-    ledger.apply(&lines(100), later(4250));
+    ledger.apply(lines(100), later(4250));
     let failed = Health::Failed { kind: Failure::Permission, message: "denied".to_owned() };
     ledger.health("app", &failed, later(4250));
     ledger.look(later(4251));
