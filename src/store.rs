@@ -40,7 +40,7 @@ pub use self::snapshot::{Snapshot, SnapshotError, reset};
 pub const SCHEMA: u32 = 1;
 
 /// So many bytes wait to be brought into the database before it is looked whether all of them count.
-const COMPACT_BYTES_LEAST: usize = 1 << 20;
+const COMPACT_BYTES_LEAST: usize = 4 << 20;
 
 /// Name of the database.
 pub const BASE_FILE: &str = "state.redb";

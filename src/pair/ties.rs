@@ -25,6 +25,9 @@ const UNNAMED_PRINT: u128 = 1 << 127;
 pub struct Ties(u128);
 
 impl Ties {
+    /// How many marks there are.
+    pub const MARKS: usize = 128;
+
     /// The marks of a rejection, or a sighting, with these names.
     pub fn new(writer: &Emitter, ids: &Ids, token: Option<&Sent>) -> Self {
         let mut ties = Self::default();
@@ -65,6 +68,16 @@ impl Ties {
     /// The marks of a sighting that may be of any rejection.
     pub const fn any() -> Self {
         Self(REJECTION)
+    }
+
+    /// The numbers of the marks, each below [`Self::MARKS`].
+    pub fn marks(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let mark = left.trailing_zeros();
+            left &= left.checked_sub(1)?;
+            Some(mark as usize)
+        })
     }
 
     /// There may be evidence that the sighting is of the rejection.

@@ -30,7 +30,7 @@ use crate::stamp::{self, Completion};
 use crate::time::UnixTime;
 
 use exposed::Looked;
-use head::Head;
+use head::{Head, Heads};
 use intake::Fresh;
 use replay::{Before, Trail};
 pub(super) use settle::Patience;
@@ -62,7 +62,7 @@ pub(super) struct Feed {
     tokens: Tokens,
     open: VecDeque<Rejection>,
     /// Of each of `open`, what most often tells that a sighting is of another rejection.
-    heads: VecDeque<Head>,
+    heads: Heads,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
@@ -107,7 +107,7 @@ impl Feed {
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
-            heads: VecDeque::new(),
+            heads: Heads::default(),
             last_time: None,
             last_sighting: None,
             last_push: UnixTime::default(),
@@ -306,13 +306,18 @@ impl Feed {
         self.close(core, work.now, emit);
         let (lines, window) = (core.settings.window_lines, core.settings.window_seconds);
         let of_new = Head::of_sighting(&sighting);
-        let best = self.best(&sighting, lines, window, |head| head.may_be_of(&of_new));
-        debug_assert_eq!(best, self.best(&sighting, lines, window, |head| head.fits(&of_new)), "no tie is missed");
+        let fits = |at: &usize| self.heads.get(*at).is_some_and(|head| head.fits(&of_new));
+        let best = self.best(&sighting, lines, window, self.heads.tied(&of_new).filter(fits));
+        debug_assert_eq!(
+            best,
+            self.best(&sighting, lines, window, (0..self.open.len()).rev().filter(fits)),
+            "no tie is missed"
+        );
         let best = best.filter(|_| counted.is_none());
-        if let Some((rejection, head)) = best.and_then(|at| Some((self.open.get_mut(at)?, self.heads.get_mut(at)?))) {
+        if let Some((at, rejection)) = best.and_then(|at| Some((at, self.open.get_mut(at)?))) {
             self.trail.note(sighting.offset, rejection.first.offset, from);
             let tells_more = rejection.merge(&sighting);
-            *head = Head::of(rejection);
+            self.heads.replace(at, Head::of(rejection));
             if rejection.is_settled() {
                 if tells_more && rejection.progress == Progress::Early {
                     core.patience.learn(&self.stream.source);
@@ -335,30 +340,31 @@ impl Feed {
             rejection.progress = Progress::Settled;
         }
         if counted.is_none_or(|counted| counted.state == State::Open) {
-            self.heads.push_back(Head::of(&rejection));
+            self.heads.push(Head::of(&rejection));
             self.open.push_back(rejection);
         }
         id
     }
 
-    /// The place of the open rejection with the strongest evidence that the sighting is of it, among those whose head may
-    /// be of one with it.
-    fn best(&self, sighting: &Sighting, lines: u32, seconds: u32, may_be: impl Fn(&Head) -> bool) -> Option<usize> {
-        // Over slices: hundreds of heads are passed for each sighting.
+    /// The place of the open rejection with the strongest evidence that the sighting is of it, among these, the newest of
+    /// which comes first.
+    fn best(
+        &self,
+        sighting: &Sighting,
+        lines: u32,
+        seconds: u32,
+        places: impl Iterator<Item = usize>,
+    ) -> Option<usize> {
         let mut best = None;
-        let (older, newer) = self.heads.as_slices();
-        for (before, heads) in [(older.len(), newer), (0, older)] {
-            for (at, _) in heads.iter().enumerate().rev().filter(|(_, head)| may_be(head)) {
-                let at = before + at;
-                let Some(open) = self.open.get(at) else { continue };
-                if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
-                    continue;
-                }
-                let evidence = open.evidence(sighting, seconds);
-                // Of equal evidence, the earliest rejection.
-                if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
-                    best = evidence.map(|evidence| (evidence, at));
-                }
+        for at in places {
+            let Some(open) = self.open.get(at) else { continue };
+            if open.is_over(sighting.line, lines, self.open.len() - 1 - at) {
+                continue;
+            }
+            let evidence = open.evidence(sighting, seconds);
+            // Of equal evidence, the earliest rejection.
+            if evidence.is_some_and(|evidence| best.is_none_or(|(strongest, _)| evidence >= strongest)) {
+                best = evidence.map(|evidence| (evidence, at));
             }
         }
         best.map(|(_, at)| at)
@@ -409,11 +415,8 @@ impl Feed {
 
     /// Looks for the tokens of rejections on the lines after them, up to a position.
     fn choose_after(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &mut Core) {
-        if !self.heads.iter().any(|head| head.wants_token) {
-            return;
-        }
         // Not farther than the last of them reaches: what else is known of a stream must not depend on how it was cut.
-        let last = self.heads.iter().rfind(|head| head.wants_token).map_or(0, |head| head.line);
+        let Some(last) = self.heads.last_wanting() else { return };
         let reach = last.saturating_add(u64::from(core.settings.window_lines));
         let head = work.bytes.get(..upto).unwrap_or_default();
         if !self.tokens.index_on(head, self.base_line, reach, &self.completion(work.now), &core.settings) {
@@ -426,30 +429,31 @@ impl Feed {
     /// Stops to look for the tokens of rejections whose window has been searched to its end.
     fn end_searches(&mut self, window_lines: u32) {
         let searched = self.tokens.searched_line();
-        let is_done = |head: &Head| head.line.saturating_add(u64::from(window_lines)) < searched;
-        for (rejection, head) in self.open.iter_mut().zip(&mut self.heads).take_while(|(_, head)| is_done(head)) {
+        let is_done = |line: u64| line.saturating_add(u64::from(window_lines)) < searched;
+        for rejection in self.open.iter_mut().take_while(|rejection| is_done(rejection.first.line)) {
             rejection.lines_after = LinesAfter::Searched;
-            head.wants_token = false;
         }
+        self.heads.want(|_, head| head.wants_token && !is_done(head.line));
     }
 
     /// Matches rejections with the tokens found after them.
     fn match_after(&mut self, core: &mut Core) {
         let last_line = self.tokens.last_line();
-        if self.heads.front().is_none_or(|first| first.line >= last_line) {
+        if self.heads.first_line().is_none_or(|first| first >= last_line) {
             return;
         }
-        let wanting = |head: &Head| head.wants_token && head.line < last_line;
-        let wanting = self.open.iter_mut().zip(&mut self.heads).filter(|(_, head)| wanting(head));
-        for (rejection, head) in wanting {
-            if rejection.wants_token() {
+        for (at, rejection) in self.open.iter_mut().enumerate() {
+            let is_wanting = self.heads.get(at).is_some_and(|head| head.wants_token && head.line < last_line);
+            if is_wanting && rejection.wants_token() {
                 self.tokens.choose_after(rejection, &core.settings);
                 if rejection.is_settled() && rejection.token.is_some() {
                     core.patience.learn(&self.stream.source);
                 }
             }
-            head.wants_token = rejection.wants_token();
         }
+        let open = &self.open;
+        let wants = |at: usize| open.get(at).is_some_and(Rejection::wants_token);
+        self.heads.want(|at, head| head.wants_token && (head.line >= last_line || wants(at)));
     }
 
     pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
@@ -462,7 +466,7 @@ impl Feed {
 
     pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         self.force(now, core, emit);
-        self.heads.clear();
+        self.heads = Heads::default();
         while let Some(rejection) = self.open.pop_front() {
             self.settle(&rejection, now, core, emit);
         }

@@ -1,4 +1,9 @@
-//! What most often tells at once that a sighting is of another rejection.
+//! What most often tells at once that a sighting is of another rejection, and which of many rejections are left then.
+//!
+//! In a flood thousands of rejections are open at once, and each sighting could be of any of them. The few that share a
+//! mark with it are found by the mark, not by looking at each.
+
+use std::collections::VecDeque;
 
 use crate::envelope::Format;
 use crate::pair::may_share_writer;
@@ -39,13 +44,194 @@ impl Head {
         }
     }
 
-    /// There may be evidence for one rejection, and nothing here speaks against it.
-    pub(super) fn may_be_of(&self, sighting: &Self) -> bool {
-        self.ties.may_tie(sighting.ties) && self.fits(sighting)
-    }
-
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
         self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+    }
+}
+
+/// Heads that are covered by one word of marks.
+const WORD: usize = 64;
+
+/// The heads of the open rejections, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    list: VecDeque<Head>,
+    /// How many of the list want a token.
+    wanting: usize,
+    /// How many were taken from the front.
+    gone: usize,
+    /// A ring of words: by mark, which of 64 heads have it. Empty as long as there are so few that each can be looked at.
+    marks: Vec<[u64; Ties::MARKS]>,
+}
+
+impl Heads {
+    pub(super) fn get(&self, at: usize) -> Option<&Head> {
+        self.list.get(at)
+    }
+
+    /// The line of the first.
+    pub(super) fn first_line(&self) -> Option<u64> {
+        self.list.front().map(|head| head.line)
+    }
+
+    /// The line of the last one that wants a token.
+    pub(super) fn last_wanting(&self) -> Option<u64> {
+        if self.wanting == 0 {
+            return None;
+        }
+        self.list.iter().rfind(|head| head.wants_token).map(|head| head.line)
+    }
+
+    pub(super) fn push(&mut self, head: Head) {
+        let place = self.gone + self.list.len();
+        self.wanting += usize::from(head.wants_token);
+        self.list.push_back(head);
+        if self.list.len() <= WORD && self.marks.is_empty() {
+            return;
+        }
+        // The first and the last word of the list must not be one word of the ring.
+        if self.marks.len() < self.list.len() / WORD + 2 {
+            self.marks = vec![[0; Ties::MARKS]; (2 * self.marks.len()).max(4)];
+            for at in 0..self.list.len() {
+                self.mark(at, true);
+            }
+        } else {
+            self.mark(place - self.gone, true);
+        }
+    }
+
+    pub(super) fn pop_first(&mut self) {
+        self.mark(0, false);
+        if let Some(head) = self.list.pop_front() {
+            self.wanting -= usize::from(head.wants_token);
+            self.gone += 1;
+        }
+    }
+
+    pub(super) fn replace(&mut self, at: usize, head: Head) {
+        self.mark(at, false);
+        if let Some(place) = self.list.get_mut(at) {
+            self.wanting = self.wanting + usize::from(head.wants_token) - usize::from(place.wants_token);
+            *place = head;
+        }
+        self.mark(at, true);
+    }
+
+    /// Says anew which of them want a token.
+    pub(super) fn want(&mut self, wants: impl Fn(usize, &Head) -> bool) {
+        self.wanting = 0;
+        for (at, head) in self.list.iter_mut().enumerate() {
+            head.wants_token = wants(at, head);
+            self.wanting += usize::from(head.wants_token);
+        }
+    }
+
+    /// The places of those that have a mark in common with a sighting, the newest first.
+    pub(super) fn tied(&self, sighting: &Head) -> impl Iterator<Item = usize> {
+        let (first, ties) = (self.gone, sighting.ties);
+        let (mut word, mut left) = ((first + self.list.len()).div_ceil(WORD), 0_u64);
+        std::iter::from_fn(move || {
+            while left == 0 {
+                if word <= first / WORD {
+                    return None;
+                }
+                word -= 1;
+                left = self.word(word, ties);
+            }
+            let bit = left.ilog2();
+            left ^= 1 << bit;
+            Some(word * WORD + bit as usize - first)
+        })
+    }
+
+    /// Which of 64 heads have one of these marks.
+    fn word(&self, word: usize, ties: Ties) -> u64 {
+        if !self.marks.is_empty() {
+            let Some(marks) = self.marks.get(word % self.marks.len()) else { return 0 };
+            return ties.marks().filter_map(|mark| marks.get(mark)).fold(0, |sum, heads| sum | heads);
+        }
+        let places = (word * WORD).max(self.gone)..((word + 1) * WORD).min(self.gone + self.list.len());
+        let is_tied = |place: &usize| self.list.get(place - self.gone).is_some_and(|head| head.ties.may_tie(ties));
+        places.filter(is_tied).fold(0, |sum, place| sum | 1 << (place % WORD))
+    }
+
+    fn mark(&mut self, at: usize, is_there: bool) {
+        let Some(head) = self.list.get(at).filter(|_| !self.marks.is_empty()) else { return };
+        let (place, ring) = (self.gone + at, self.marks.len());
+        let Some(marks) = self.marks.get_mut(place / WORD % ring) else { return };
+        for mark in head.ties.marks() {
+            if let Some(heads) = marks.get_mut(mark) {
+                let bit = 1 << (place % WORD);
+                *heads = if is_there { *heads | bit } else { *heads & !bit };
+            }
+        }
+    }
+}
+
+impl FromIterator<Head> for Heads {
+    fn from_iter<I: IntoIterator<Item = Head>>(heads: I) -> Self {
+        let mut all = Self::default();
+        heads.into_iter().for_each(|head| all.push(head));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::envelope::{Emitter, Id, Ids};
+
+    /// A head with one of a few names, or with the name of none.
+    fn head(name: u8) -> Head {
+        let mut ids = Ids::default();
+        ids.note(Id::Request, &[b'a' + name % 9]);
+        let ties =
+            Ties::new(&Emitter::default(), &ids, None).of_rejection(name.is_multiple_of(7), name.is_multiple_of(5));
+        Head { format: Format::Text, shape: 0, ties, line: u64::from(name), wants_token: name.is_multiple_of(3) }
+    }
+
+    fn sighting(name: u8) -> Head {
+        let mut ids = Ids::default();
+        ids.note(Id::Request, &[b'a' + name % 9]);
+        let ties =
+            Ties::new(&Emitter::default(), &ids, None).of_sighting(name.is_multiple_of(4), name.is_multiple_of(5));
+        Head { ties: if name.is_multiple_of(11) { Ties::any() } else { ties }, ..head(name) }
+    }
+
+    proptest! {
+        #[test]
+        fn those_with_a_mark_in_common_are_found_however_many_came_and_went(
+            steps in prop::collection::vec((0_u8..8, any::<u8>(), 0_usize..300), 1..900),
+        ) {
+            let (mut heads, mut list) = (Heads::default(), VecDeque::new());
+            for (kind, name, at) in steps {
+                match kind {
+                    0 => {
+                        heads.pop_first();
+                        list.pop_front();
+                    }
+                    1 if at < list.len() => {
+                        heads.replace(at, head(name));
+                        list[at] = head(name);
+                    }
+                    2 => {
+                        heads.want(|at, head| head.wants_token && at > 20);
+                        list.iter_mut().take(21).for_each(|head| head.wants_token = false);
+                    }
+                    _ => {
+                        heads.push(head(name));
+                        list.push_back(head(name));
+                    }
+                }
+                let sighting = sighting(name);
+                let expected = list.iter().enumerate().rev().filter(|(_, head)| head.ties.may_tie(sighting.ties));
+                prop_assert_eq!(heads.tied(&sighting).collect::<Vec<_>>(), expected.map(|(at, _)| at).collect::<Vec<_>>());
+                let wanting = list.iter().rfind(|head| head.wants_token).map(|head| head.line);
+                prop_assert_eq!((heads.last_wanting(), heads.first_line()), (wanting, list.front().map(|head| head.line)));
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::head::Heads;
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, kept_lines, replay};
 use crate::detect::search::Hits;
@@ -267,7 +268,7 @@ impl Feed {
             self.drop_lines();
             self.tokens = Tokens::default();
             // Their room is given back too: of thousands of silent files it is much.
-            (self.open, self.heads) = (VecDeque::new(), VecDeque::new());
+            (self.open, self.heads) = (VecDeque::new(), Heads::default());
             self.prune_trail(0);
         }
     }

@@ -223,9 +223,9 @@ impl Feed {
     /// Puts a further sighting that is counted to its rejection, if that is still open; gives its id.
     pub(super) fn sight_further(&mut self, counted: Sighted, sighting: &Sighting) -> Option<String> {
         let at = self.open_at(counted.of)?;
-        let (open, head) = (self.open.get_mut(at)?, self.heads.get_mut(at)?);
+        let open = self.open.get_mut(at)?;
         open.merge(sighting);
-        *head = Head::of(open);
+        self.heads.replace(at, Head::of(open));
         Some(open.id.clone())
     }
 

@@ -97,7 +97,7 @@ impl Feed {
         };
         while self.open.front().is_some_and(|front| is_over(front, self.line, self.open.len() - 1)) {
             let Some(rejection) = self.open.pop_front() else { break };
-            self.heads.pop_front();
+            self.heads.pop_first();
             self.settle(&rejection, now, core, emit);
         }
     }

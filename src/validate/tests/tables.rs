@@ -263,7 +263,7 @@ fn a_flood_without_proof_is_tried_in_part_and_says_so_until_a_mistake_is_found()
     let limited = (0..2 * TRIED_EVERY).filter(|_| is_limited(&judge(b"nobody knows"))).count();
     assert_eq!(limited, 2 * (TRIED_EVERY as usize - 1));
     let newline = format!("{SECRET}\n");
-    // One in sixteen is tried in full; from the first proof on, each is again.
+    // One in so many is tried in full; from the first proof on, each is again.
     let proved = (0..2 * TRIED_EVERY).map(|_| judge(newline.as_bytes()).findings[0].cause()).collect::<Vec<_>>();
     assert!(proved[TRIED_EVERY as usize..].iter().all(|cause| *cause == Cause::WrongSecret), "{proved:?}");
     assert!(!is_limited(&judge(b"nobody knows")));
