@@ -292,7 +292,9 @@ impl Rejection {
             Found::OwnMessage(_) | Found::SameLine | Found::Before(_) | Found::Given => true,
         };
         let same_token = match (&self.token, &sighting.sent) {
-            (Some((mine, found)), Some(theirs)) => came_before(found) && mine.raw == theirs.raw,
+            (Some((mine, found)), Some(theirs)) => {
+                came_before(found) && mine.raw == theirs.raw && is_one_of_its_kind(mine)
+            }
             _ => false,
         };
         same_token || self.ids.likeness(&sighting.ids) == Likeness::Same
@@ -346,4 +348,9 @@ impl Rejection {
         let reach = if later < LATEST_MAX { reach.max(TIMED_LINES) } else { reach };
         line.saturating_sub(self.last_line) > reach
     }
+}
+
+/// No other client has the same: there is a payload. Many send `undefined`, log `[REDACTED]`, or share a header.
+fn is_one_of_its_kind(sent: &Sent) -> bool {
+    memchr::memchr_iter(b'.', &sent.raw).nth(1).is_some()
 }

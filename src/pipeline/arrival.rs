@@ -195,7 +195,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
     };
     // The same event has the same id whichever channel brings it, so only its SID goes in.
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);
-    rejection.token = sent::find(text, false, false).map(|sent| (Arc::new(sent), Found::SameLine));
+    rejection.token = sent::find(text, sent::Place::Refusal, false).map(|sent| (Arc::new(sent), Found::SameLine));
     rejection
 }
 

@@ -273,7 +273,7 @@ impl Feed {
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
-            sent: sent::find(&body.text, false, limited).map(Arc::new),
+            sent: sent::find(&body.text, sent::Place::Refusal, limited).map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
             region: tokens::region(&text).map(str::to_owned),
             logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
