@@ -178,6 +178,12 @@ pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
     PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
 }
 
+/// A call that waited for the connection failed with its refusal: Twilsock's `TransportUnavailableError: Unable to
+/// connect: ` and the server's message.
+pub(super) fn is_failed_call(phrase: Phrase) -> bool {
+    PRINTS.get(phrase.index).is_some_and(|(text, _)| *text == b"TransportUnavailableError")
+}
+
 /// One of Twilio's SDKs printed this: by its phrases.
 pub(super) fn is_print(text: &[u8]) -> bool {
     let mut from = 0;
@@ -232,6 +238,14 @@ fn begins_word(text: &[u8], start: usize) -> bool {
 /// The product that an SDK's words tell.
 pub(super) fn product(text: &[u8]) -> Option<Product> {
     PRODUCTS.get(PRODUCT_WORDS.first(text)?).map(|(_, product)| *product)
+}
+
+/// The product whose SDK says on this line what it does, and has the application print what comes of it next.
+pub(super) fn announced(line: &[u8]) -> Option<Product> {
+    const LINES: [(&[u8], Product); 2] =
+        [(b"'error' from Signaling layer for Worker", Product::TaskRouter), (b"[PStream] ", Product::Voice)];
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(LINES.iter().map(|(phrase, _)| *phrase)));
+    LINES.get(WORDS.first(line)?).map(|(_, product)| *product)
 }
 
 /// The product that is probable from an SDK's words; a stack trace through `twilio-sync` says nothing.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
-use super::blocks::{self, BLOCK_LINES_MAX, Line};
+use super::blocks::{self, BLOCK_LINES_MAX, Block, Line};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
@@ -225,11 +225,8 @@ impl Feed {
             && let Some((offset, id)) = &self.last_sighting
             && *offset == head_offset
         {
-            let text = blocks::read(work.bytes, hit, max).text.into_owned();
-            let further = core.detector.refusal(&text, &block.record);
-            if let (Some(further), Some(rejection)) = (further, self.open.iter_mut().find(|open| open.id == *id)) {
-                rejection.add_codes(&further.codes);
-            }
+            let rejection = self.open.iter_mut().find(|open| open.id == *id);
+            note_further(work.bytes, hit, &block, rejection, core);
             return Some(hit.end);
         }
         let body = block.body(work.bytes, work.limit, max);
@@ -244,7 +241,11 @@ impl Feed {
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
-        let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        let Some(mut refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        if refusal.product.is_none() {
+            let announced = || core.detector.announced(block.head.before(work.bytes)?.text(work.bytes, max));
+            refusal.probable_product = refusal.probable_product.or_else(announced);
+        }
         let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
         if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);
@@ -267,6 +268,7 @@ impl Feed {
         }
         let sighting = Sighting {
             line: head_line,
+            last_line,
             offset: head_offset,
             time,
             is_whole_second: own_time.is_some() && block.record.is_whole_second(),
@@ -474,6 +476,19 @@ impl Feed {
         if lines + truncated + bytes > 0 {
             emit(Event::Lines { source: Arc::clone(&self.stream.source), lines, truncated, bytes });
         }
+    }
+}
+
+/// Takes in what a further hit in an object says, and what its lines up to there say of the product.
+fn note_further(bytes: &[u8], hit: Line, block: &Block<'_>, rejection: Option<&mut Rejection>, core: &Core) {
+    let text = blocks::read(bytes, hit, core.settings.line_bytes_max).text;
+    let further = core.detector.refusal(&text, &block.record);
+    let Some(rejection) = rejection else { return };
+    if let Some(further) = further {
+        rejection.add_codes(&further.codes);
+    }
+    if rejection.product.is_none() {
+        rejection.product = core.detector.product(bytes.get(block.head.start..hit.end).unwrap_or_default());
     }
 }
 
