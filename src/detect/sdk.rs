@@ -83,7 +83,7 @@ const ANYBODYS: [&[u8]; 8] = [
 ];
 
 /// Prefixes of SDK loggers.
-const PREFIXES: [&[u8]; 19] = [
+const PREFIXES: [&[u8]; 20] = [
     b"Twilsock ",
     b"Conversations ",
     b"Chat Client ",
@@ -98,6 +98,7 @@ const PREFIXES: [&[u8]; 19] = [
     b"EMS E:",
     b"[TwilioVoice]",
     b"[TwilioConnection #",
+    b"[connect #",
     b"TNTwilsock",
     b"TVO",
     b"TVI",
@@ -106,7 +107,7 @@ const PREFIXES: [&[u8]; 19] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 42] = [
+const PRODUCTS: [(&[u8], Product); 43] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -146,6 +147,7 @@ const PRODUCTS: [(&[u8], Product); 42] = [
     (b"TVIError", Product::Video),
     (b"sdkgw.", Product::Video),
     (b"[TwilioConnection #", Product::Video),
+    (b"[connect #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
     (b"event-bridge.twilio.com", Product::TaskRouter),
     (b"Received event {\"event_type\"", Product::TaskRouter),

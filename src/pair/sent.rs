@@ -41,7 +41,7 @@ pub enum Channel {
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 15] = [
+const MESSAGES: [(&[u8], Channel); 17] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -55,6 +55,9 @@ const MESSAGES: [(&[u8], Channel); 15] = [
     (b"\"type\":\"listen\"", Channel::Voice),
     (b"\"type\":\"register\"", Channel::Voice),
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
+    // Twilio Video asks for ICE servers before it connects.
+    (b"\"type\":\"ice\"", Channel::Video),
+    (b"\\\"type\\\":\\\"ice\\\"", Channel::Video),
     (b"\"type\":\"connect\"", Channel::Video),
     (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
 ];

@@ -4,6 +4,7 @@
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
 mod exposed;
+mod further;
 mod head;
 mod intake;
 mod replay;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
-use super::blocks::{self, BLOCK_LINES_MAX, Block, Line};
+use super::blocks::{self, BLOCK_LINES_MAX, Line};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
@@ -226,7 +227,7 @@ impl Feed {
             && *offset == head_offset
         {
             let rejection = self.open.iter_mut().find(|open| open.id == *id);
-            note_further(work.bytes, hit, &block, rejection, core);
+            further::note(work.bytes, hit, &block, rejection, core);
             return Some(hit.end);
         }
         let body = block.body(work.bytes, work.limit, max);
@@ -476,19 +477,6 @@ impl Feed {
         if lines + truncated + bytes > 0 {
             emit(Event::Lines { source: Arc::clone(&self.stream.source), lines, truncated, bytes });
         }
-    }
-}
-
-/// Takes in what a further hit in an object says, and what its lines up to there say of the product.
-fn note_further(bytes: &[u8], hit: Line, block: &Block<'_>, rejection: Option<&mut Rejection>, core: &Core) {
-    let text = blocks::read(bytes, hit, core.settings.line_bytes_max).text;
-    let further = core.detector.refusal(&text, &block.record);
-    let Some(rejection) = rejection else { return };
-    if let Some(further) = further {
-        rejection.add_codes(&further.codes);
-    }
-    if rejection.product.is_none() {
-        rejection.product = core.detector.product(bytes.get(block.head.start..hit.end).unwrap_or_default());
     }
 }
 
