@@ -52,6 +52,10 @@ pub struct Refusal {
     pub shape: u64,
     /// The product, if the text tells it.
     pub product: Option<Product>,
+    /// An SDK's logger wrote it.
+    pub is_of_logger: bool,
+    /// A call that waited for the connection failed: that says nothing new, however often it is printed.
+    pub is_failed_call: bool,
     /// The connection that it tells of.
     pub transport: Option<Transport>,
     /// The product that is probable from the text: no evidence against another.
@@ -221,10 +225,22 @@ impl Detector {
             codes,
             at,
             print: phrase.map(|phrase| phrase.print),
+            is_of_logger: sdk::has_prefix(text),
+            is_failed_call: phrase.is_some_and(sdk::is_failed_call),
             product,
             transport: sdk::transport(text, product),
             probable_product: sdk::probable_product(text),
         })
+    }
+
+    /// The product that the words of a stack trace, or of an object, tell.
+    pub fn product(&self, text: &[u8]) -> Option<Product> {
+        sdk::product(text)
+    }
+
+    /// The product that is probable for a refusal from the line before it, as it is written.
+    pub fn announced(&self, line: &[u8]) -> Option<Product> {
+        sdk::announced(line)
     }
 
     fn holds_twilio_word(&self, text: &[u8]) -> bool {

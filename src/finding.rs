@@ -34,6 +34,11 @@ pub enum Finding {
         /// What was.
         found: Instead,
     },
+    /// A secret of the key ring was sent in the place of a token.
+    SecretAsToken {
+        /// Whose.
+        whose: Mistake,
+    },
     /// A legacy token was sent.
     CapabilityToken {
         /// Of which kind.
@@ -259,7 +264,7 @@ impl Finding {
     /// The row of the taxonomy that it belongs to.
     pub const fn cause(&self) -> Cause {
         match self {
-            Self::NotAToken { .. } => Cause::NotAToken,
+            Self::NotAToken { .. } | Self::SecretAsToken { .. } => Cause::NotAToken,
             Self::CapabilityToken { .. } => Cause::CapabilityToken,
             Self::Malformed { .. } => Cause::Malformed,
             Self::Truncated { .. } => Cause::Truncated,
@@ -298,7 +303,9 @@ impl Finding {
     /// one place.
     pub const fn claim(&self) -> Option<&'static str> {
         match self {
-            Self::NotAToken { .. } | Self::Encrypted | Self::Masked { .. } | Self::Cut => Some("token"),
+            Self::NotAToken { .. } | Self::SecretAsToken { .. } | Self::Encrypted | Self::Masked { .. } | Self::Cut => {
+                Some("token")
+            }
             Self::CapabilityToken { found } => Some(found.field().path()),
             Self::Malformed { part, .. } => Some(part.path()),
             Self::Truncated { missing } => Some(missing.part().path()),

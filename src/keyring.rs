@@ -6,6 +6,7 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use jsonwebtoken::DecodingKey;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 mod guess;
@@ -154,6 +155,16 @@ impl KeyRing {
         Some(hmac::sign(&guess::hmac_key(secret.expose().trim_ascii()), message))
     }
 
+    /// Whose secret a text is; compares in constant time.
+    pub fn whose(&self, text: &[u8]) -> Option<Mistake> {
+        let text = text.trim_ascii();
+        let is_it = |secret: &Secret| bool::from(secret.expose().trim_ascii().ct_eq(text));
+        let account = self.accounts.iter().find(|account| account.auth_token.as_ref().is_some_and(is_it));
+        let key = || self.keys.iter().find(|key| key.secret.as_ref().is_some_and(is_it));
+        let of_account = account.map(|account| Mistake::AuthToken(account.sid.clone()));
+        of_account.or_else(|| key().map(|key| Mistake::OtherKey(key.sid.clone())))
+    }
+
     /// Every key, ascending by SID.
     pub fn keys(&self) -> &[Key] {
         &self.keys
@@ -185,6 +196,18 @@ mod tests {
         assert_eq!(ring.key("SK1").and_then(|key| key.secret.as_ref()).map(Secret::expose), Some(&b"first"[..]));
         assert!(ring.verifier("SK2").is_some());
         assert!(ring.verifier("SK3").is_none());
+    }
+
+    #[test]
+    fn the_owner_of_a_secret_is_named() {
+        let auth_token = Some(Secret::new("0011"));
+        let account = Account { sid: "AC1".into(), region: None, auth_token };
+        let ring = KeyRing::new(vec![key("SK1", "first"), key("SK2", "second\n")], vec![account]);
+        let whose = |text: &str| ring.whose(text.as_bytes()).map(|whose| whose.to_string());
+        assert_eq!(whose("second").as_deref(), Some("the secret of SK2"));
+        assert_eq!(whose(" 0011\n").as_deref(), Some("the Auth Token of AC1"));
+        assert_eq!(whose("secon"), None);
+        assert_eq!(whose(""), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod run;
 use claims::JsonFault;
 pub use claims::{Claim, Claims};
 pub use field::Field;
-pub use instead::{Extent, Instead, is_sid};
+pub use instead::{Extent, Instead, instead, is_mask, is_sid};
 pub use run::run;
 
 /// How the text of a token ended in the log.
@@ -167,8 +167,7 @@ pub fn read<'a>(sent: &'a Sent, buffer: &'a mut Buffer) -> Token<'a> {
 /// Reads what was sent, without the type around it.
 pub fn read_bytes<'a>(raw: &'a [u8], ending: Ending, buffer: &'a mut Buffer) -> Token<'a> {
     if raw.len() > TOKEN_BYTES_MAX {
-        let form =
-            instead::instead(raw).map_or(Form::Malformed(Part::Token, Fault::TooLong(raw.len())), Form::NotAToken);
+        let form = instead(raw).map_or(Form::Malformed(Part::Token, Fault::TooLong(raw.len())), Form::NotAToken);
         return Token { form, jwt: None };
     }
     let parts = Parts::split(raw);
@@ -239,17 +238,18 @@ impl Reading<'_> {
         if sound && self.is_whole(claims) {
             return Form::Whole;
         }
-        if instead::is_mask(self.raw) {
+        if is_mask(self.raw) {
             return Form::Masked(Extent::Whole);
         }
-        if let Some(instead) = instead::instead(self.raw) {
+        if let Some(instead) = instead(self.raw) {
             return Form::NotAToken(instead);
         }
         if self.parts.count == 5 && self.parts.payload == Some(b"") {
             return Form::Encrypted;
         }
         if !self.resembles_jwt() {
-            return Form::NotAToken(instead::text(self.raw));
+            let is_masked = instead::has_plain_mask(self.raw);
+            return if is_masked { Form::Masked(Extent::Part) } else { Form::NotAToken(instead::text(self.raw)) };
         }
         if instead::has_mask(self.raw) {
             return Form::Masked(Extent::Part);

@@ -169,6 +169,10 @@ fn changed(
     context: &Context<'_>,
 ) -> Verdict {
     let mut outcome = Outcome::default();
+    if let Some(whose) = form::secret(&token.form, &sent.raw, context) {
+        outcome.find(Finding::SecretAsToken { whose });
+        return judge(&token.form, None, found, fingerprint, context, outcome);
+    }
     let is_token = matches!(token.form, Form::Malformed(..));
     for undone in transport::undo(&sent.raw) {
         let mut buffer = Buffer::default();

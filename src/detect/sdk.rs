@@ -83,7 +83,7 @@ const ANYBODYS: [&[u8]; 8] = [
 ];
 
 /// Prefixes of SDK loggers.
-const PREFIXES: [&[u8]; 19] = [
+const PREFIXES: [&[u8]; 20] = [
     b"Twilsock ",
     b"Conversations ",
     b"Chat Client ",
@@ -98,6 +98,7 @@ const PREFIXES: [&[u8]; 19] = [
     b"EMS E:",
     b"[TwilioVoice]",
     b"[TwilioConnection #",
+    b"[connect #",
     b"TNTwilsock",
     b"TVO",
     b"TVI",
@@ -106,7 +107,7 @@ const PREFIXES: [&[u8]; 19] = [
 ];
 
 /// Words that tell the product, the more special first.
-const PRODUCTS: [(&[u8], Product); 42] = [
+const PRODUCTS: [(&[u8], Product); 43] = [
     (b"\"product\":\"data_sync\"", Product::Sync),
     (b"\"product\":\"ip_messaging\"", Product::Chat),
     (b"@twilio/conversations", Product::Chat),
@@ -146,6 +147,7 @@ const PRODUCTS: [(&[u8], Product); 42] = [
     (b"TVIError", Product::Video),
     (b"sdkgw.", Product::Video),
     (b"[TwilioConnection #", Product::Video),
+    (b"[connect #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
     (b"event-bridge.twilio.com", Product::TaskRouter),
     (b"Received event {\"event_type\"", Product::TaskRouter),
@@ -176,6 +178,12 @@ pub(super) fn stands_in(number: u32, text: &[u8]) -> bool {
 pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
     let index = PRINT_WORDS.first(text)?;
     PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
+}
+
+/// A call that waited for the connection failed with its refusal: Twilsock's `TransportUnavailableError: Unable to
+/// connect: ` and the server's message.
+pub(super) fn is_failed_call(phrase: Phrase) -> bool {
+    PRINTS.get(phrase.index).is_some_and(|(text, _)| *text == b"TransportUnavailableError")
 }
 
 /// One of Twilio's SDKs printed this: by its phrases.
@@ -232,6 +240,14 @@ fn begins_word(text: &[u8], start: usize) -> bool {
 /// The product that an SDK's words tell.
 pub(super) fn product(text: &[u8]) -> Option<Product> {
     PRODUCTS.get(PRODUCT_WORDS.first(text)?).map(|(_, product)| *product)
+}
+
+/// The product whose SDK says on this line what it does, and has the application print what comes of it next.
+pub(super) fn announced(line: &[u8]) -> Option<Product> {
+    const LINES: [(&[u8], Product); 2] =
+        [(b"'error' from Signaling layer for Worker", Product::TaskRouter), (b"[PStream] ", Product::Voice)];
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(LINES.iter().map(|(phrase, _)| *phrase)));
+    LINES.get(WORDS.first(line)?).map(|(_, product)| *product)
 }
 
 /// The product that is probable from an SDK's words; a stack trace through `twilio-sync` says nothing.

@@ -14,6 +14,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAToken { found } => write!(f, "expected an Access Token, but found {}", Something(found)),
+            Self::SecretAsToken { whose } => {
+                write!(f, "expected an Access Token, but found {whose}, which a client has now: rotate it")
+            }
             Self::CapabilityToken { found } => capability(f, *found),
             Self::Malformed { part, fault } => malformed(f, *part, *fault),
             Self::Truncated { missing } => truncated(f, *missing),
@@ -76,8 +79,10 @@ impl fmt::Display for Something<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Instead::Empty => f.write_str("an empty text"),
+            Instead::Word(word @ "[object Object]") => write!(f, "`{word}`: pass its token member, not the object"),
             Instead::Word(word) => write!(f, "`{word}`"),
-            Instead::Json => f.write_str("JSON: pass the text of its token member only"),
+            Instead::Promise => f.write_str("a promise: await it, and pass what it gives"),
+            Instead::Json => f.write_str("JSON: pass the text of its token member, if it has one"),
             Instead::Quoted => f.write_str("a text in quotes: pass what is between them"),
             Instead::Bearer => f.write_str("`Bearer` and a text: pass the text only"),
             Instead::Html => f.write_str("HTML: the token endpoint answers with a page"),
@@ -85,6 +90,7 @@ impl fmt::Display for Something<'_> {
             Instead::Xml => f.write_str("XML"),
             Instead::Url => f.write_str("an address: fetch the token from it first"),
             Instead::Sid(sid) => write!(f, "the SID {sid}"),
+            Instead::Hexadecimal => f.write_str("32 hexadecimal digits, as an Auth Token has, which no client may get"),
             Instead::Text(count) => write!(f, "{}", Shown::Text(*count)),
         }
     }

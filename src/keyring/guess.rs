@@ -4,7 +4,7 @@
 //! The keys are prepared once, when the first bad signature asks for them: hashing a secret into a key costs as much as
 //! hashing a short token. Which guess is tried when is the work of [`crate::validate`].
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::OnceLock;
 
 use aws_lc_rs::hmac;
@@ -100,7 +100,7 @@ impl Guesses {
 type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A zero byte at the end is none of them: HMAC fills its key up with zeros, so it makes no difference.
-const ALTERATIONS: [(&str, Alteration); 20] = [
+const ALTERATIONS: [(&str, Alteration); 25] = [
     ("with a newline after it", |s| Some([s, b"\n"].concat())),
     ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
     ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
@@ -120,6 +120,14 @@ const ALTERATIONS: [(&str, Alteration); 20] = [
     ("decoded from base64url", |s| URL_SAFE_NO_PAD.decode(without_padding(s)).ok()),
     ("encoded in base64", |s| Some(STANDARD.encode(s).into_bytes())),
     ("decoded from hexadecimal digits", decode_hex),
+    ("encoded in hexadecimal digits", |s| Some(encode_hex(s).into_bytes())),
+    ("encoded in hexadecimal digits, in capitals", |s| Some(encode_hex(s).to_ascii_uppercase().into_bytes())),
+    // .NET's `Encoding.Unicode`, and Java's `UTF_16BE` and `UTF_16`.
+    ("encoded in UTF-16LE", |s| encode_utf16(s, u16::to_le_bytes)),
+    ("encoded in UTF-16BE", |s| encode_utf16(s, u16::to_be_bytes)),
+    ("encoded in UTF-16BE with a byte order mark before it", |s| {
+        Some([b"\xfe\xff", encode_utf16(s, u16::to_be_bytes)?.as_slice()].concat())
+    }),
     ("percent-decoded", percent::decode),
 ];
 
@@ -158,6 +166,18 @@ fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     pairs.iter().map(|pair| percent::hex_byte(*pair)).collect()
+}
+
+fn encode_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a text cannot fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn encode_utf16(text: &[u8], bytes: fn(u16) -> [u8; 2]) -> Option<Vec<u8>> {
+    Some(std::str::from_utf8(text).ok()?.encode_utf16().flat_map(bytes).collect())
 }
 
 /// What stands in for a secret that is not set.
@@ -199,6 +219,23 @@ mod tests {
         let guesses = altered(&key("SK1", "c2VjcmV0c2VjcmV0"));
         let decoded = guesses.iter().filter(|guess| guess.mistake.to_string().contains("decoded")).count();
         assert_eq!(decoded, 1, "{guesses:?}");
+    }
+
+    #[test]
+    fn a_secret_in_another_encoding_is_guessed() {
+        let guesses = altered(&key("SK1", "aé"));
+        for (secret, how) in [
+            (b"61c3a9".as_slice(), "that secret encoded in hexadecimal digits"),
+            (b"61C3A9", "that secret encoded in hexadecimal digits, in capitals"),
+            (b"a\0\xe9\0", "that secret encoded in UTF-16LE"),
+            (b"\0a\0\xe9", "that secret encoded in UTF-16BE"),
+            (b"\xfe\xff\0a\0\xe9", "that secret encoded in UTF-16BE with a byte order mark before it"),
+            (b"YcOp", "that secret encoded in base64"),
+        ] {
+            let tag = hmac::sign(&hmac_key(secret), b"x");
+            let guess = guesses.iter().find(|guess| guess.is_right(b"x", tag.as_ref()));
+            assert_eq!(guess.map(|guess| guess.mistake.to_string()).as_deref(), Some(how));
+        }
     }
 
     #[test]

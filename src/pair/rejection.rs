@@ -37,7 +37,9 @@ pub struct Sighting {
     pub refusal: Refusal,
     /// Its line; of a multi-line object, the first.
     pub line: u64,
-    /// Byte offset of that line in its stream.
+    /// The last line of that object.
+    pub last_line: u64,
+    /// Byte offset of its first line in its stream.
     pub offset: u64,
     /// The time of the line, or the last one seen before.
     pub time: Option<UnixTime>,
@@ -84,10 +86,12 @@ pub struct Rejection {
     shapes: Vec<u64>,
     /// The latest place in the print sequence of an SDK.
     print: Option<Print>,
-    /// The SDK reported the server's answer.
-    is_answered: bool,
-    /// Line of the last sighting.
+    /// What the SDK printed of it.
+    by_sdk: BySdk,
+    /// First line of the last sighting.
     last_line: u64,
+    /// Last line of the last sighting.
+    last_end: u64,
     /// Time of the last sighting.
     last_time: Option<UnixTime>,
     /// That time is written to the second.
@@ -106,6 +110,21 @@ pub struct Rejection {
     pub arrived: UnixTime,
     /// How far its diagnosis is.
     pub progress: Progress,
+}
+
+/// What an SDK printed of a refusal.
+#[derive(Clone, Copy, Debug)]
+struct BySdk {
+    /// The server's answer.
+    answer: bool,
+    /// Anything with its logger.
+    log: bool,
+}
+
+impl BySdk {
+    fn of(refusal: &Refusal) -> Self {
+        Self { answer: refusal.print == Some(Print::Answer), log: refusal.is_of_logger }
+    }
 }
 
 /// Whether the token of a rejection may stand on a line after it.
@@ -131,6 +150,8 @@ pub enum Progress {
 /// How strong the evidence is that two sightings are of one rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
+    /// One more call that waited for the connection has failed.
+    Again,
     /// The same writer, or the same stream beside an SDK's print.
     Writer,
     /// The print sequence of an SDK.
@@ -197,8 +218,9 @@ impl Rejection {
             writer: first.emitter,
             shapes: vec![first.refusal.shape],
             print: first.refusal.print,
-            is_answered: first.refusal.print == Some(Print::Answer),
+            by_sdk: BySdk::of(&first.refusal),
             last_line: first.line,
+            last_end: first.last_line,
             last_time: first.time,
             last_is_whole_second: first.is_whole_second,
             sightings: 1,
@@ -220,18 +242,18 @@ impl Rejection {
         if self.contradicts(sighting) {
             return None;
         }
-        if self.shapes.contains(&sighting.refusal.shape) {
-            return None;
-        }
         let gap = self.gap(sighting);
         let lines = sighting.line.saturating_sub(self.last_line);
         let lines_max = if gap.is_some() { TIMED_LINES } else { SEQUENCE_LINES };
         let within = |millis: u64| gap.is_none_or(|gap| gap <= millis) && lines <= lines_max;
+        if self.shapes.contains(&sighting.refusal.shape) {
+            return (self.is_failed_again(sighting) && within(SEQUENCE_MILLIS)).then_some(Evidence::Again);
+        }
         if within(u64::from(window_seconds) * 1000) && self.shares_id(sighting) {
             return Some(Evidence::Id);
         }
         // a second answer is another connection's
-        if self.is_answered && sighting.refusal.print == Some(Print::Answer) {
+        if self.by_sdk.answer && sighting.refusal.print == Some(Print::Answer) {
             return None;
         }
         let in_sequence = match (self.print, sighting.refusal.print) {
@@ -247,7 +269,25 @@ impl Rejection {
         }
         let unnamed = self.first.emitter.is_unknown() && sighting.emitter.is_unknown();
         let beside_sdk = self.print.is_some() || sighting.refusal.print.is_some();
-        (unnamed && beside_sdk && gap.is_some() && within(BARE_MILLIS)).then_some(Evidence::Writer)
+        let is_handled = || gap.is_none() && self.is_handed_on(sighting);
+        let is_near = gap.is_some() && within(BARE_MILLIS);
+        (unnamed && beside_sdk && (is_near || is_handled())).then_some(Evidence::Writer)
+    }
+
+    /// What a handler prints to which the SDK gives the error of an event: on the very next line, since it is called at
+    /// once, and with the same codes.
+    fn is_handed_on(&self, sighting: &Sighting) -> bool {
+        self.print == Some(Print::Event)
+            && sighting.refusal.print.is_none()
+            && sighting.line == self.last_end + 1
+            && !self.codes.is_empty()
+            && self.codes == sighting.refusal.codes
+    }
+
+    /// The application prints one more of the calls that fail with the refusal that the SDK's logger has printed. Where
+    /// the logger is silent, each print may be of another connection.
+    const fn is_failed_again(&self, sighting: &Sighting) -> bool {
+        self.by_sdk.log && sighting.refusal.is_failed_call && !sighting.refusal.is_of_logger
     }
 
     /// Milliseconds since the last sighting. Beside a time with milliseconds, one that is written to the second stands
@@ -292,7 +332,9 @@ impl Rejection {
             Found::OwnMessage(_) | Found::SameLine | Found::Before(_) | Found::Given => true,
         };
         let same_token = match (&self.token, &sighting.sent) {
-            (Some((mine, found)), Some(theirs)) => came_before(found) && mine.raw == theirs.raw,
+            (Some((mine, found)), Some(theirs)) => {
+                came_before(found) && mine.raw == theirs.raw && is_one_of_its_kind(mine)
+            }
             _ => false,
         };
         same_token || self.ids.likeness(&sighting.ids) == Likeness::Same
@@ -302,7 +344,9 @@ impl Rejection {
     pub fn merge(&mut self, sighting: &Sighting) -> bool {
         let known_before = (self.codes.len(), self.text, self.product, self.token.is_some());
         self.sightings = self.sightings.saturating_add(1);
-        self.shapes.push(sighting.refusal.shape);
+        if !self.shapes.contains(&sighting.refusal.shape) {
+            self.shapes.push(sighting.refusal.shape);
+        }
         self.add_codes(&sighting.refusal.codes);
         self.text = self.text.or(sighting.refusal.text);
         self.product = match (self.product, sighting.refusal.product) {
@@ -316,8 +360,10 @@ impl Rejection {
             self.writer = sighting.emitter;
         }
         self.print = self.print.max(sighting.refusal.print);
-        self.is_answered |= sighting.refusal.print == Some(Print::Answer);
-        self.last_line = sighting.line;
+        let by_sdk = BySdk::of(&sighting.refusal);
+        self.by_sdk.answer |= by_sdk.answer;
+        self.by_sdk.log |= by_sdk.log;
+        (self.last_line, self.last_end) = (sighting.line, sighting.last_line);
         if sighting.time.is_some() {
             (self.last_time, self.last_is_whole_second) = (sighting.time, sighting.is_whole_second);
         }
@@ -346,4 +392,9 @@ impl Rejection {
         let reach = if later < LATEST_MAX { reach.max(TIMED_LINES) } else { reach };
         line.saturating_sub(self.last_line) > reach
     }
+}
+
+/// No other client has the same: there is a payload. Many send `undefined`, log `[REDACTED]`, or share a header.
+fn is_one_of_its_kind(sent: &Sent) -> bool {
+    memchr::memchr_iter(b'.', &sent.raw).nth(1).is_some()
 }

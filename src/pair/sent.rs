@@ -10,8 +10,24 @@ use crate::fields;
 use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
+mod stands;
+
+use stands::{is_fault_object, is_jwt_like, is_token_name, stands_for_token};
+
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
+
+/// Where a text stands to a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The message with which a connection presents its token: what its token field holds was sent, whatever it is.
+    Message,
+    /// The refusal itself: its token field shows what was refused, if that has the form of something that is mistaken for
+    /// a token.
+    Refusal,
+    /// Any other line.
+    Beside,
+}
 
 /// The kinds of connection that present a token in a message of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +41,7 @@ pub enum Channel {
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 15] = [
+const MESSAGES: [(&[u8], Channel); 17] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -39,6 +55,9 @@ const MESSAGES: [(&[u8], Channel); 15] = [
     (b"\"type\":\"listen\"", Channel::Voice),
     (b"\"type\":\"register\"", Channel::Voice),
     (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
+    // Twilio Video asks for ICE servers before it connects.
+    (b"\"type\":\"ice\"", Channel::Video),
+    (b"\\\"type\\\":\\\"ice\\\"", Channel::Video),
     (b"\"type\":\"connect\"", Channel::Video),
     (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
 ];
@@ -79,17 +98,17 @@ pub fn channel(text: &[u8]) -> Option<Channel> {
 }
 
 /// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
-/// for one or, with `any_value`, anything; else the first JWT that stands free. `limited` says that the line may have
+/// for one or, in its own message, anything; else the first JWT that stands free. `limited` says that the line may have
 /// been cut at its end.
-pub fn find(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
-    field_value(text, any_value, limited).or_else(|| free(text, limited))
+pub fn find(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
+    field_value(text, place, limited).or_else(|| free(text, limited))
 }
 
-fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
+fn field_value(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
     let mut from = 0;
     while let Some((at, end, _)) = KEY_END_WORDS.next(text, from) {
         from = end;
-        if let Some(sent) = value_after_key(text, at, end, any_value, limited) {
+        if let Some(sent) = value_after_key(text, at, end, place, limited) {
             return Some(sent);
         }
     }
@@ -97,7 +116,8 @@ fn field_value(text: &[u8], any_value: bool, limited: bool) -> Option<Sent> {
 }
 
 /// The value of the key that ends in `oken` or `jwt` at `at`, if it is a token's.
-fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limited: bool) -> Option<Sent> {
+fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited: bool) -> Option<Sent> {
+    let any_value = place == Place::Message;
     let head = text.get(..at)?;
     let start =
         head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
@@ -119,6 +139,12 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
                     break;
                 }
             }
+            // `token= identity=kim`
+            b' ' if text.get(..text.len() - value.len()).is_some_and(|before| before.ends_with(b"="))
+                && is_pair(rest) =>
+            {
+                break;
+            }
             b' ' | b'\t' => {}
             // White space in a string of JSON.
             b'\\' if let Some(behind) = behind_escaped_blank(value) => {
@@ -133,7 +159,7 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
         return None;
     }
     // an object that an application prints has its token inside; only an SDK shows that it was sent as a whole
-    if value.starts_with(b"{") && !any_value {
+    if value.starts_with(b"{") && !any_value && !(place == Place::Refusal && is_fault_object(value)) {
         return None;
     }
     let (mut raw, ending) = read_value(value, limited)?;
@@ -145,7 +171,8 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, any_value: bool, limi
         raw = inner.to_vec();
     }
     let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
-    (any_value || stands_for_one).then(|| sent(raw, ending))
+    let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && token::instead(&raw).is_some();
+    (any_value || stands_for_one || was_taken_for_one()).then(|| sent(raw, ending))
 }
 
 /// What follows `\t`, `\n` or `\r`, escaped any number of times.
@@ -192,6 +219,17 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
             Some((value.get(..=end)?.to_vec(), Ending::Closed))
         }
         Some(b'{') => Some((value.to_vec(), Ending::Closed)),
+        // A mask, or what Apple's and Go's libraries print for nothing.
+        Some(b'(') => {
+            let inner = value.get(..value.iter().position(|byte| *byte == b')')? + 1)?;
+            JWT_START.find(inner).is_none().then(|| (inner.to_vec(), Ending::Closed))
+        }
+        // A YAML scalar that begins on the next line.
+        Some(b'>' | b'|') if value.get(1).is_none_or(|byte| b"-+\n".contains(byte)) => None,
+        Some(b'P') if value.starts_with(b"Promise {") => {
+            let end = value.iter().position(|byte| *byte == b'}')?;
+            Some((value.get(..=end)?.to_vec(), Ending::Closed))
+        }
         Some(b'b') if matches!(value.get(1), Some(b'\'' | b'"')) => read_value(value.get(1..)?, limited),
         Some(_) => {
             let is_jwt = value.starts_with(b"eyJ");
@@ -246,10 +284,30 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
 
 /// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
 fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Ending) {
-    const MARKERS: [&[u8]; 8] =
-        [b"...", "…".as_bytes(), b"[trunc", b"(trunc", b"<trunc", b" [trunc", b" (trunc", b" <trunc"];
+    const MARKERS: [&[u8]; 10] = [
+        b"...",
+        "…".as_bytes(),
+        b"[trunc",
+        b"(trunc",
+        b"<trunc",
+        b" [trunc",
+        b" (trunc",
+        b" <trunc",
+        b"<snip",
+        b"(snip",
+    ];
     if MARKERS.iter().any(|marker| after.starts_with(marker)) {
+        raw.truncate(raw.strip_suffix(b".").unwrap_or(&raw).len());
         return (raw, Ending::Cut);
+    }
+    // What is in brackets behind a part of it, or was taken for a part of it but for the closing one.
+    if let Some(bracketed) = bracketed(after) {
+        raw.extend_from_slice(bracketed);
+    } else if let Some(open) = raw.iter().rposition(|byte| b"[(<{".contains(byte))
+        && let Some(closing @ (b']' | b')' | b'>' | b'}')) = after.first()
+        && token::is_mask(&[raw.get(open..).unwrap_or_default(), &[*closing]].concat())
+    {
+        raw.push(*closing);
     }
     for ellipsis in [b"...".as_slice(), "…".as_bytes(), br"\u2026"] {
         if let Some(kept) = raw.strip_suffix(ellipsis) {
@@ -265,60 +323,23 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
     (raw, ending)
 }
 
+/// A mask in brackets with which a text begins.
+fn bracketed(text: &[u8]) -> Option<&[u8]> {
+    const BYTES_MAX: usize = 64;
+    text.first().filter(|first| b"[(<{".contains(first))?;
+    let end = text.iter().take(BYTES_MAX).position(|byte| b"])>}".contains(byte))?;
+    text.get(..=end).filter(|inner| token::is_mask(inner))
+}
+
 fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
     raw.truncate(KEPT_BYTES_MAX);
     Sent { raw: Zeroizing::new(raw), ending }
 }
 
-/// A JWT stands in it, near its beginning, or what became of one in small letters or capitals.
-fn is_jwt_like(raw: &[u8]) -> bool {
-    JWT_START.find(raw.get(..64).unwrap_or(raw)).is_some() || is_jwt_in_one_case(raw)
-}
-
-/// Three parts that begin as a JWT's, but for the case of the letters.
-fn is_jwt_in_one_case(raw: &[u8]) -> bool {
-    const HEAD_BYTES: usize = 16;
-    let mut parts = raw.split(|byte| *byte == b'.');
-    let is_part =
-        |part: Option<&[u8]>| part.is_some_and(|part| part.len() >= HEAD_BYTES && token::run(part) == part.len());
-    let begins = |part: &[u8]| part.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"eyj"));
-    let (header, payload, signature) = (parts.next(), parts.next(), parts.next());
-    header.is_some_and(begins)
-        && payload.is_some_and(begins)
-        && [header, payload, signature].into_iter().all(is_part)
-        && parts.next().is_none()
-}
-
-/// What programs send, or loggers show, in place of a token.
-fn stands_for_token(raw: &[u8]) -> bool {
-    const WORDS: [&[u8]; 12] = [
-        b"",
-        b"undefined",
-        b"null",
-        b"None",
-        b"nil",
-        b"NaN",
-        b"[object Object]",
-        b"[object Promise]",
-        b"Promise { <pending> }",
-        b"(null)",
-        b"<null>",
-        b"(nil)",
-    ];
-    let masked = {
-        let lower = raw.to_ascii_lowercase();
-        lower.starts_with(b"***")
-            || [b"redacted".as_slice(), b"filtered", b"masked", b"hidden", b"secret", b"sanitized"]
-                .iter()
-                .any(|word| lower.len() <= 24 && memmem::find(&lower, word).is_some())
-            || (lower.len() >= 5 && lower.iter().all(|byte| matches!(byte, b'x' | b'*' | b'.')))
-    };
-    masked
-        || WORDS.contains(&raw)
-        || raw.starts_with(b"<!DOCTYPE")
-        || raw.starts_with(b"<html")
-        || raw.starts_with(b"<?xml")
-        || (raw.starts_with(b"{") && memmem::find(raw, b"oken").is_some())
+/// A field of `key=value` pairs begins a text.
+fn is_pair(text: &[u8]) -> bool {
+    let key = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte)).count();
+    (1..24).contains(&key) && text.get(key) == Some(&b'=') && !text.starts_with(b"eyJ")
 }
 
 /// A byte of a token, however it was changed on its way.
@@ -343,7 +364,7 @@ mod tests {
     #[track_caller]
     fn check(line: &str, expected: &str, ending: Ending) {
         let line = line.replace("JWT", JWT);
-        let found = find(line.as_bytes(), false, false)
+        let found = find(line.as_bytes(), Place::Beside, false)
             .map(|sent| (String::from_utf8_lossy(&sent.raw).replace(JWT, "JWT"), sent.ending));
         assert_eq!(found, Some((expected.to_owned(), ending)), "{line}");
     }
@@ -390,7 +411,7 @@ mod tests {
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M...", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M…", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M [truncated]", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
-        let limited = find(b"token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M", false, true).unwrap();
+        let limited = find(b"token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Place::Beside, true).unwrap();
         assert_eq!(limited.ending, Ending::LineEnd);
     }
 
@@ -407,13 +428,13 @@ mod tests {
             "token: 5 left",
             "monkeyJhbGciOiJIUzI1NiJ9.x",
         ] {
-            assert_eq!(find(line.as_bytes(), false, false), None, "{line}");
+            assert_eq!(find(line.as_bytes(), Place::Beside, false), None, "{line}");
         }
     }
 
     #[test]
     fn a_connections_own_message_may_hold_anything() {
-        let sent = find(br#"{"method":"init","token":"hello","x":1}"#, true, false).unwrap();
+        let sent = find(br#"{"method":"init","token":"hello","x":1}"#, Place::Message, false).unwrap();
         assert_eq!(&**sent.raw, b"hello");
     }
 }

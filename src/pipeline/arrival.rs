@@ -174,6 +174,8 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         text: said.as_ref().and_then(|said| said.text).or_else(|| code::find_text(text).and_then(|text| text.cause)),
         at: 0,
         print: None,
+        is_of_logger: false,
+        is_failed_call: false,
         shape: 0,
         product,
         transport: None,
@@ -182,6 +184,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
     let sighting = Sighting {
         refusal,
         line: 1,
+        last_line: 1,
         offset: 0,
         time: arrival.at,
         is_whole_second: false,
@@ -195,7 +198,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
     };
     // The same event has the same id whichever channel brings it, so only its SID goes in.
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);
-    rejection.token = sent::find(text, false, false).map(|sent| (Arc::new(sent), Found::SameLine));
+    rejection.token = sent::find(text, sent::Place::Refusal, false).map(|sent| (Arc::new(sent), Found::SameLine));
     rejection
 }
 

@@ -4,6 +4,7 @@
 //! `window_lines` lines back, so that is how much of a stream is kept.
 
 mod exposed;
+mod further;
 mod head;
 mod intake;
 mod replay;
@@ -225,11 +226,8 @@ impl Feed {
             && let Some((offset, id)) = &self.last_sighting
             && *offset == head_offset
         {
-            let text = blocks::read(work.bytes, hit, max).text.into_owned();
-            let further = core.detector.refusal(&text, &block.record);
-            if let (Some(further), Some(rejection)) = (further, self.open.iter_mut().find(|open| open.id == *id)) {
-                rejection.add_codes(&further.codes);
-            }
+            let rejection = self.open.iter_mut().find(|open| open.id == *id);
+            further::note(work.bytes, hit, &block, rejection, core);
             return Some(hit.end);
         }
         let body = block.body(work.bytes, work.limit, max);
@@ -244,7 +242,11 @@ impl Feed {
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
-        let Some(refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        let Some(mut refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        if refusal.product.is_none() {
+            let announced = || core.detector.announced(block.head.before(work.bytes)?.text(work.bytes, max));
+            refusal.probable_product = refusal.probable_product.or_else(announced);
+        }
         let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
         if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);
@@ -267,13 +269,14 @@ impl Feed {
         }
         let sighting = Sighting {
             line: head_line,
+            last_line,
             offset: head_offset,
             time,
             is_whole_second: own_time.is_some() && block.record.is_whole_second(),
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
-            sent: sent::find(&body.text, false, limited).map(Arc::new),
+            sent: sent::find(&body.text, sent::Place::Refusal, limited).map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
             region: tokens::region(&text).map(str::to_owned),
             logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)

@@ -7,6 +7,8 @@ pub enum Instead {
     Empty,
     /// A word that stands for a missing value, such as `undefined`.
     Word(&'static str),
+    /// A promise, as JavaScript prints one.
+    Promise,
     /// A JSON object or array, perhaps with the token in it.
     Json,
     /// A text in quotes, perhaps the token.
@@ -23,6 +25,8 @@ pub enum Instead {
     Url,
     /// A SID.
     Sid(String),
+    /// 32 lower-case hexadecimal digits, as an Auth Token has.
+    Hexadecimal,
     /// Some text of so many characters.
     Text(usize),
 }
@@ -37,12 +41,10 @@ pub enum Extent {
 }
 
 /// What languages print for a value that is not there, or not a text.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 12] = [
     "undefined",
     "null",
     "[object Object]",
-    "[object Promise]",
-    "Promise { <pending> }",
     "None",
     "nil",
     "NULL",
@@ -55,7 +57,7 @@ const WORDS: [&str; 14] = [
 ];
 
 /// What loggers write over a secret, in lower case.
-const MASKS: [&str; 11] = [
+const MASKS: [&str; 22] = [
     "redacted",
     "filtered",
     "masked",
@@ -67,10 +69,40 @@ const MASKS: [&str; 11] = [
     "obfuscated",
     "censored",
     "omitted",
+    "concealed",
+    "withheld",
+    "suppressed",
+    "stripped",
+    "elided",
+    "snip",
+    "snipped",
+    "truncated",
+    "anonymized",
+    "hashed",
+    "confidential",
 ];
 
 /// What they write in brackets, and nothing beside it.
-const BRACKETED_MASKS: [&str; 6] = ["sensitive", "secret", "private", "token", "jwt", "access_token"];
+const BRACKETED_MASKS: [&str; 12] = [
+    "sensitive",
+    "secret",
+    "private",
+    "token",
+    "jwt",
+    "access_token",
+    "cut",
+    "secure",
+    "string",
+    "credential",
+    "credentials",
+    "...",
+];
+
+/// What they write in brackets behind a number: how long the secret is.
+const LENGTHS: [&str; 7] = ["char", "chars", "characters", "byte", "bytes", "more", "b"];
+
+/// What they write before a digest of it.
+const DIGESTS: [&str; 5] = ["sha256:", "sha-256:", "sha1:", "md5:", "hash:"];
 
 /// Longest text in brackets that is looked at for a mask's word, in bytes.
 const MASK_BYTES_MAX: usize = 64;
@@ -79,21 +111,25 @@ const MASK_BYTES_MAX: usize = 64;
 const X_RUN_MIN: usize = 8;
 
 /// Recognises a value that is wholly a mask.
-pub(super) fn is_mask(raw: &[u8]) -> bool {
+pub fn is_mask(raw: &[u8]) -> bool {
     let text = raw.trim_ascii();
-    is_bracketed_mask(text) || is_mask_word(text) || is_mask_run(text)
+    let starts = |word: &&str| text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+    is_bracketed_mask(text) || is_mask_word(text) || is_mask_run(text) || DIGESTS.iter().any(starts)
+}
+
+/// Recognises a mask over a part of what may not even begin as a token does.
+pub(super) fn has_plain_mask(raw: &[u8]) -> bool {
+    let has = |needle: &str| memchr::memmem::find(raw, needle.as_bytes()).is_some();
+    let x_run = |run: &[u8]| run.iter().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
+    has("***") || has("•••") || has("###") || raw.windows(X_RUN_MIN).any(x_run) || has_bracketed_mask(raw)
 }
 
 /// Recognises a mask over a part.
 pub(super) fn has_mask(raw: &[u8]) -> bool {
+    if has_plain_mask(raw) {
+        return true;
+    }
     let find = |needle: &str| memchr::memmem::find(raw, needle.as_bytes());
-    if find("***").is_some() || find("•••").is_some() || find("###").is_some() {
-        return true;
-    }
-    let x_run = |run: &[u8]| run.iter().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
-    if raw.windows(X_RUN_MIN).any(x_run) || has_bracketed_mask(raw) {
-        return true;
-    }
     // An ellipsis with something after it: first and last characters are shown. At the end it is a cut.
     let after = |needle: &str| find(needle).and_then(|at| raw.get(at + needle.len()..)).map(<[u8]>::trim_ascii_start);
     ["...", "…"].into_iter().filter_map(after).any(|rest| rest.first().is_some_and(u8::is_ascii_alphanumeric))
@@ -103,14 +139,14 @@ pub(super) fn has_mask(raw: &[u8]) -> bool {
 /// Recognises the mark of a logger that cut the value: an ellipsis at the end, or words that say so.
 pub(super) fn has_cut_mark(raw: &[u8]) -> bool {
     let text = raw.trim_ascii_end().to_ascii_lowercase();
-    let marks = ["truncated", "more char", "more byte", "<snip", "[snip", "[cut"];
+    let marks = ["truncated", "more char", "more byte", "<snip", "[snip", "(snip", "<cut", "[cut", "(cut"];
     text.ends_with(b"...")
         || text.ends_with("…".as_bytes())
         || marks.iter().any(|mark| memchr::memmem::find(&text, mark.as_bytes()).is_some())
 }
 
-/// Recognises what is no token.
-pub(super) fn instead(raw: &[u8]) -> Option<Instead> {
+/// Recognises what is no token, and has a form that tells what it is instead.
+pub fn instead(raw: &[u8]) -> Option<Instead> {
     let text = raw.trim_ascii();
     if text.is_empty() {
         return Some(Instead::Empty);
@@ -121,6 +157,7 @@ pub(super) fn instead(raw: &[u8]) -> Option<Instead> {
     let starts =
         |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()));
     match text.first()? {
+        b'[' if text == b"[object Promise]" => return Some(Instead::Promise),
         b'{' | b'[' => return Some(Instead::Json),
         b'<' if starts("<Response") || (starts("<?xml") && memchr::memmem::find(text, b"<Response").is_some()) => {
             return Some(Instead::Twiml);
@@ -133,13 +170,19 @@ pub(super) fn instead(raw: &[u8]) -> Option<Instead> {
         b'\\' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
         _ => {}
     }
+    if starts("Promise {") {
+        return Some(Instead::Promise);
+    }
     if starts("bearer ") || starts("bearer:") {
         return Some(Instead::Bearer);
     }
     if starts("http://") || starts("https://") || starts("ws://") || starts("wss://") {
         return Some(Instead::Url);
     }
-    is_sid(text).then(|| Instead::Sid(String::from_utf8_lossy(text).into_owned()))
+    if is_sid(text) {
+        return Some(Instead::Sid(String::from_utf8_lossy(text).into_owned()));
+    }
+    (text.len() == 32 && text.iter().all(|byte| is_hex_digit(*byte))).then_some(Instead::Hexadecimal)
 }
 
 /// Describes a text by nothing but its length.
@@ -150,9 +193,11 @@ pub(super) fn text(raw: &[u8]) -> Instead {
 /// Says whether a text has the form of a SID that may be shown: two capitals, 32 lower-case hexadecimal digits.
 pub fn is_sid(text: &[u8]) -> bool {
     let Some((prefix, digits)) = text.split_first_chunk::<2>() else { return false };
-    prefix.iter().all(u8::is_ascii_uppercase)
-        && digits.len() == 32
-        && digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    prefix.iter().all(u8::is_ascii_uppercase) && digits.len() == 32 && digits.iter().all(|byte| is_hex_digit(*byte))
+}
+
+const fn is_hex_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 fn is_mask_run(text: &[u8]) -> bool {
@@ -166,8 +211,15 @@ fn is_mask_run(text: &[u8]) -> bool {
     text.chars().count() >= shortest && text.chars().all(|c| c == first)
 }
 
+/// `REDACTED`, `__redacted__`, `REDACTED_TOKEN`.
 fn is_mask_word(text: &[u8]) -> bool {
-    MASKS.iter().any(|mask| text.eq_ignore_ascii_case(mask.as_bytes()))
+    const PARTS_MAX: usize = 3;
+    let is_wordy = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-#%|*~:".contains(byte);
+    let mut parts = text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    text.len() <= MASK_BYTES_MAX
+        && text.iter().all(is_wordy)
+        && parts.clone().count() <= PARTS_MAX
+        && parts.any(|part| MASKS.iter().any(|mask| part.eq_ignore_ascii_case(mask.as_bytes())))
 }
 
 fn is_bracketed_mask(text: &[u8]) -> bool {
@@ -185,8 +237,21 @@ fn is_bracketed_mask(text: &[u8]) -> bool {
     let inner = text.get(1..text.len() - 1).unwrap_or_default().to_ascii_lowercase();
     let is_wordy = |byte: &u8| byte.is_ascii_alphanumeric() || b" _-:.*[]<>(){}".contains(byte);
     BRACKETED_MASKS.iter().any(|mask| inner == mask.as_bytes())
+        || inner == "…".as_bytes()
+        || is_length(&inner)
         || (inner.iter().all(is_wordy)
             && MASKS.iter().any(|mask| memchr::memmem::find(&inner, mask.as_bytes()).is_some()))
+}
+
+/// `528 chars`, `+528 more bytes`, `+528`.
+fn is_length(text: &[u8]) -> bool {
+    let (has_plus, text) = text.strip_prefix(b"+").map_or((false, text), |rest| (true, rest));
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let words = text.get(digits..).unwrap_or_default();
+    let mut words = words.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).peekable();
+    digits > 0
+        && (has_plus || words.peek().is_some())
+        && words.all(|word| LENGTHS.iter().any(|unit| word == unit.as_bytes()))
 }
 
 fn has_bracketed_mask(raw: &[u8]) -> bool {
@@ -215,6 +280,12 @@ mod tests {
         check(" \n", Some(Instead::Empty));
         check("undefined", Some(Instead::Word("undefined")));
         check("[object Object]", Some(Instead::Word("[object Object]")));
+        check("[object Promise]", Some(Instead::Promise));
+        check("Promise { <pending> }", Some(Instead::Promise));
+        check("Promise { 'eyJhbGciOiJIUzI1NiJ9' }", Some(Instead::Promise));
+        check("false", Some(Instead::Word("false")));
+        check("0123456789abcdef0123456789abcdef", Some(Instead::Hexadecimal));
+        check("0123456789ABCDEF0123456789ABCDEF", None);
         check(r#"{"token":"eyJ"}"#, Some(Instead::Json));
         check(r#""eyJ""#, Some(Instead::Quoted));
         check(r#"\"eyJ\""#, Some(Instead::Quoted));
@@ -241,12 +312,39 @@ mod tests {
             "••••",
             "...",
             "<jwt>",
+            "(hidden)",
+            "<snip>",
+            "[snip]",
+            "(omitted)",
+            "[truncated]",
+            "[secure]",
+            "<...>",
+            "[528 chars]",
+            "<+528 more bytes>",
+            "__REDACTED__",
+            "REDACTED_TOKEN",
+            "**redacted**",
+            "[redacted: jwt]",
+            "sha256:9f86d081884c7d65",
         ] {
             assert!(is_mask(mask.as_bytes()), "{mask}");
         }
-        for other in
-            ["", "xx", "undefined", "[object Object]", "[object Token]", "<html>", "<Response>", "secret", "{}", "[]"]
-        {
+        for other in [
+            "",
+            "xx",
+            "undefined",
+            "[object Object]",
+            "[object Token]",
+            "<html>",
+            "<Response>",
+            "secret",
+            "{}",
+            "[]",
+            "[5]",
+            "(5 more)x",
+            "removed-by-me-and-not-by-a-logger",
+            "[\"masked\"]",
+        ] {
             assert!(!is_mask(other.as_bytes()), "{other}");
         }
     }

@@ -3,7 +3,11 @@
 use super::{Context, Outcome, Subject};
 use crate::diagnosis::{Check, SkipReason};
 use crate::finding::Finding;
-use crate::token::{Form, Token};
+use crate::keyring::Mistake;
+use crate::token::{Form, Instead, Token};
+
+/// No secret is longer, in bytes.
+const SECRET_BYTES_MAX: usize = 128;
 
 /// Says what is wrong with the form, if anything is.
 pub(super) fn check(token: &Token<'_>, outcome: &mut Outcome) {
@@ -19,6 +23,12 @@ pub(super) fn check(token: &Token<'_>, outcome: &mut Outcome) {
     if token.jwt.is_none() && !matches!(token.form, Form::NotAToken(_)) {
         outcome.skip(Check::Contents, SkipReason::Unreadable);
     }
+}
+
+/// Whose secret was sent in the place of a token.
+pub(super) fn secret(form: &Form, raw: &[u8], context: &Context<'_>) -> Option<Mistake> {
+    let may_be = matches!(form, Form::NotAToken(Instead::Hexadecimal | Instead::Text(_)));
+    (may_be && raw.len() <= SECRET_BYTES_MAX).then(|| context.keyring.whose(raw)).flatten()
 }
 
 /// Every name once in its object.

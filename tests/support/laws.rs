@@ -48,7 +48,7 @@ pub(crate) fn line(data: &[u8]) {
         assert!(refusal.at < record.text.len(), "a refusal stands in its text");
         assert!(detector.find(&record.text, 0).is_some(), "what is refused was found");
     }
-    if let Some(sent) = pair::sent::find(&record.text, true, true) {
+    if let Some(sent) = pair::sent::find(&record.text, pair::sent::Place::Message, true) {
         assert!(sent.raw.len() <= (16 << 10) + 1, "a token is kept up to its limit");
     }
     stamp::find(data);

@@ -26,7 +26,8 @@ impl Head {
     pub(super) fn of_sighting(sighting: &Sighting) -> Self {
         Self {
             format: sighting.format,
-            shape: sighting.refusal.shape,
+            // Of calls that failed with a refusal, all prints of which have one shape, several may belong to it.
+            shape: if sighting.refusal.is_failed_call { 0 } else { sighting.refusal.shape },
             ties: sighting.ties(),
             line: sighting.line,
             wants_token: false,

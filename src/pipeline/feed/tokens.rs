@@ -10,6 +10,7 @@ use crate::detect::Refusal;
 use crate::diagnosis::Found;
 use crate::envelope::{self, Id, Ids};
 use crate::pair::rejection::Rejection;
+use crate::pair::sent::Place;
 use crate::pair::{self, Candidate, Channel, Wanted, sent};
 use crate::pipeline::Settings;
 use crate::pipeline::blocks::{self, Line};
@@ -197,7 +198,7 @@ impl Tokens {
         }
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
-        let Some(sent) = sent::find(&record.text, own.is_some(), limited) else { return true };
+        let Some(sent) = sent::find(&record.text, place(own), limited) else { return true };
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
         // a part of an object: what the whole says of itself holds for the token
@@ -346,6 +347,10 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
     }
 }
 
+const fn place(own: Option<Channel>) -> Place {
+    if own.is_some() { Place::Message } else { Place::Beside }
+}
+
 /// The next place that may hold a token or an endpoint.
 fn next_hit(bytes: &[u8], mut from: usize) -> Option<usize> {
     static NEEDLES: LazyLock<Words> =
@@ -368,7 +373,7 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
     while let Some(hit) = next_hit(bytes.get(..range.end).unwrap_or_default(), from) {
         let line = Line::around(bytes, hit, range.end);
         let text = blocks::read(bytes, line, line_bytes_max).text;
-        if sent::find(&text, sent::channel(&text).is_some(), false).is_some() {
+        if sent::find(&text, place(sent::channel(&text)), false).is_some() {
             return true;
         }
         from = line.end;
