@@ -332,6 +332,11 @@ impl Tailer {
         let (source, more) = (slot.label.source, matches!(turn, Turn::More));
         let (alias, identity) = (slot.label.alias.clone(), slot.label.identity);
         let reached = slot.take_backlog(more);
+        if let Body::Live(live) = &slot.body
+            && let Some(modified) = live.modified().filter(|_| reached && matches!(turn, Turn::Idle))
+        {
+            self.sink.reached(live.stream(), modified);
+        }
         self.slots.insert(id, slot);
         if reached {
             self.note_read(source);
