@@ -237,6 +237,7 @@ impl Tailer {
         }
         let label = Label::new(source, identity, backlog);
         self.slots.insert(id, Box::new(Slot { label, body, queued: false }));
+        self.progressed = true;
         self.by_identity.insert(identity, id);
         id
     }
@@ -362,6 +363,7 @@ impl Tailer {
 
     /// Ends a file's stream and forgets the file, but for its position.
     pub(super) fn close(&mut self, id: SlotId, slot: &Slot) {
+        self.progressed = true;
         match &slot.body {
             Body::Live(live) => {
                 self.sink.finish(live.stream);
