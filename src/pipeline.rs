@@ -381,6 +381,20 @@ impl Pipeline {
         }
     }
 
+    /// Says that all that there is of a stream has been pushed, and when it was written. If that is so long ago that
+    /// nothing that is still to come can belong to it, what waits is given and nothing more is kept of it.
+    pub fn reached(&mut self, id: StreamId, written: UnixTime, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        let window = self.core.settings.window_seconds;
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        feed.written(written);
+        if feed.is_silent(now, window) {
+            self.settle(id, now, emit);
+            if let Some(feed) = self.feeds.get_mut(&id) {
+                feed.rest(now, window);
+            }
+        }
+    }
+
     /// In how many milliseconds `tick` has something to give.
     pub fn due_in(&self, now: UnixTime) -> Option<i64> {
         self.awake.iter().filter_map(|id| self.feeds.get(id)?.due_in(now, &self.core)).min()

@@ -56,6 +56,8 @@ pub trait Sink: Send + Sync {
     fn push_searched(&self, stream: StreamId, chunk: &[u8], _found: Found<'_>, mark: Mark) {
         self.push_file(stream, chunk, mark);
     }
+    /// Says that a file that was there at start has been read to its end, and when it was written to last.
+    fn reached(&self, _stream: StreamId, _modified: UnixTime) {}
     /// Says that a partial last line has waited long enough and counts as a line.
     fn end_line(&self, stream: StreamId);
     /// Says that all that was there has been delivered, and that the source now waits.

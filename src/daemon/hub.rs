@@ -320,7 +320,8 @@ impl Hub {
     pub(super) fn look(&self, now: UnixTime) -> i64 {
         let mut inner = self.lock();
         let Looked { has_changed, again_millis } = inner.ledger.look(now);
-        inner.is_dirty |= has_changed;
+        inner.rest();
+        inner.is_dirty |= has_changed || inner.keeper.is_stale();
         inner.remember(has_changed);
         self.commit(&mut inner, When::Due);
         if has_changed && inner.keeper.has_failed() {

@@ -42,6 +42,8 @@ const COMMIT_LATEST: Duration = Duration::from_millis(100);
 /// Time without commits counts up to here, so that a commit after a pause does not keep the next one waiting: a line is
 /// read, and a moment later what it tells is known.
 const COMMIT_CREDIT: Duration = Duration::from_millis(50);
+/// Even if nothing has happened a commit is made after this time, which shows that the state can be written.
+const COMMIT_IDLE: Duration = Duration::from_secs(10);
 /// A commit that failed is tried again after this time, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// And after this time at the latest.
@@ -91,6 +93,8 @@ pub(super) struct Keeper {
     remembered: Vec<u8>,
     remember_due: Duration,
     due: Duration,
+    /// When the last commit was made.
+    committed: Duration,
     /// Bytes read of files since the last commit.
     read: u64,
     failed: Option<Failed>,
@@ -147,6 +151,7 @@ impl Keeper {
             remembered: Vec::new(),
             remember_due: Duration::ZERO,
             due: Duration::ZERO,
+            committed: Duration::ZERO,
             read: 0,
             failed: None,
         };
@@ -312,6 +317,11 @@ impl Keeper {
         !self.changed.is_empty() || !self.pending.is_empty() || self.journals.is_dirty()
     }
 
+    /// Whether the last commit was so long ago that one is made though nothing has happened.
+    pub(super) fn is_stale(&self) -> bool {
+        monotonic().saturating_sub(self.committed) >= COMMIT_IDLE
+    }
+
     /// How long until a commit may be made.
     pub(super) fn until_due(&self) -> Duration {
         self.due.saturating_sub(monotonic())
@@ -331,7 +341,7 @@ impl Keeper {
         let ended = monotonic();
         match result {
             Ok(()) => {
-                self.last = Some(Arc::clone(view));
+                (self.last, self.committed) = (Some(Arc::clone(view)), ended);
                 let is_busy = std::mem::take(&mut self.read) >= BUSY_BYTES;
                 let share = if is_busy { COMMIT_SHARE_BUSY } else { COMMIT_SHARE };
                 let wait = ended.saturating_sub(began) * share;

@@ -68,7 +68,7 @@ pub(super) struct Feed {
     last_time: Option<(u64, UnixTime)>,
     /// Offset of the head of the last sighting, and the id of its rejection.
     last_sighting: Option<(u64, String)>,
-    /// When bytes came last.
+    /// When bytes came last, or were written last.
     last_push: UnixTime,
     counts: Counts,
     trail: Trail,

@@ -48,6 +48,30 @@ fn a_stream_that_falls_silent_after_a_refusal_forgets_its_lines() {
     assert!(pipeline.feeds.get(&id).is_some_and(|feed| feed.kept() == 0));
 }
 
+/// Pushes a log with a refusal and an unfinished line, says when it was written, and gives the diagnoses, and the bytes
+/// that are kept.
+#[track_caller]
+fn reach(written_millis: i64) -> (usize, usize, bool) {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+    pipeline.open(id, stream());
+    let mut diagnosed = 0;
+    let mut emit = |event| diagnosed += usize::from(matches!(event, Event::Diagnosed(_)));
+    pipeline.push(id, b"first\n2026-03-01T09:00:00Z ERROR twilio refused code=51007\nbegun", now, &mut emit);
+    pipeline.reached(id, now.plus_millis(written_millis), now, &mut emit);
+    let kept = pipeline.feeds.get(&id).map_or(0, |feed| feed.kept());
+    (diagnosed, kept, pipeline.is_awake())
+}
+
+#[test]
+fn a_file_that_was_written_long_ago_waits_for_nothing_and_keeps_only_an_unfinished_line() {
+    assert_eq!(reach(-10_001), (1, 5, false));
+    for millis in [-10_000, -1, 0, 5000] {
+        let (diagnosed, kept, is_awake) = reach(millis);
+        assert!(diagnosed == 0 && kept > 50 && is_awake, "written {millis} ms from now");
+    }
+}
+
 #[test]
 fn debug_shows_no_key() {
     let settings = Settings { fingerprint_key: [171; 32], ..Settings::default() };

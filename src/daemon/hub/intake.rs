@@ -8,6 +8,7 @@ use super::{Hub, When};
 use crate::pipeline::{Search, Stream, StreamId};
 use crate::source::file::follow::Identity;
 use crate::source::{Delivered, Found, Health, KeptJournal, Mark, NotCommitted, Opened, Place, Sink};
+use crate::time::UnixTime;
 
 impl Sink for Hub {
     fn known(&self) -> Vec<Mark> {
@@ -76,6 +77,13 @@ impl Sink for Hub {
             }
         });
         inner.keeper.touch(stream, Some(mark));
+        self.wake(&inner);
+    }
+
+    fn reached(&self, stream: StreamId, modified: UnixTime) {
+        let mut inner = self.lock();
+        inner.work(|pipeline, now, emit| pipeline.reached(stream, modified, now, emit));
+        inner.keeper.touch(stream, None);
         self.wake(&inner);
     }
 

@@ -260,11 +260,19 @@ impl Feed {
         self.tokens.shift(cut, self.base_line);
     }
 
-    /// Forgets the lines that could be looked back at, but for an unfinished one: the stream has been silent for longer
-    /// than a token may be away.
+    /// Takes note of when the last bytes were written, if that is earlier than when they came.
+    pub(in crate::pipeline) fn written(&mut self, at: UnixTime) {
+        self.last_push = self.last_push.min(at);
+    }
+
+    /// The stream has been silent for longer than a token may be away.
+    pub(in crate::pipeline) fn is_silent(&self, now: UnixTime, window_seconds: u32) -> bool {
+        now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000
+    }
+
+    /// Forgets the lines of a silent stream that could be looked back at, but for an unfinished one.
     pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
-        let silent = now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000;
-        if silent && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
+        if self.is_silent(now, window_seconds) && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
             self.drop_lines();
             self.tokens = Tokens::default();
             // Their room is given back too: of thousands of silent files it is much.

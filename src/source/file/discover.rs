@@ -14,8 +14,11 @@ use super::rotate::source_of;
 use super::tail::{SlotId, Tailer};
 use crate::source::{Failure, Health};
 
-/// How often folders are read although nothing was notified.
-const SCAN: Duration = Duration::from_secs(5);
+/// How often folders are read although nothing was notified, and all files in them are looked at.
+const SCAN: Duration = Duration::from_secs(15);
+
+/// The same where more may be wrong than the system tells: something failed, or was found that nothing had told.
+const SCAN_UNSURE: Duration = Duration::from_secs(5);
 
 /// The same where the system gives no notifications.
 const SCAN_POLLING: Duration = Duration::from_secs(1);
@@ -36,6 +39,8 @@ pub(super) struct Scans {
     pub(super) wanted: bool,
     ended: Option<Duration>,
     took: Duration,
+    /// The last one found that not everything is told.
+    unsure: bool,
 }
 
 impl Scans {
@@ -54,7 +59,11 @@ enum When {
 impl Tailer {
     pub(super) fn scan_due(&self) -> Duration {
         let Some(ended) = self.scans.ended else { return Duration::ZERO };
-        let usual = if self.folders.is_polling() { SCAN_POLLING } else { SCAN };
+        let usual = match (self.folders.is_polling(), self.scans.unsure) {
+            (true, _) => SCAN_POLLING,
+            (false, true) => SCAN_UNSURE,
+            (false, false) => SCAN,
+        };
         let pause = if self.scans.wanted {
             self.scans.took.saturating_mul(SCAN_WANTED_PAUSE)
         } else {
@@ -64,8 +73,9 @@ impl Tailer {
     }
 
     pub(super) fn scan(&mut self) {
-        let began = self.now();
+        let (began, next_slot) = (self.now(), self.next_slot);
         self.scans.wanted = false;
+        self.scans.unsure = self.folders.has_remote() || !self.pipes.is_empty();
         self.end_lost_pipes();
         for index in 0..self.sources.len() {
             if self.wake.is_stopped() {
@@ -74,6 +84,7 @@ impl Tailer {
             let fresh = self.sources.get_mut(index).is_some_and(|source| std::mem::take(&mut source.fresh));
             self.scan_source(index, if fresh { When::Start } else { When::Later });
         }
+        self.scans.unsure |= self.next_slot != next_slot;
         let ended = self.now();
         self.scans.took = ended.saturating_sub(began);
         self.scans.ended = Some(ended);
@@ -130,6 +141,7 @@ impl Tailer {
         for path in rotated {
             files += usize::from(self.consider_when(index, &path, when));
         }
+        self.scans.unsure |= failures > 0;
         let up = files > 0 || failures == 0;
         if let Some(source) = self.sources.get_mut(index).filter(|source| source.up != Some(up)) {
             source.up = Some(up);
@@ -187,6 +199,9 @@ impl Tailer {
         }
         if let Some(id) = self.by_identity.get(&disk::seen(&metadata).identity).copied() {
             self.name(id, path);
+            if self.slots.get(&id).is_some_and(|slot| slot.body.has_changed(&metadata)) {
+                self.queue(id);
+            }
             return true;
         }
         if let Some(id) = self.by_path.get(path).copied() {

@@ -48,6 +48,7 @@ impl Tailer {
             }
         }
         self.rotations.renumber(&place);
+        self.progressed = true;
         self.scan();
     }
 }

@@ -8,6 +8,7 @@
 //! on where it was. Which files there are is the work of [`super::discover`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::Metadata;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,16 +35,16 @@ pub(super) const TURN_BYTES: usize = 4 * BLOCK_BYTES;
 /// How often files are looked at where the system gives no notifications.
 pub(super) const POLL: Duration = Duration::from_millis(250);
 
-/// How often some files are looked at although nothing was notified.
+/// How often some files are looked at although nothing was notified, whatever names they have.
 const PATROL: Duration = Duration::from_secs(1);
 
-/// How many files a patrol looks at: a thousandth of a core at most.
-const PATROL_FILES: usize = 200;
+/// How many files a patrol looks at: a few thousandths of a percent of a core each.
+const PATROL_FILES: usize = 50;
 
 /// How long a round goes on before new notifications are taken.
 const ROUND_MOST: Duration = Duration::from_millis(5);
 
-/// How often progress is reported.
+/// How often progress is reported, if there is any.
 const PROGRESS: Duration = Duration::from_secs(1);
 
 pub(super) type SlotId = u32;
@@ -127,6 +128,8 @@ pub(super) struct Tailer {
     patrolled_to: SlotId,
     patrol_due: Duration,
     progress_due: Duration,
+    /// Something changed of what a report of progress says.
+    pub(super) progressed: bool,
     pub(super) scans: Scans,
     pub(super) rotations: Rotations,
     pub(super) pipes: BTreeMap<PathBuf, Pipe>,
@@ -164,6 +167,7 @@ impl Tailer {
             patrolled_to: 0,
             patrol_due: Duration::ZERO,
             progress_due: Duration::ZERO,
+            progressed: true,
             scans: Scans::default(),
             rotations: Rotations::default(),
             pipes: BTreeMap::new(),
@@ -266,7 +270,9 @@ impl Tailer {
         }
         if now >= self.progress_due {
             self.progress_due = now + PROGRESS;
-            self.report_progress(now);
+            if std::mem::take(&mut self.progressed) {
+                self.report_progress(now);
+            }
         }
     }
 
@@ -311,6 +317,7 @@ impl Tailer {
         }
         let Some(mut slot) = self.slots.remove(&id) else { return };
         slot.queued = false;
+        let before = (slot.unread(), slot.offset(), slot.label.behind_since);
         let turn = match &mut slot.body {
             Body::Live(live) => self.turn_live(&mut slot.label, live),
             Body::Archive(archive) => self.turn_archive(&mut slot.label, archive),
@@ -321,6 +328,9 @@ impl Tailer {
             Turn::More => slot.label.behind_since = slot.label.behind_since.or(Some(now)),
             Turn::Idle | Turn::Left(_) => slot.label.behind_since = None,
         }
+        // The lag of one that is behind grows by itself.
+        self.progressed |=
+            slot.label.behind_since.is_some() || before != (slot.unread(), slot.offset(), slot.label.behind_since);
         let due = match &slot.body {
             Body::Live(live) => live.due(),
             Body::Archive(archive) => archive.due(),
@@ -332,6 +342,11 @@ impl Tailer {
         let (source, more) = (slot.label.source, matches!(turn, Turn::More));
         let (alias, identity) = (slot.label.alias.clone(), slot.label.identity);
         let reached = slot.take_backlog(more);
+        if let Body::Live(live) = &slot.body
+            && let Some(modified) = live.modified().filter(|_| reached && matches!(turn, Turn::Idle))
+        {
+            self.sink.reached(live.stream(), modified);
+        }
         self.slots.insert(id, slot);
         if reached {
             self.note_read(source);
@@ -414,6 +429,14 @@ impl Tailer {
 }
 
 impl Body {
+    /// Whether `stat` says something else of a file that grows than when all of it was read.
+    pub(super) fn has_changed(&self, metadata: &Metadata) -> bool {
+        match self {
+            Self::Live(live) => !live.is_unchanged(metadata),
+            Self::Archive(_) => false,
+        }
+    }
+
     /// Whether it is not yet time to read.
     const fn is_waiting(&self) -> bool {
         match self {

@@ -17,6 +17,7 @@ use super::pace::ROUND_BUSY;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Failure, Health, Mark, Opened, Rotation};
+use crate::time::UnixTime;
 
 /// Positions of closed files that are remembered, so that a file that comes back goes on where it was.
 const POSITIONS_MAX: usize = 10_000;
@@ -115,6 +116,11 @@ impl Live {
 
     pub(super) const fn file(&self) -> Option<&File> {
         self.file.as_ref()
+    }
+
+    /// Modification time at the last look, unless it is so new that it may be that of a further change, too.
+    pub(super) fn modified(&self) -> Option<UnixTime> {
+        (self.modified != i64::MIN).then(|| UnixTime::from_millis(self.modified.div_euclid(1_000_000)))
     }
 
     pub(super) const fn used(&self) -> Duration {
@@ -231,6 +237,7 @@ impl Tailer {
         }
         let label = Label::new(source, identity, backlog);
         self.slots.insert(id, Box::new(Slot { label, body, queued: false }));
+        self.progressed = true;
         self.by_identity.insert(identity, id);
         id
     }
@@ -359,6 +366,7 @@ impl Tailer {
 
     /// Ends a file's stream and forgets the file, but for its position.
     pub(super) fn close(&mut self, id: SlotId, slot: &Slot) {
+        self.progressed = true;
         match &slot.body {
             Body::Live(live) => {
                 self.sink.finish(live.stream);
