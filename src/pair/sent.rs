@@ -11,6 +11,7 @@ use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
 mod stands;
+pub mod wrapped;
 
 use stands::{is_fault_object, is_jwt_like, is_token_name, stands_for_token};
 
@@ -101,7 +102,7 @@ pub fn channel(text: &[u8]) -> Option<Channel> {
 /// for one or, in its own message, anything; else the first JWT that stands free. `limited` says that the line may have
 /// been cut at its end.
 pub fn find(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
-    field_value(text, place, limited).or_else(|| free(text, limited))
+    field_value(text, place, limited).or_else(|| free(text, limited)).map(|sent| wrapped::mended(sent, text))
 }
 
 fn field_value(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
@@ -224,7 +225,8 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
             let inner = value.get(..value.iter().position(|byte| *byte == b')')? + 1)?;
             JWT_START.find(inner).is_none().then(|| (inner.to_vec(), Ending::Closed))
         }
-        // A YAML scalar that begins on the next line.
+        // It begins on the next line.
+        Some(b'\n') => None,
         Some(b'>' | b'|') if value.get(1).is_none_or(|byte| b"-+\n".contains(byte)) => None,
         Some(b'P') if value.starts_with(b"Promise {") => {
             let end = value.iter().position(|byte| *byte == b'}')?;

@@ -11,6 +11,7 @@ mod replay;
 mod settle;
 mod splits;
 mod tokens;
+mod wrapped;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use super::split::{self, End};
 use super::{Event, Stream};
 use crate::envelope;
 use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
-use crate::pair::sent;
+use crate::pair::sent::{self, Place};
 use crate::stamp::{self, Completion};
 use crate::time::UnixTime;
 
@@ -37,6 +38,7 @@ use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
 use tokens::Tokens;
+use wrapped::Rest;
 
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
@@ -247,12 +249,22 @@ impl Feed {
             let announced = || core.detector.announced(block.head.before(work.bytes)?.text(work.bytes, max));
             refusal.probable_product = refusal.probable_product.or_else(announced);
         }
+        let limited = blocks::is_limited(hit, &block.record, max);
+        let mut sent = sent::find(&body.text, Place::Refusal, limited);
+        let mut pieces = 0;
+        if let Some(first) = sent.as_ref().filter(|_| joined.is_none()) {
+            let last = Line { start: block.head.start, end };
+            match wrapped::rest(first, Place::Refusal, &body.text, work.bytes, last, max) {
+                Rest::Open if !work.is_final && !too_long => return None,
+                Rest::Open | Rest::Nothing => {}
+                Rest::Pieces(whole, lines) => (sent, pieces) = (Some(whole), lines),
+            }
+        }
         let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
         if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);
         }
         let head_line = self.line.saturating_sub(block.lines_back);
-        let limited = blocks::is_limited(hit, &block.record, max);
         let mut ids = block.record.ids;
         tokens::note_ids(&text, &mut ids);
         let own_time = block.record.time(&self.completion(work.now));
@@ -263,7 +275,7 @@ impl Feed {
         }
         let lines = memchr_iter(b'\n', work.bytes.get(block.head.start..end).unwrap_or_default()).count();
         let last_line = head_line + lines.saturating_sub(1) as u64;
-        self.tokens.own(head_line, last_line);
+        self.tokens.own(head_line, last_line + pieces);
         if let Some(joined) = &joined {
             self.note_split(joined, self.line);
         }
@@ -276,7 +288,7 @@ impl Feed {
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
-            sent: sent::find(&body.text, sent::Place::Refusal, limited).map(Arc::new),
+            sent: sent.map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
             region: tokens::region(&text).map(str::to_owned),
             logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)

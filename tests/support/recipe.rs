@@ -195,7 +195,7 @@ fn claim_path(name: &str) -> Vec<String> {
 }
 
 fn is_transport(name: &str) -> bool {
-    matches!(name, "at" | "cut" | "mask" | "wrap" | "escape" | "raw" | "sig" | "secret")
+    matches!(name, "at" | "cut" | "fold" | "mask" | "wrap" | "escape" | "raw" | "sig" | "secret")
 }
 
 /// What happened to the token between the signature and the log, in the order of the recipe.
@@ -207,6 +207,7 @@ fn transport(sent: String, word: &Word) -> String {
             sent.chars().take(keep).collect()
         }
         Word::Text(name, part) if name == "cut" => cut_part(&sent, part),
+        Word::Text(name, how) if name == "fold" => fold(&sent, how),
         Word::Text(name, part) if name == "mask" => mask(&sent, part),
         Word::Text(name, around) if name == "wrap" => around.replace('%', &sent),
         Word::Json(name, times) if name == "escape" => {
@@ -228,6 +229,13 @@ fn cut_part(sent: &str, part: &str) -> String {
         ("payload", [first, second, ..]) => sent[..first + (second - first) / 2].to_owned(),
         _ => panic!("cut=\"{part}\": expected `signature` or `payload` of a token"),
     }
+}
+
+fn fold(sent: &str, how: &str) -> String {
+    let (columns, between) = how.split_once('|').unwrap_or_else(|| panic!("fold=\"{how}\": expected `columns|break`"));
+    let Ok(columns) = columns.parse() else { return sent.replace(columns, &format!("{columns}{between}")) };
+    let pieces: Vec<&str> = sent.as_bytes().chunks(columns).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    pieces.join(between)
 }
 
 fn mask(sent: &str, part: &str) -> String {

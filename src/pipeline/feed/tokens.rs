@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::{memchr_iter, memmem};
 
+use super::wrapped::{self, Rest};
 use crate::detect::Refusal;
 use crate::diagnosis::Found;
 use crate::envelope::{self, Id, Ids};
@@ -152,7 +153,7 @@ impl Tokens {
             };
             last = Some((line.start, number));
             at = line.end;
-            if !self.consider(bytes.get(..upto).unwrap_or_default(), line, number, is_last, completion, settings) {
+            if !self.consider((bytes, upto), line, number, is_last, completion, settings) {
                 (self.indexed, self.indexed_line) = (line.start, number);
                 return;
             }
@@ -165,13 +166,14 @@ impl Tokens {
     /// missing have come.
     fn consider(
         &mut self,
-        bytes: &[u8],
+        (all, upto): (&[u8], usize),
         line: Line,
         number: u64,
         is_last: bool,
         completion: &Completion,
         settings: &Settings,
     ) -> bool {
+        let bytes = all.get(..upto).unwrap_or_default();
         if self.owned.iter().rev().any(|(first, last)| (*first..=*last).contains(&number)) {
             return true;
         }
@@ -198,7 +200,15 @@ impl Tokens {
         }
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
-        let Some(sent) = sent::find(&record.text, place(own), limited) else { return true };
+        let Some(mut sent) = sent::find(&record.text, place(own), limited) else { return true };
+        match wrapped::rest(&sent, place(own), &record.text, all, line, settings.line_bytes_max) {
+            Rest::Open if !is_last => return false,
+            Rest::Open | Rest::Nothing => {}
+            Rest::Pieces(whole, lines) => {
+                sent = whole;
+                self.own(number, number + lines);
+            }
+        }
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
         // a part of an object: what the whole says of itself holds for the token
