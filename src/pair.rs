@@ -14,7 +14,7 @@ use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Id, Ids, Likeness};
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::{self, Buffer, Field, Sent};
+use crate::token::{self, Buffer, Field, SIGNATURE_CHARS, Sent};
 
 pub use sent::Channel;
 
@@ -162,6 +162,19 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, F
         .find(|(_, candidate)| !unlike(candidate) && !wanted.is_aside(candidate))
         .or_else(|| reachable().find(|(_, candidate)| !unlike(candidate)));
     nearest.map(|(at, candidate)| (at, Found::Before(wanted.line.abs_diff(candidate.line))))
+}
+
+/// A token within the window with the signature of another, but with other contents: one of the two was changed.
+pub fn twin(candidates: &[Candidate], line: u64, window_lines: u32, sent: &Sent) -> Option<Arc<Sent>> {
+    let signature = |sent: &Sent| {
+        let start = memchr::memrchr(b'.', &sent.raw)?;
+        sent.raw.len().checked_sub(start + 1).filter(|length| *length == SIGNATURE_CHARS).map(|_| start)
+    };
+    let own = sent.raw.get(signature(sent)?..)?;
+    let is_near = |candidate: &&Candidate| line.saturating_sub(candidate.line) <= u64::from(window_lines);
+    let near = candidates.iter().rev().take_while(is_near);
+    let mut twins = near.filter(|candidate| candidate.sent.raw.ends_with(own) && candidate.sent.raw != sent.raw);
+    twins.next().map(|candidate| Arc::clone(&candidate.sent))
 }
 
 /// Whether a candidate after the refusal is its token.

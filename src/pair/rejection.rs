@@ -100,6 +100,8 @@ pub struct Rejection {
     pub sightings: u32,
     /// Its token.
     pub token: Option<(Arc<Sent>, Found)>,
+    /// Another token near by with the signature of its own: one of the two was changed.
+    pub twin: Option<Arc<Sent>>,
     /// Line of the own message that it was matched with, if that is a guess.
     pub guessed_own: Option<u64>,
     /// Another connection's message may be its own as well: the next refusal tells.
@@ -225,6 +227,7 @@ impl Rejection {
             last_is_whole_second: first.is_whole_second,
             sightings: 1,
             token: None,
+            twin: None,
             guessed_own: None,
             is_tangled: false,
             lines_after: LinesAfter::MayHoldToken,

@@ -140,6 +140,12 @@ impl Core {
                 attempts: Some(&self.attempts),
             };
             let mut verdict = validate(sent, *found, fingerprint, &context);
+            let is_unproved = matches!(verdict.signature, Some(Signed::Unproved { .. }));
+            let twin = rejection.twin.as_ref().filter(|_| is_unproved);
+            let good = twin.map(|twin| self.marks_of_good(twin, &context)).unwrap_or_default();
+            for (mark, contents) in good {
+                self.memory.verify(mark, contents, self.settings.tokens_remembered);
+            }
             self.learn(sent, fingerprint, at, &verdict, is_new);
             self.explain(sent, fingerprint, at, &mut verdict);
             verdict.report.identity = self.identity(&verdict);
@@ -278,6 +284,15 @@ impl Core {
             Signed::Mistaken(..) | Signed::Unproved { .. } => self.memory.note(key_sid, false, at),
             Signed::CaseChanged | Signed::Unchecked { .. } => {}
         }
+    }
+
+    /// By what a token that verifies is known again.
+    fn marks_of_good(&self, sent: &Sent, context: &Context<'_>) -> Vec<(Fingerprint, Fingerprint)> {
+        let token = self.fingerprint(&sent.raw);
+        let context = Context { refused_before: None, known_signature: None, ..*context };
+        let verdict = validate(sent, Found::Given, token, &context);
+        let marks = if verdict.signature == Some(Signed::Good) { self.marks(sent, token, &verdict) } else { [None; 2] };
+        marks.into_iter().flatten().collect()
     }
 
     /// Explains a signature that nothing in the token explains by what other tokens have shown.

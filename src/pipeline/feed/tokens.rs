@@ -18,6 +18,7 @@ use crate::pipeline::blocks::{self, Line};
 use crate::pipeline::split::{self, End};
 use crate::product::Product;
 use crate::stamp::Completion;
+use crate::token::Sent;
 use crate::words::Words;
 
 /// Candidates, and lines with endpoints, remembered of one stream.
@@ -269,6 +270,8 @@ impl Tokens {
             rejection.token = Some((Arc::clone(&candidate.sent), found));
             rejection.product = rejection.product.or(candidate.product);
         }
+        let of_token = |(sent, _): &(Arc<Sent>, Found)| pair::twin(&self.candidates, line, settings.window_lines, sent);
+        rejection.twin = rejection.token.as_ref().and_then(of_token);
     }
 
     /// Several connections in one log are answered in the order in which they asked: of rejections close together whose
