@@ -68,6 +68,8 @@
 //!   for such lines. A whole file (`scan`, an archive) settles when no further line can belong to the rejection.
 //! * **A stream is resumed a little before the end that was committed** ([`pipeline::checkpoint`]): bytes that later
 //!   lines may look back at are read again and not counted again.
+//! * **What only a start or a backlog needed is given back** ([`memory`]): pages of the program and of the heap, when little
+//!   is read; they come back as they are needed.
 //! * **Commits go to a journal, and from there to a database** ([`store`]): the first makes a commit cost microseconds,
 //!   the second bounds the journal and survives a loss of power.
 //! * **While commits fail, nothing more is taken in**: files wait on the disk, deliveries are not acknowledged.
@@ -108,6 +110,7 @@ pub mod finding;
 pub mod keyring;
 pub mod ledger;
 pub mod log;
+pub mod memory;
 pub mod pair;
 pub mod paste;
 pub mod percent;

@@ -156,6 +156,9 @@ pub struct Pipeline {
     feeds: BTreeMap<StreamId, Box<Feed>>,
     /// Streams that are exports, or may be.
     tables: BTreeMap<StreamId, Table>,
+    /// The feeds of streams that may be exports, in case they are logs. Made when a stream is opened, so that in memory
+    /// what stays does not lie between what is held for a moment.
+    spare: BTreeMap<StreamId, Box<Feed>>,
     /// Streams with something underway, which `tick` looks at.
     awake: BTreeSet<StreamId>,
     /// Events that were counted.
@@ -171,6 +174,7 @@ impl Pipeline {
             core: Core::new(settings, keyring),
             feeds: BTreeMap::new(),
             tables: BTreeMap::new(),
+            spare: BTreeMap::new(),
             awake: BTreeSet::new(),
             seen: Seen::default(),
             pushed: 0,
@@ -195,6 +199,7 @@ impl Pipeline {
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
         if stream.offset == 0 && stream.path.is_some() {
+            self.spare.insert(id, Box::new(Feed::new(stream.clone())));
             self.tables.insert(id, Table::new(stream));
         } else {
             self.feeds.insert(id, Box::new(Feed::new(stream)));
@@ -212,9 +217,12 @@ impl Pipeline {
         let table = self.tables.get_mut(&id)?;
         let is_export = table.is_export();
         if let Some(held) = table.decide(chunk) {
-            let table = self.tables.remove(&id)?;
-            self.feeds.insert(id, Box::new(Feed::new(table.stream)));
+            self.tables.remove(&id);
+            self.feeds.insert(id, self.spare.remove(&id)?);
             return Some(held);
+        }
+        if table.is_export() {
+            self.spare.remove(&id);
         }
         let new: &[u8] = if is_export { chunk } else { b"" };
         table.push(new, false, &mut Work { seen: &mut self.seen, core: &mut self.core, now }, emit);
@@ -228,9 +236,10 @@ impl Pipeline {
             table.push(b"", true, &mut Work { seen: &mut self.seen, core: &mut self.core, now }, emit);
             return;
         }
-        let held = table.take_held();
-        self.feeds.insert(id, Box::new(Feed::new(table.stream)));
-        self.push(id, &held, now, emit);
+        if let Some(feed) = self.spare.remove(&id) {
+            self.feeds.insert(id, feed);
+            self.push(id, &table.take_held(), now, emit);
+        }
     }
 
     /// Takes an event that Twilio reports, and says what became of it. `now` is the time of its arrival.
@@ -267,6 +276,7 @@ impl Pipeline {
     /// given, but a partial last line stays partial.
     pub fn suspend(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Option<Checkpoint> {
         self.awake.remove(&id);
+        self.spare.remove(&id);
         if let Some(table) = self.tables.remove(&id) {
             return Some(table.checkpoint());
         }
@@ -405,10 +415,10 @@ impl Pipeline {
         !self.awake.is_empty()
     }
 
-    /// Lets go of what silent streams could still look back at: call it every few seconds.
-    pub fn rest(&mut self, now: UnixTime) {
+    /// Lets go of what silent streams could still look back at, and gives its bytes: call it every few seconds.
+    pub fn rest(&mut self, now: UnixTime) -> usize {
         let window = self.core.settings.window_seconds;
-        self.feeds.values_mut().for_each(|feed| feed.rest(now, window));
+        self.feeds.values_mut().map(|feed| feed.rest(now, window)).sum()
     }
 
     /// Takes a partial last line as a line: it will not grow (the stream goes on, with a next line).

@@ -1,6 +1,7 @@
 //! Where the sources deliver: bytes go through the core into the ledger, and committed views come out.
 
 mod intake;
+mod slack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::slack::Slack;
 use super::clock::now;
 use super::keeper::{Keeper, Outcome, Recalled, log_recovery};
 use crate::config::{Alertmanager, Config};
@@ -17,6 +19,7 @@ use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
 use crate::ledger::{self, Ledger, Looked, View};
+use crate::memory;
 use crate::pipeline::arrival::Outcome as Taken;
 use crate::pipeline::{self, Event, Given, Pipeline, StreamId};
 use crate::source::{Delivered, Health, Sink};
@@ -64,6 +67,7 @@ struct Inner {
     arriving: BTreeMap<String, UnixTime>,
     /// When silent streams were last let go to rest.
     rested: UnixTime,
+    slack: Slack,
     has_ended: bool,
     /// Nothing more is taken in if it can't be committed.
     is_stopping: bool,
@@ -141,6 +145,7 @@ impl Hub {
             behind,
             arriving: BTreeMap::new(),
             rested: now,
+            slack: Slack::of_start(),
             has_ended: false,
             is_stopping: false,
         };
@@ -330,6 +335,11 @@ impl Hub {
             self.view.send_modify(|view| Arc::make_mut(view).alerts = alerts);
         }
         self.wake(&inner);
+        let gives_back = inner.slack.take_due();
+        drop(inner);
+        if gives_back {
+            memory::give_back();
+        }
         again_millis
     }
 
@@ -365,7 +375,8 @@ impl Inner {
         let now = now();
         if now.millis_since(self.rested) > REST_MILLIS {
             self.rested = now;
-            self.pipeline.rest(now);
+            let bytes = self.pipeline.rest(now);
+            self.slack.rested(bytes);
         }
     }
 

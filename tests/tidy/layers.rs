@@ -92,6 +92,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
     ("source::journald", Edge, &["pipeline", "source", "source::inlet", "source::journald::entry", "time"]),
     ("store", Edge, &[]),
     ("log", Edge, &["time"]),
+    ("memory", Edge, &[]),
     (
         "config",
         Edge,
@@ -135,6 +136,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "keyring",
             "ledger",
             "log",
+            "memory",
             "pipeline",
             "product",
             "source",

@@ -50,12 +50,14 @@ impl Sink for Hub {
 
     fn push(&self, stream: StreamId, chunk: &[u8]) {
         let Some(mut inner) = self.admit() else { return };
+        inner.slack.read(chunk.len());
         inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
         self.wake(&inner);
     }
 
     fn push_file(&self, stream: StreamId, chunk: &[u8], mark: Mark) {
         let Some(mut inner) = self.admit() else { return };
+        inner.slack.read(chunk.len());
         inner.work(|pipeline, now, emit| pipeline.push(stream, chunk, now, emit));
         inner.keeper.touch(stream, Some(mark));
         self.wake(&inner);
@@ -67,6 +69,7 @@ impl Sink for Hub {
 
     fn push_searched(&self, stream: StreamId, chunk: &[u8], found: Found<'_>, mark: Mark) {
         let Some(mut inner) = self.admit() else { return };
+        inner.slack.read(chunk.len());
         let is_current = Arc::ptr_eq(found.search, &inner.pipeline.search());
         inner.work(|pipeline, now, emit| {
             if is_current {
@@ -134,6 +137,7 @@ impl Sink for Hub {
 
     fn push_journal(&self, stream: StreamId, lines: &[u8], end: &Place) {
         let Some(mut inner) = self.admit() else { return };
+        inner.slack.read(lines.len());
         inner.work(|pipeline, now, emit| pipeline.push(stream, lines, now, emit));
         inner.keeper.journals.touch(stream, Some(end));
         self.wake(&inner);

@@ -270,15 +270,19 @@ impl Feed {
         now.millis_since(self.last_push) > i64::from(window_seconds.max(REST_SECONDS_LEAST)) * 1000
     }
 
-    /// Forgets the lines of a silent stream that could be looked back at, but for an unfinished one.
-    pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) {
-        if self.is_silent(now, window_seconds) && !self.bytes.is_empty() && self.is_quiet() && !self.is_awake() {
-            self.drop_lines();
-            self.tokens = Tokens::default();
-            // Their room is given back too: of thousands of silent files it is much.
-            (self.open, self.heads) = (VecDeque::new(), Heads::default());
-            self.prune_trail(0);
+    /// Forgets the lines of a silent stream that could be looked back at, but for an unfinished one; gives their bytes.
+    pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) -> usize {
+        if !self.is_silent(now, window_seconds) || self.bytes.is_empty() || !self.is_quiet() || self.is_awake() {
+            return 0;
         }
+        let before = self.kept();
+        self.drop_lines();
+        self.tokens = Tokens::default();
+        // Their room is given back too: of thousands of silent files it is much.
+        (self.open, self.heads, self.last_sighting) = (VecDeque::new(), Heads::default(), None);
+        self.prune_trail(0);
+        self.trail.shrink();
+        before - self.kept()
     }
 
     /// When bytes came last, if some could be forgotten.

@@ -96,6 +96,12 @@ impl Trail {
         self.seen.push_back(Seen { offset, of, from, before: self.before });
     }
 
+    /// Gives back the room of what was forgotten.
+    pub(super) fn shrink(&mut self) {
+        self.seen.shrink_to_fit();
+        self.breaks.shrink_to_fit();
+    }
+
     pub(super) fn note_break(&mut self, offset: u64) {
         self.breaks.push_back(offset);
     }

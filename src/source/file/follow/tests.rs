@@ -84,10 +84,14 @@ fn a_position_fits_only_the_file_it_was_taken_from() {
     assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), position);
 }
 
+/// Bytes that are written and read as one: of less than that, those written after a cut may be those from before it, which
+/// nobody can tell from more that was added.
+const UNIT: u64 = 4;
+
 /// One thing that happens to the files.
 #[derive(Clone, Debug)]
 enum Act {
-    /// The program writes so many bytes to the file it has open.
+    /// The program writes so many units of [`UNIT`] bytes to the file it has open.
     Write(u8),
     /// A late writer appends to the file renamed last.
     WriteLate(u8),
@@ -95,10 +99,10 @@ enum Act {
     Rotate,
     /// Like `Rotate`, but nothing is made yet: the next `Write` does.
     Rename,
-    /// The file is cut to nothing in place and filled with so many bytes.
+    /// The file is cut to nothing in place and filled with so many units.
     Truncate(u8),
     Delete,
-    /// The follower looks, and reads at most so many bytes a step.
+    /// The follower looks, and reads at most so many units a step.
     Look(u8),
     Pass(Duration),
 }
@@ -152,9 +156,9 @@ impl World {
         for _ in 0..length {
             self.counter += 1;
             // Bytes without a pattern, so that no two stretches are equal.
-            let byte = (self.counter.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0];
-            self.files.get_mut(&inode).unwrap().push(byte);
-            self.expected.entry(inode).or_default().push(byte);
+            let unit = self.counter.wrapping_mul(2_654_435_761).to_be_bytes();
+            self.files.get_mut(&inode).unwrap().extend(unit);
+            self.expected.entry(inode).or_default().extend(unit);
         }
     }
 
@@ -200,7 +204,7 @@ impl World {
                 }
             }
             Act::Delete => self.path = None,
-            Act::Look(bytes) => self.look(u64::from(*bytes)),
+            Act::Look(units) => self.look(UNIT * u64::from(*units)),
             Act::Pass(time) => self.now += *time,
         }
     }
@@ -265,7 +269,7 @@ proptest! {
         }
         for _ in 0..400 {
             world.now += Duration::from_millis(100);
-            world.look(255);
+            world.look(UNIT * 255);
         }
         world.expected.retain(|_, bytes| !bytes.is_empty());
         prop_assert_eq!(&world.read, &world.expected);
