@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
-use super::blocks::{self, BLOCK_LINES_MAX, Line};
+use super::blocks::{self, Line};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
@@ -355,6 +355,8 @@ impl Feed {
             rejection.progress = Progress::Settled;
         }
         if counted.is_none_or(|counted| counted.state == State::Open) {
+            // Most streams have one at a time.
+            self.open.reserve_exact(usize::from(self.open.is_empty()));
             self.heads.push(Head::of(&rejection));
             self.open.push_back(rejection);
         }
@@ -494,10 +496,4 @@ impl Feed {
             emit(Event::Lines { source: Arc::clone(&self.stream.source), lines, truncated, bytes });
         }
     }
-}
-
-/// How many lines are kept to be looked back at: from a hit to the head of its block, and from there as far as times and
-/// tokens may be.
-const fn kept_lines(window_lines: u32) -> usize {
-    window_lines as usize + BLOCK_LINES_MAX + 1
 }

@@ -7,11 +7,11 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::head::Heads;
 use super::tokens::Tokens;
-use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, kept_lines, replay};
+use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
 use crate::detect::search::Hits;
 use crate::pair::rejection::Rejection;
 use crate::pipeline::Event;
-use crate::pipeline::blocks::last_lines;
+use crate::pipeline::blocks::{BLOCK_LINES_MAX, last_lines};
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
 
@@ -327,4 +327,10 @@ impl Feed {
         self.scanned = 0;
         self.tokens.forget_bytes();
     }
+}
+
+/// How many lines are kept to be looked back at: from a hit to the head of its block, and from there as far as times and
+/// tokens may be.
+const fn kept_lines(window_lines: u32) -> usize {
+    window_lines as usize + BLOCK_LINES_MAX + 1
 }
