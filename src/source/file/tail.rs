@@ -311,6 +311,16 @@ impl Tailer {
     }
 
     /// Looks at one file, and reads what is new.
+    /// Looks at all files and reads what is new in them.
+    #[cfg(test)]
+    pub(super) fn look_at_all(&mut self) {
+        self.scan();
+        self.queue_all();
+        while let Some(id) = self.ready.pop_front() {
+            self.turn(id);
+        }
+    }
+
     fn turn(&mut self, id: SlotId) {
         if !self.slots.get(&id).is_some_and(|slot| slot.queued) {
             return;

@@ -344,7 +344,7 @@ impl Tailer {
         left
     }
 
-    fn fail_open(&mut self, label: &Label, error: &io::Error) -> Turn {
+    pub(super) fn fail_open(&mut self, label: &Label, error: &io::Error) -> Turn {
         let (now, path) = (self.now(), label.names.first().cloned().unwrap_or_default());
         if let Some(source) = self.sources.get(label.source) {
             self.complaints.say_open(now, &source.name, &path, error);

@@ -5,7 +5,7 @@
 //! read of the file is passed over. Content that no known file had is read from its beginning.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,9 @@ use crate::source::{Failure, Mark, Opened};
 
 /// How long an archive must not have been written to before it is read.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
+
+/// When an archive that could not be opened is tried again: mostly it was just renamed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// An archive and how far it is read.
 pub(super) struct Archive {
@@ -47,6 +50,8 @@ enum State {
 }
 
 struct Comparing {
+    /// The file, whatever its name is by now.
+    file: File,
     whole: Whole,
     buffer: Vec<u8>,
     search: Search,
@@ -154,10 +159,13 @@ impl Tailer {
 
     fn begin_archive(&mut self, label: &Label, archive: &mut Archive) -> Turn {
         let Some(path) = label.names.first() else { return Turn::Closed };
+        archive.state = State::Waiting(self.now().saturating_add(AGAIN));
         let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+            // It has another name since it was looked at; under that one it will be found.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Turn::Idle,
+            Err(error) => return self.fail_open(label, &error),
         };
         if disk::seen(&metadata).identity != archive.identity {
             return Turn::Idle;
@@ -168,14 +176,14 @@ impl Tailer {
         }
         archive.length = metadata.len();
         let extents = if archive.delivered == 0 { self.extents(path, archive.identity) } else { Vec::new() };
-        match Whole::of_file(path, file) {
-            Ok(whole) if extents.is_empty() => self.deliver_archive(label, archive, whole, &metadata),
+        match unpack(path, &file) {
+            Ok(whole) if extents.is_empty() => self.deliver_archive(label, archive, &file, whole),
             Ok(whole) => {
                 let (buffer, search) = (vec![0; BLOCK_BYTES], Search::new(extents));
-                archive.state = State::Comparing(Box::new(Comparing { whole, buffer, search }));
+                archive.state = State::Comparing(Box::new(Comparing { file, whole, buffer, search }));
                 Turn::More
             }
-            Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+            Err(error) => self.fail_archive(label, archive, &file, Failure::Read, &error.to_string()),
         }
     }
 
@@ -240,30 +248,29 @@ impl Tailer {
         archive.delivered = comparing.search.answer(ended);
         let content = comparing.search.extent();
         if ended && (archive.delivered == content.offset || self.is_beginning(path, &content)) {
-            archive.state = State::Done(archive_end(label, archive));
+            archive.state = State::Done(end_position(&comparing.file, archive.identity, archive.length));
             if let Some(mark) = archive.mark() {
                 self.read_elsewhere(label.source, path, mark);
             }
             return Turn::Idle;
         }
-        let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
-        let (file, metadata) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+        let State::Comparing(comparing) = std::mem::replace(&mut archive.state, State::Done(None)) else {
+            return Turn::Idle;
         };
-        match Whole::of_file(path, file) {
-            Ok(whole) => self.deliver_archive(label, archive, whole, &metadata),
-            Err(error) => self.fail_archive(label, archive, Failure::Read, &error.to_string()),
+        match unpack(path, &comparing.file) {
+            Ok(whole) => self.deliver_archive(label, archive, &comparing.file, whole),
+            Err(error) => self.fail_archive(label, archive, &comparing.file, Failure::Read, &error.to_string()),
         }
     }
 
-    fn deliver_archive(&mut self, label: &Label, archive: &mut Archive, whole: Whole, metadata: &Metadata) -> Turn {
+    fn deliver_archive(&mut self, label: &Label, archive: &mut Archive, file: &File, whole: Whole) -> Turn {
         let Some(path) = label.names.first() else { return Turn::Closed };
-        let Some(end) = archive_end(label, archive) else {
-            return self.fail_archive(label, archive, Failure::Read, "it was cut while it was opened");
+        let end = end_position(file, archive.identity, archive.length);
+        let (Some(end), Ok(metadata)) = (end, file.metadata()) else {
+            return self.fail_archive(label, archive, file, Failure::Read, "It was cut while it was opened");
         };
         let Opened { id: stream, offset } =
-            self.open_stream(label.source, path, metadata, mark(end, archive.delivered), true);
+            self.open_stream(label.source, path, &metadata, mark(end, archive.delivered), true);
         archive.delivered = offset;
         let (progress, skip, buffer) = (whole.progress(), archive.delivered, vec![0; BLOCK_BYTES]);
         let content = Search::new(Vec::new());
@@ -283,14 +290,15 @@ impl Tailer {
                         WholeError::Damaged(..) => Failure::Archive,
                         WholeError::Open(..) | WholeError::Kind(..) | WholeError::Read(..) => Failure::Read,
                     };
-                    return self.fail_archive(label, archive, kind, &error.to_string());
+                    let end = reading.end;
+                    return self.end_archive(label, archive, Some(end), kind, &error.to_string());
                 }
             };
             reading.content.push(reading.buffer.get(..length).unwrap_or_default());
             if length == 0 {
                 self.sink.finish(reading.stream);
                 self.rotations.keep_extent(reading.content.extent());
-                archive.state = State::Done(archive_end(label, archive));
+                archive.state = State::Done(Some(reading.end));
                 return Turn::Idle;
             }
             let passed = usize::try_from(reading.skip).unwrap_or(usize::MAX).min(length);
@@ -307,9 +315,21 @@ impl Tailer {
         Turn::More
     }
 
+    fn fail_archive(&mut self, label: &Label, archive: &mut Archive, file: &File, kind: Failure, why: &str) -> Turn {
+        let end = end_position(file, archive.identity, archive.length);
+        self.end_archive(label, archive, end, kind, why)
+    }
+
     /// Says what is wrong; the archive is looked at again when it grows.
-    fn fail_archive(&mut self, label: &Label, archive: &mut Archive, kind: Failure, message: &str) -> Turn {
-        archive.state = State::Done(archive_end(label, archive));
+    fn end_archive(
+        &mut self,
+        label: &Label,
+        archive: &mut Archive,
+        end: Option<Position>,
+        kind: Failure,
+        message: &str,
+    ) -> Turn {
+        archive.state = State::Done(end);
         let (now, path) = (self.now(), label.names.first().cloned().unwrap_or_default());
         if let Some(source) = self.sources.get(label.source) {
             self.complaints
@@ -323,10 +343,10 @@ const fn mark(end: Position, delivered: u64) -> Mark {
     Mark { position: end, unpacked: Some(delivered), done: false }
 }
 
-fn archive_end(label: &Label, archive: &Archive) -> Option<Position> {
-    let file = disk::open(label.names.first()?).ok()?;
-    let seen = disk::seen(&file.metadata().ok()?);
-    (seen.identity == archive.identity).then(|| end_position(&file, archive.identity, archive.length)).flatten()
+/// Begins to unpack an open file.
+fn unpack(path: &Path, mut file: &File) -> Result<Whole, WholeError> {
+    let again = file.rewind().and_then(|()| file.try_clone());
+    Whole::of_file(path, again.map_err(|error| WholeError::Open(path.to_owned(), error))?)
 }
 
 fn end_position(file: &File, identity: Identity, length: u64) -> Option<Position> {
@@ -340,3 +360,6 @@ fn still_written(metadata: &Metadata) -> Option<Duration> {
     let age = SystemTime::now().duration_since(metadata.modified().ok()?).ok()?;
     SETTLE.checked_sub(age).filter(|wait| !wait.is_zero())
 }
+
+#[cfg(test)]
+mod tests;

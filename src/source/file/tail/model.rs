@@ -131,11 +131,7 @@ impl World {
     }
 
     fn look(&mut self) {
-        self.tailer.scan();
-        self.tailer.queue_all();
-        while let Some(id) = self.tailer.ready.pop_front() {
-            self.tailer.turn(id);
-        }
+        self.tailer.look_at_all();
     }
 
     fn is_followed(&self, path: &std::path::Path) -> bool {
