@@ -53,7 +53,9 @@ impl Block {
         let head_length = read_at(file, head, 0)?;
         let start = offset.saturating_sub(span as u64);
         let room = self.bytes.bytes().get_mut(..span + BLOCK_BYTES).unwrap_or_default();
-        let length = read_at(file, room, start)?;
+        // With one call: between two the file could be cut and filled again, and bytes of the new content would follow the
+        // proof of the old one. What a call leaves out is read at the next look.
+        let length = read_once(file, room, start)?;
         // What was read is the truth, not what `stat` said a moment ago; only the length beyond the block is taken
         // from there.
         let read_to = start.saturating_add(length as u64);
@@ -144,14 +146,22 @@ fn trusted(modified: i64) -> i64 {
 pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset.saturating_add(filled as u64)) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match read_once(file, rest, offset.saturating_add(filled as u64))? {
+            0 => break,
+            read => filled += read,
         }
     }
     Ok(filled)
+}
+
+/// Reads what one call of the system gives.
+fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 #[cfg(test)]
