@@ -305,8 +305,8 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
     // What is in brackets behind a part of it, or was taken for a part of it but for the closing one.
     if let Some(bracketed) = bracketed(after) {
         raw.extend_from_slice(bracketed);
-    } else if let Some(open) = raw.iter().rposition(|byte| b"[(<{".contains(byte))
-        && let Some(closing @ (b']' | b')' | b'>' | b'}')) = after.first()
+    } else if let Some(closing @ (b']' | b')' | b'>' | b'}')) = after.first()
+        && let Some(open) = raw.iter().rposition(|byte| b"[(<{".contains(byte))
         && token::is_mask(&[raw.get(open..).unwrap_or_default(), &[*closing]].concat())
     {
         raw.push(*closing);
