@@ -23,7 +23,7 @@ const SCHEMA_KEY: &str = "schema";
 const NUMBER_KEY: &str = "commit";
 
 /// Kept of the file in memory, in bytes: rows are read once, at start.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 
 /// Why a database can't be used.
 #[derive(Debug)]
