@@ -424,6 +424,9 @@ mod tests {
             "2026-05-10T07:51:00.751007Z error",
             "errorCode: 0x51007",
             "error 51007-1234",
+            "2026-11-26T16:20:00.000Z ERROR 51007 --- [           main] c.acme.shop.CartService : could not open cache",
+            "2026-11-26 10:00:08.123 ERROR 51007 --- [shop] [nio-8080-exec-1] c.acme.twilio.Bridge : slow query",
+            "2026-11-26 10:00:08,123 ERROR 51007 [main] c.acme.shop.Cart : slow query",
             "stderr 51007",
             "perror 51007",
             "MaxRecvDataSegmentLength (51007) is too big",
@@ -445,6 +448,8 @@ mod tests {
     #[test]
     fn a_companion_code_needs_twilio_near_it() {
         check("code: 20104", &[]);
+        check("Twilio Verify: code 20104 approved for user 7", &[]);
+        check("2026-11-26T16:20:09.000Z ERROR 20107 --- [nio-8080-exec-1] c.a.twilio.Bridge : slow query", &[]);
         check(r#"{"error":"db","code":20104}"#, &[]);
         check("TwilioError 20104: x", &[20104]);
         check(r#"{"code":20104,"message":"Access Token expired or expiration date invalid"}"#, &[20104]);

@@ -253,7 +253,8 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
         return false;
     }
     let is_field = separators.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'=' | b'>'));
-    if !is_field && followed_by_unit(text.get(end..).unwrap_or_default()) {
+    let after = text.get(end..).unwrap_or_default();
+    if !is_field && (followed_by_unit(after) || is_process(word, separators, after)) {
         return false;
     }
     let mut folded = [0_u8; 48];
@@ -274,7 +275,14 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
         return !NO_ERRORS.contains(&folded) && !is_declared(word, head.get(..word_start).unwrap_or_default());
     }
-    is_error_name(word, separators, text.get(end..).unwrap_or_default()) && twilio()
+    is_error_name(word, separators, after) && twilio()
+}
+
+/// `ERROR 51007 --- [main]`, `ERROR 51007 [main]`: a level and the process that wrote the line.
+fn is_process(level: &[u8], separators: &[u8], after: &[u8]) -> bool {
+    let is_level = level == b"ERROR" || level == b"error" || level == b"Error";
+    let is_beside = separators.iter().all(|byte| *byte == b' ');
+    is_level && is_beside && (after.starts_with(b" --- ") || (level == b"ERROR" && after.starts_with(b" [")))
 }
 
 /// `AccessTokenInvalid (20101):` — the name of an SDK's error class and its code in parentheses. Models, standards and
@@ -307,6 +315,9 @@ fn named_otherwise(before: &[u8]) -> bool {
     let is_id = before.get(run..start).is_some_and(|part| part.iter().any(u8::is_ascii_digit));
     if is_id || before.get(..run).is_some_and(|before| before.ends_with(b"=")) {
         return false;
+    }
+    if before.to_ascii_lowercase().ends_with(b"twilio verify:") {
+        return true;
     }
     if word.eq_ignore_ascii_case(b"with") {
         // `exited with code 51007`, but `refused with code 51007`
