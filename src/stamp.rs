@@ -116,7 +116,11 @@ pub fn read(text: &[u8]) -> Option<Stamp> {
     if first.is_ascii_alphabetic() {
         return month_first(text).or_else(|| weekday_first(text));
     }
-    year_first(text).or_else(|| day_first(text)).or_else(|| month_day(text)).or_else(|| klog(text))
+    year_first(text)
+        .or_else(|| day_first(text))
+        .or_else(|| month_day(text))
+        .or_else(|| klog(text))
+        .or_else(|| dotted(text))
 }
 
 /// `2026-11-24T02:43:39.228Z`, `2026-11-24 02:43:39,228 +0100`, `2026/11/24 02:43:39`, `20261124T024339Z`.
@@ -181,7 +185,21 @@ fn klog(text: &[u8]) -> Option<Stamp> {
     Stamp::new(None, month, day, millis, None, at.1)
 }
 
-/// `Nov 24 02:36:35` (syslog), `Nov 24, 2026 2:36:35 AM` (java.util.logging).
+/// `24.11.2026 02:43:39,228`: with dots the day comes first.
+fn dotted(text: &[u8]) -> Option<Stamp> {
+    let mut at = Reader(text, false);
+    let day = at.number(2)?;
+    at.expect(b'.')?;
+    let month = at.number(2)?;
+    at.expect(b'.')?;
+    let year = at.number(4)?;
+    at.any(b",");
+    at.any(b" T")?;
+    let millis = at.clock()?;
+    Stamp::new(Some(year), month, day, millis, at.zone(), at.1)
+}
+
+/// `Nov 24 02:36:35` (syslog), `Nov 24, 2026 2:36:35 AM` (java.util.logging), `Nov 24, 2026 @ 02:36:35.000` (Kibana).
 fn month_first(text: &[u8]) -> Option<Stamp> {
     let mut at = Reader(text, false);
     let month = at.month()?;
@@ -193,6 +211,8 @@ fn month_first(text: &[u8]) -> Option<Stamp> {
     at.skip_spaces();
     if comma || at.0.get(4) == Some(&b' ') {
         let year = at.number(4)?;
+        at.skip_spaces();
+        at.any(b"@");
         at.skip_spaces();
         let millis = at.clock_of_twelve()?;
         return Stamp::new(Some(year), month, day, millis, at.zone(), at.1);
@@ -396,6 +416,11 @@ mod tests {
         check("2026-11-24T02:43:39.228Z Twilsock W: Init", "2026-11-24T02:43:39.228Z");
         check("2026-11-24 02:43:39,228 ERROR [main] c.e.Gateway - x", "2026-11-24T02:43:39.228Z");
         check("2026-11-24T02:43:39+01:00 x", "2026-11-24T01:43:39Z");
+        check("24.11.2026 02:43:39,228 x", "2026-11-24T02:43:39.228Z");
+        check("24.11.2026, 02:43:39 x", "2026-11-24T02:43:39Z");
+        check("24.13.2026 02:43:39 x", "none");
+        check("version 24.11.2026 x", "none");
+        check("Nov 24, 2026 @ 02:43:39.228", "2026-11-24T02:43:39.228Z");
         check("2018-03-12 09:57:07.517080-0700 ChatQuickstart[36885:11843149]", "2018-03-12T16:57:07.517Z");
         check("[2019-03-12 16:48:14.069] [rtd] [WARNING]", "2019-03-12T16:48:14.069Z");
         check("2026/03/01 12:00:00 [error] 1#1: *7", "2026-03-01T12:00:00Z");

@@ -236,9 +236,13 @@ pub(super) enum Role {
 /// The role of a key, written in any case and with any separators, within the keys of the objects around it; the `id` of
 /// a `request` is a request id.
 pub(super) fn role(key: &[u8], parents: &[&[u8]]) -> Option<Role> {
-    let of_parent = parents.last().filter(|_| key == b"id").and_then(|parent| {
+    let of_parent = parents.last().and_then(|parent| {
+        let is_time = matches!(key, b"seconds" | b"timestamp");
+        if !is_time && key != b"id" {
+            return None;
+        }
         let role = folded_role([parent, key], parents.len() - 1)?;
-        matches!(role, Role::Id(_)).then_some(role)
+        (if is_time { role == Role::Time } else { matches!(role, Role::Id(_)) }).then_some(role)
     });
     of_parent.or_else(|| folded_role([b"", key], parents.len()))
 }
@@ -269,6 +273,8 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         | b"timestampms"
         | b"timestampinms"
         | b"timestampmillis"
+        | b"timestampseconds"
+        | b"timetimestamp"
             if depth <= 1 =>
         {
             Role::Time

@@ -199,9 +199,19 @@ pub(super) fn is_logfmt(text: &[u8]) -> bool {
         && memchr::memchr(b'=', rest).is_some()
 }
 
+/// The time in the object that some loggers write behind a message: `text {"timestamp":"2026-11-24T02:43:39.228Z"}`.
+fn time_behind(text: &[u8]) -> Option<Stamp> {
+    const KEY: &[u8] = b"\"timestamp\":\"";
+    /// A key, a time and what closes both.
+    const TAIL_BYTES: usize = 64;
+    let object = text.trim_ascii_end().strip_suffix(b"\"}")?;
+    let tail = object.get(object.len().saturating_sub(TAIL_BYTES)..)?;
+    stamp::read(tail.get(memmem::rfind(tail, KEY)? + KEY.len()..)?)
+}
+
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.
 pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
-    let found = stamp::find(text);
+    let found = stamp::find(text).or_else(|| time_behind(text));
     let number = stamp::leading_epoch(text).map(|number| Written::Number(number, found));
     record.note_time(number.or_else(|| found.map(Written::Stamp)));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);

@@ -220,9 +220,14 @@ impl Tokens {
             ids.merge(&block.record.ids);
         }
         let head = &block.record;
+        // Some loggers write the time on a line of its own, before.
+        let time = head.time(completion).or_else(|| {
+            let before = block.head.before(bytes)?;
+            envelope::read(before.text(bytes, settings.line_bytes_max)).time(completion)
+        });
         self.candidates.push(Candidate {
             line: number,
-            time: head.time(completion),
+            time,
             format: head.format,
             emitter: head.emitter,
             ids,
