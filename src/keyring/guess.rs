@@ -100,13 +100,14 @@ impl Guesses {
 type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A zero byte at the end is none of them: HMAC fills its key up with zeros, so it makes no difference.
-const ALTERATIONS: [(&str, Alteration); 25] = [
+const ALTERATIONS: [(&str, Alteration); 27] = [
     ("with a newline after it", |s| Some([s, b"\n"].concat())),
     ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
     ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
     ("with a space after it", |s| Some([s, b" "].concat())),
     ("with a space before it", |s| Some([b" ", s].concat())),
     ("with a tab after it", |s| Some([s, b"\t"].concat())),
+    ("with a tab before it", |s| Some([b"\t", s].concat())),
     ("with spaces around it", |s| Some([b" ", s, b" "].concat())),
     ("with `\\n` (a backslash and a letter) after it", |s| Some([s, b"\\n"].concat())),
     ("in double quotes", |s| Some([b"\"", s, b"\""].concat())),
@@ -124,6 +125,9 @@ const ALTERATIONS: [(&str, Alteration); 25] = [
     ("encoded in hexadecimal digits, in capitals", |s| Some(encode_hex(s).to_ascii_uppercase().into_bytes())),
     // .NET's `Encoding.Unicode`, and Java's `UTF_16BE` and `UTF_16`.
     ("encoded in UTF-16LE", |s| encode_utf16(s, u16::to_le_bytes)),
+    ("encoded in UTF-16LE with a byte order mark before it", |s| {
+        Some([b"\xff\xfe", encode_utf16(s, u16::to_le_bytes)?.as_slice()].concat())
+    }),
     ("encoded in UTF-16BE", |s| encode_utf16(s, u16::to_be_bytes)),
     ("encoded in UTF-16BE with a byte order mark before it", |s| {
         Some([b"\xfe\xff", encode_utf16(s, u16::to_be_bytes)?.as_slice()].concat())
@@ -228,6 +232,8 @@ mod tests {
             (b"61c3a9".as_slice(), "that secret encoded in hexadecimal digits"),
             (b"61C3A9", "that secret encoded in hexadecimal digits, in capitals"),
             (b"a\0\xe9\0", "that secret encoded in UTF-16LE"),
+            (b"\xff\xfea\0\xe9\0", "that secret encoded in UTF-16LE with a byte order mark before it"),
+            (b"\ta\xc3\xa9", "that secret with a tab before it"),
             (b"\0a\0\xe9", "that secret encoded in UTF-16BE"),
             (b"\xfe\xff\0a\0\xe9", "that secret encoded in UTF-16BE with a byte order mark before it"),
             (b"YcOp", "that secret encoded in base64"),
