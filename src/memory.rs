@@ -46,20 +46,21 @@ fn unmap(Range { start, end }: Range<usize>) {
 /// The parts of the file that the code at an address is of, that are mapped read-only and equal the file: from the text
 /// of `/proc/self/smaps`. The others hold addresses that were put in when the program was loaded.
 fn unchanged_parts(smaps: &str, code: usize) -> Vec<Range<usize>> {
-    let mut parts: Vec<(Range<usize>, (&str, &str), bool)> = Vec::new();
+    // With how often it must still be said that there is no page of the process's own: neither in memory nor swapped out.
+    let mut parts: Vec<(Range<usize>, (&str, &str), usize)> = Vec::new();
     for line in smaps.lines() {
         if let Some((range, file, is_fixed)) = mapping(line) {
-            parts.push((range, file, is_fixed));
-        } else if let Some((_, _, is_unchanged)) = parts.last_mut()
-            && let Some(size) = line.strip_prefix("Anonymous:")
+            parts.push((range, file, if is_fixed { 2 } else { usize::MAX }));
+        } else if let Some((.., doubts)) = parts.last_mut()
+            && let Some(size) = line.strip_prefix("Anonymous:").or_else(|| line.strip_prefix("Swap:"))
         {
-            *is_unchanged &= size.trim() == "0 kB";
+            *doubts = doubts.saturating_sub(usize::from(size.trim() == "0 kB"));
         }
     }
-    let Some(own) = parts.iter().find(|(range, ..)| range.contains(&code)).map(|(_, file, _)| *file) else {
+    let Some(own) = parts.iter().find(|(range, ..)| range.contains(&code)).map(|(_, file, ..)| *file) else {
         return Vec::new();
     };
-    let unchanged = parts.into_iter().filter(|(_, file, is_unchanged)| *is_unchanged && *file == own);
+    let unchanged = parts.into_iter().filter(|(_, file, doubts)| *file == own && *doubts == 0);
     unchanged.map(|(range, ..)| range).collect()
 }
 
@@ -87,20 +88,27 @@ mod tests {
 55d0a0000000-55d0a03f1000 r--p 00000000 fe:01 4711 /usr/bin/diag51007
 Rss: 1736 kB
 Anonymous: 0 kB
+Swap: 0 kB
 VmFlags: rd mr mw me sd
 55d0a03f1000-55d0a10ec000 r-xp 003f0000 fe:01 4711 /usr/bin/diag51007
 Anonymous:             0 kB
+Swap: 0 kB
 AnonHugePages:         0 kB
 55d0a10ec000-55d0a115f000 r--p 010ea000 fe:01 4711 /usr/bin/diag51007
 Anonymous:           460 kB
+Swap: 0 kB
 55d0a115f000-55d0a1162000 rw-p 0115c000 fe:01 4711 /usr/bin/diag51007
 Anonymous:             0 kB
+Swap: 0 kB
 55d0a1170000-55d0a1180000 rw-p 00000000 00:00 0 [heap]
 Anonymous:            40 kB
+Swap: 0 kB
 7f63a40dc000-7f63a4232000 r-xp 00026000 fe:01 99 /usr/lib/x86_64-linux-gnu/libc.so.6
 Anonymous:             0 kB
+Swap: 0 kB
 7f63a5000000-7f63a5001000 r-xp 00000000 00:00 0 [vdso]
 Anonymous:             0 kB
+Swap: 0 kB
 ";
 
     #[track_caller]
@@ -117,6 +125,8 @@ Anonymous:             0 kB
         check(SMAPS, 0x7f63_a500_0000, &[]);
         check(SMAPS, 0x1000, &[]);
         check(&SMAPS.replace("Anonymous:             0", "Anonymous:             4"), 0x55d0_a040_0000, &own[..1]);
+        check(&SMAPS.replacen("Swap: 0 kB", "Swap: 460 kB", 1), 0x55d0_a040_0000, &own[1..]);
+        check(&SMAPS.replace("Swap: 0 kB", ""), 0x55d0_a040_0000, &[]);
         check("", 0, &[]);
         check("no mapping\nAnonymous: 0 kB", 0, &[]);
     }

@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -39,7 +39,9 @@ impl Log for File {
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.set_len(length)?;
+        // Else the next record would leave a hole where the torn one was.
+        self.seek(SeekFrom::Start(length)).map(drop)
     }
 }
 

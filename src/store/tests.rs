@@ -183,6 +183,18 @@ fn what_is_looked_at_is_what_was_committed_beside_the_one_who_commits() {
     assert_eq!(files(folder.path()), before);
 }
 
+#[test]
+fn a_file_that_was_cut_goes_on_where_it_was_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = new_log_in(folder.path())(1).unwrap();
+    for bytes in [b"whole".as_slice(), b"torn"] {
+        log.append(bytes).unwrap();
+    }
+    log.cut(5).unwrap();
+    log.append(b"next").unwrap();
+    assert_eq!(fs::read(folder.path().join("state.journal.1")).unwrap(), b"wholenext");
+}
+
 /// A log in memory that fails when it has taken so many bytes, as a full disk does, and perhaps can't be cut then.
 #[derive(Debug)]
 struct Faulty {
