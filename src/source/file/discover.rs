@@ -1,5 +1,6 @@
 //! Which files there are: the scan of the patterns, and what a notification means for it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub(super) struct Scans {
     took: Duration,
     /// The last one found that not everything is told.
     unsure: bool,
+    /// Files that it found longer than anything had told; those of which it is told a moment later are taken out.
+    untold: BTreeSet<SlotId>,
 }
 
 impl Scans {
@@ -59,7 +62,8 @@ enum When {
 impl Tailer {
     pub(super) fn scan_due(&self) -> Duration {
         let Some(ended) = self.scans.ended else { return Duration::ZERO };
-        let usual = match (self.folders.is_polling(), self.scans.unsure) {
+        let is_unsure = self.scans.unsure || !self.scans.untold.is_empty();
+        let usual = match (self.folders.is_polling(), is_unsure) {
             (true, _) => SCAN_POLLING,
             (false, true) => SCAN_UNSURE,
             (false, false) => SCAN,
@@ -75,6 +79,7 @@ impl Tailer {
     pub(super) fn scan(&mut self) {
         let (began, next_slot) = (self.now(), self.next_slot);
         self.scans.wanted = false;
+        self.scans.untold.clear();
         self.scans.unsure = self.folders.has_remote() || !self.pipes.is_empty();
         self.end_lost_pipes();
         for index in 0..self.sources.len() {
@@ -156,6 +161,7 @@ impl Tailer {
         }
         for path in self.spelled(real) {
             if let Some(id) = self.by_path.get(&path).copied() {
+                self.scans.untold.remove(&id);
                 self.queue_first(id);
             } else if structural || self.rotations.is_held(&path) {
                 match source_of(&self.sources, &path) {
@@ -199,7 +205,11 @@ impl Tailer {
         }
         if let Some(id) = self.by_identity.get(&disk::seen(&metadata).identity).copied() {
             self.name(id, path);
-            if self.slots.get(&id).is_some_and(|slot| slot.body.has_changed(&metadata)) {
+            if let Some(slot) = self.slots.get(&id).filter(|slot| slot.body.has_changed(&metadata)) {
+                // One that waits to be read was told, and so will be one that has just grown.
+                if !slot.queued && metadata.len() > slot.offset() {
+                    self.scans.untold.insert(id);
+                }
                 self.queue(id);
             }
             return true;

@@ -291,7 +291,9 @@ impl Tailer {
                     let is_read = live.follower.unread() == 0;
                     // What is at its names does not matter as long as there is more to read.
                     names = (!is_read).then_some((own, other));
-                    if self.pace.is_busy() && is_read {
+                    // One that has left its name is read to its end, so that the next one begins; and of one that was there
+                    // at start it must be known when it was written last.
+                    if self.pace.is_busy() && is_read && own.is_some() && label.backlog.is_none() {
                         live.again = Some(live.used.saturating_add(ROUND_BUSY));
                         return Turn::Idle;
                     }

@@ -1,7 +1,11 @@
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::sync::{Condvar, Mutex};
+use std::time::SystemTime;
 
 use super::*;
 use crate::pipeline::{Stream, StreamId};
+use crate::time::UnixTime;
 
 #[derive(Default)]
 struct Bytes(Mutex<Vec<u8>>, Condvar);
@@ -30,12 +34,9 @@ impl Bytes {
     }
 }
 
-#[test]
-fn without_notifications_files_are_polled() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.log"), folder.path().join("b.log"));
-    std::fs::write(&first, "one\n").unwrap();
-    let include = folder.path().join("*.log").to_str().unwrap().to_owned();
+/// A follower of the logs in a folder.
+fn follower(folder: &Path, sink: &Arc<impl Sink + 'static>, wake: &Arc<Wake>) -> Tailer {
+    let include = folder.join("*.log").to_str().unwrap().to_owned();
     let source = Source {
         name: "app".into(),
         timezone: "UTC".into(),
@@ -46,8 +47,125 @@ fn without_notifications_files_are_polled() {
         up: None,
         fresh: true,
     };
+    Tailer::new(vec![source], Arc::clone(sink) as _, Arc::clone(wake))
+}
+
+fn append(path: &Path, text: &str) {
+    std::io::Write::write_all(&mut OpenOptions::new().append(true).open(path).unwrap(), text.as_bytes()).unwrap();
+}
+
+impl Tailer {
+    /// As if much had been written lately.
+    fn make_busy(&mut self) {
+        self.pace.read(1 << 30);
+        self.pace.ended(Duration::from_millis(100));
+        assert!(self.pace.is_busy());
+    }
+
+    fn turn_all(&mut self) {
+        while let Some(id) = self.ready.pop_front() {
+            self.turn(id);
+        }
+    }
+}
+
+/// Appends to the file that is read in the moment in which the first of it is delivered.
+struct Growing {
+    path: PathBuf,
+    bytes: Bytes,
+    reached: Mutex<Vec<UnixTime>>,
+}
+
+impl Sink for Growing {
+    fn pause(&self) {}
+    fn open(&self, stream: Stream) -> StreamId {
+        self.bytes.open(stream)
+    }
+    fn push(&self, stream: StreamId, chunk: &[u8]) {
+        if self.bytes.0.lock().unwrap().is_empty() {
+            append(&self.path, "two\n");
+        }
+        self.bytes.push(stream, chunk);
+    }
+    fn reached(&self, _: StreamId, modified: UnixTime) {
+        self.reached.lock().unwrap().push(modified);
+    }
+    fn end_line(&self, _: StreamId) {}
+    fn finish(&self, _: StreamId) {}
+    fn report(&self, _: &str, _: Health) {}
+}
+
+#[test]
+fn of_a_file_that_grows_while_it_is_read_at_start_no_old_time_of_writing_is_told() {
+    for is_busy in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\n").unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        OpenOptions::new().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        let (bytes, reached) = (Bytes::default(), Mutex::default());
+        let sink = Arc::new(Growing { path, bytes, reached });
+        let mut tailer = follower(folder.path(), &sink, &Arc::default());
+        if is_busy {
+            tailer.make_busy();
+        }
+        tailer.scan();
+        tailer.turn_all();
+        assert_eq!(*sink.reached.lock().unwrap(), [], "busy: {is_busy}");
+        assert_eq!(*sink.bytes.0.lock().unwrap(), b"one\ntwo\n", "busy: {is_busy}");
+    }
+}
+
+#[test]
+fn the_successor_of_a_renamed_file_is_read_at_once_however_much_is_written() {
+    for is_busy in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\n").unwrap();
+        let bytes = Arc::new(Bytes::default());
+        let mut tailer = follower(folder.path(), &bytes, &Arc::default());
+        tailer.scan();
+        tailer.turn_all();
+        append(&path, "two\n");
+        std::fs::rename(&path, folder.path().join("a.log.1")).unwrap();
+        std::fs::write(&path, "three\n").unwrap();
+        if is_busy {
+            tailer.make_busy();
+        }
+        // As if only that the old file has grown were told.
+        tailer.notice(&path, false);
+        tailer.turn_all();
+        assert_eq!(*bytes.0.lock().unwrap(), b"one\ntwo\nthree\n", "busy: {is_busy}");
+    }
+}
+
+#[test]
+fn folders_are_read_more_often_while_files_grow_of_which_nothing_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "one\n").unwrap();
+    let mut tailer = follower(folder.path(), &Arc::new(Bytes::default()), &Arc::default());
+    let mut scan = |told: bool| {
+        tailer.scan();
+        if told {
+            tailer.notice(&path, false);
+        }
+        tailer.turn_all();
+        let wait = tailer.scan_due().saturating_sub(tailer.now());
+        append(&path, "two\n");
+        wait > Duration::from_secs(5)
+    };
+    scan(false);
+    assert_eq!([scan(true), scan(false), scan(false), scan(true)], [true, false, false, true]);
+}
+
+#[test]
+fn without_notifications_files_are_polled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.log"), folder.path().join("b.log"));
+    std::fs::write(&first, "one\n").unwrap();
     let (bytes, wake) = (Arc::new(Bytes::default()), Arc::new(Wake::default()));
-    let mut tailer = Tailer::new(vec![source], Arc::clone(&bytes) as _, Arc::clone(&wake));
+    let mut tailer = follower(folder.path(), &bytes, &wake);
     tailer.folders = Folders::polled();
     let thread = std::thread::spawn(move || tailer.run());
     bytes.wait(b"one\n");
