@@ -42,6 +42,9 @@ pub const SCHEMA: u32 = 1;
 /// So many bytes wait to be brought into the database before it is looked whether all of them count.
 const COMPACT_BYTES_LEAST: usize = 4 << 20;
 
+/// A journal that holds nothing but commits of nothing is begun anew when it has so many bytes.
+const NOTHING_BYTES_MAX: u64 = 64 << 10;
+
 /// Name of the database.
 pub const BASE_FILE: &str = "state.redb";
 /// Names of journals begin so.
@@ -269,11 +272,9 @@ impl Store {
         Self { journal: None, new_log, number, ahead, compact_at, _lock: lock }
     }
 
-    /// Commits. After an error nothing has changed, and the same batch may be tried again.
+    /// Commits: one of nothing is written as well, which shows that it can be. After an error nothing has changed, and the
+    /// same batch may be tried again.
     pub fn commit(&mut self, batch: Batch) -> Result<(), (Batch, io::Error)> {
-        if batch.is_empty() {
-            return Ok(());
-        }
         match self.append(&batch) {
             Ok(()) => {
                 self.number += 1;
@@ -305,7 +306,7 @@ impl Store {
     /// Gives what the database does not have yet, and begins another journal. Bring it there with [`Base::bring`], or
     /// hand it back with [`Store::put_back`].
     pub fn take_ahead(&mut self) -> Option<Ahead> {
-        if self.ahead.is_empty() {
+        if self.ahead.is_empty() && self.journal_bytes() < NOTHING_BYTES_MAX {
             return None;
         }
         (self.journal, self.compact_at) = (None, COMPACT_BYTES_LEAST);

@@ -42,8 +42,8 @@ const COMMIT_LATEST: Duration = Duration::from_millis(100);
 /// Time without commits counts up to here, so that a commit after a pause does not keep the next one waiting: a line is
 /// read, and a moment later what it tells is known.
 const COMMIT_CREDIT: Duration = Duration::from_millis(50);
-/// Even if nothing has happened a commit is made after this time, which shows that the state can be written.
-const COMMIT_IDLE: Duration = Duration::from_secs(10);
+/// Even if nothing has happened a commit is made at a look after this time, which shows that the state can be written.
+const COMMIT_IDLE: Duration = Duration::from_secs(5);
 /// A commit that failed is tried again after this time, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// And after this time at the latest.

@@ -57,6 +57,36 @@ fn what_was_committed_is_there_after_a_crash_whether_or_not_it_was_brought_into_
 }
 
 #[test]
+fn a_commit_of_nothing_is_written_too_and_fails_where_nothing_can_be() {
+    let room = |bytes| {
+        let room = Arc::new(Mutex::new(bytes));
+        let log = move |_| -> io::Result<Box<dyn Log>> {
+            Ok(Box::new(Faulty { content: Arc::default(), room: Arc::clone(&room), can_cut: true }))
+        };
+        Store::new(Box::new(log), 0, None)
+    };
+    assert!(room(1 << 10).commit(Batch::new()).is_ok());
+    let (_, error) = room(5).commit(Batch::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    let folder = tempfile::tempdir().unwrap();
+    let mut opened = open(folder.path());
+    opened.store.commit(batch(&[("a", Some("1"))])).unwrap();
+    let ahead = opened.store.take_ahead().unwrap();
+    opened.base.bring(&ahead).unwrap();
+    for _ in 0..2 * NOTHING_BYTES_MAX / 20 {
+        opened.store.commit(Batch::new()).unwrap();
+        if let Some(ahead) = opened.store.take_ahead() {
+            opened.base.bring(&ahead).unwrap();
+            remove_journals(folder.path(), ahead.number).unwrap();
+        }
+        assert!(opened.store.journal_bytes() < NOTHING_BYTES_MAX + 100);
+    }
+    opened.store.commit(batch(&[("b", Some("1"))])).unwrap();
+    drop(opened);
+    assert_eq!(names(&open(folder.path()).rows), ["a=1", "b=1"]);
+}
+
+#[test]
 fn a_commit_that_was_being_written_is_not_there_and_the_others_are() {
     let folder = tempfile::tempdir().unwrap();
     let mut opened = open(folder.path());
