@@ -254,7 +254,7 @@ impl Feed {
         let mut pieces = 0;
         if let Some(first) = sent.as_ref().filter(|_| joined.is_none()) {
             let last = Line { start: block.head.start, end };
-            match wrapped::rest(first, Place::Refusal, &body.text, work.bytes, last, max) {
+            match wrapped::rest(first, &body.text, work.bytes, last, max) {
                 Rest::Open if !work.is_final && !too_long => return None,
                 Rest::Open | Rest::Nothing => {}
                 Rest::Pieces(whole, lines) => (sent, pieces) = (Some(whole), lines),

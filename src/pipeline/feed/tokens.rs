@@ -202,7 +202,7 @@ impl Tokens {
         let own = sent::channel(&record.text);
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
         let Some(mut sent) = sent::find(&record.text, place(own), limited) else { return true };
-        match wrapped::rest(&sent, place(own), &record.text, all, line, settings.line_bytes_max) {
+        match wrapped::rest(&sent, &record.text, all, line, settings.line_bytes_max) {
             Rest::Open if !is_last => return false,
             Rest::Open | Rest::Nothing => {}
             Rest::Pieces(whole, lines) => {

@@ -1,7 +1,7 @@
 //! Tokens that go on on the next lines.
 
 use super::Line;
-use crate::pair::sent::{self, Place, wrapped};
+use crate::pair::sent::wrapped::{self, Next};
 use crate::pipeline::blocks;
 use crate::token::Sent;
 
@@ -16,23 +16,16 @@ pub(super) enum Rest {
 }
 
 /// Looks for the pieces of a token on the lines behind one, which ends with the beginning of a token.
-pub(super) fn rest(sent: &Sent, place: Place, text: &[u8], bytes: &[u8], line: Line, line_bytes_max: usize) -> Rest {
-    if !wrapped::ends_line(&sent.raw, text) {
-        return Rest::Nothing;
-    }
-    let mut joined = text.to_vec();
-    let mut last = line;
-    for lines in 1..wrapped::PIECES_MAX as u64 {
+pub(super) fn rest(sent: &Sent, text: &[u8], bytes: &[u8], line: Line, line_bytes_max: usize) -> Rest {
+    let Some(beginning) = wrapped::beginning(sent, text) else { return Rest::Nothing };
+    let (mut made, mut last, mut lines) = (Next::More(beginning), line, 0);
+    loop {
         let Some(next) = last.after(bytes, bytes.len()) else { return Rest::Open };
-        let record = blocks::read(bytes, next, line_bytes_max);
-        let Some((_, is_all)) = wrapped::piece(&record.text) else { return Rest::Nothing };
-        joined.push(b'\n');
-        joined.extend_from_slice(&record.text);
-        match sent::find(&joined, place, false).filter(|sent| !wrapped::may_go_on(&sent.raw)) {
-            Some(sent) => return Rest::Pieces(sent, lines),
-            None if is_all => last = next,
-            None => return Rest::Nothing,
-        }
+        (last, lines) = (next, lines + 1);
+        made = match made.and(&blocks::read(bytes, next, line_bytes_max).text) {
+            Next::Whole(sent) => return Rest::Pieces(sent, lines),
+            Next::Nothing => return Rest::Nothing,
+            more @ Next::More(_) => more,
+        };
     }
-    Rest::Nothing
 }
