@@ -82,6 +82,13 @@ const ANYBODYS: [&[u8]; 8] = [
     b"Unable to connect: ",
 ];
 
+/// The prefix of Video's logger for a call of `connect`; that of others, too, unless a word of the SDK stands beside it.
+const VIDEO_CONNECT: &[u8] = b"[connect #";
+
+/// Such words.
+const BESIDE_CONNECT: [&[u8]; 6] =
+    [b"TwilioError", b" Room", b"Access Token", b"LocalTracks", b"group: 'signaling'", b"group: 'room'"];
+
 /// Prefixes of SDK loggers.
 const PREFIXES: [&[u8]; 20] = [
     b"Twilsock ",
@@ -98,7 +105,7 @@ const PREFIXES: [&[u8]; 20] = [
     b"EMS E:",
     b"[TwilioVoice]",
     b"[TwilioConnection #",
-    b"[connect #",
+    VIDEO_CONNECT,
     b"TNTwilsock",
     b"TVO",
     b"TVI",
@@ -147,10 +154,10 @@ const PRODUCTS: [(&[u8], Product); 43] = [
     (b"TVIError", Product::Video),
     (b"sdkgw.", Product::Video),
     (b"[TwilioConnection #", Product::Video),
-    (b"[connect #", Product::Video),
     (b"TaskRouter", Product::TaskRouter),
     (b"event-bridge.twilio.com", Product::TaskRouter),
     (b"Received event {\"event_type\"", Product::TaskRouter),
+    (VIDEO_CONNECT, Product::Video),
 ];
 
 /// Words that tell Sync unless another product is told: Chat and Conversations have Sync inside and print its lines.
@@ -159,6 +166,7 @@ const SYNC_INSIDE: [&[u8]; 5] = [b"Sync D:", b"Sync W:", b"Sync E:", b"Sync I:",
 static PRINT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRINTS.iter().map(|(phrase, _)| *phrase)));
 static PREFIX_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PREFIXES));
 static PRODUCT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRODUCTS.iter().map(|(word, _)| *word)));
+static CONNECT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(BESIDE_CONNECT));
 static SYNC_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(SYNC_INSIDE));
 
 /// A phrase of the print sequence, and its place in it.
@@ -222,12 +230,17 @@ pub(super) fn has_prefix(text: &[u8]) -> bool {
 pub(super) fn prefix(text: &[u8]) -> Option<usize> {
     let (mut from, mut best) = (0, None::<usize>);
     while let Some((start, _, index)) = PREFIX_WORDS.next(text, from) {
-        if begins_word(text, start) {
+        if begins_word(text, start) && is_of_sdk(PREFIXES.get(index), text) {
             best = Some(best.map_or(index, |best| best.min(index)));
         }
         from = start + 1;
     }
     best
+}
+
+/// The prefix, or word, is no one else's.
+fn is_of_sdk(word: Option<&&[u8]>, text: &[u8]) -> bool {
+    word.is_none_or(|word| *word != VIDEO_CONNECT) || CONNECT_WORDS.any(text)
 }
 
 /// Not in the middle of another word, such as the `TVI` of `INSUFFICIENTVIDEO`; an escaped line break is no word.
@@ -239,7 +252,8 @@ fn begins_word(text: &[u8], start: usize) -> bool {
 
 /// The product that an SDK's words tell.
 pub(super) fn product(text: &[u8]) -> Option<Product> {
-    PRODUCTS.get(PRODUCT_WORDS.first(text)?).map(|(_, product)| *product)
+    let (word, product) = PRODUCTS.get(PRODUCT_WORDS.first(text)?)?;
+    is_of_sdk(Some(word), text).then_some(*product)
 }
 
 /// The product whose SDK says on this line what it does, and has the application print what comes of it next.

@@ -32,6 +32,7 @@ use crate::stamp::{self, Completion};
 use crate::time::UnixTime;
 
 use exposed::Looked;
+use further::LastSighting;
 use head::{Head, Heads};
 use intake::Fresh;
 use replay::{Before, Trail};
@@ -68,8 +69,7 @@ pub(super) struct Feed {
     heads: Heads,
     /// The last time seen, and on which line.
     last_time: Option<(u64, UnixTime)>,
-    /// Offset of the head of the last sighting, and the id of its rejection.
-    last_sighting: Option<(u64, String)>,
+    last_sighting: Option<LastSighting>,
     /// When bytes came last, or were written last.
     last_push: UnixTime,
     counts: Counts,
@@ -225,11 +225,12 @@ impl Feed {
         }
         let head_offset = self.base + block.head.start as u64;
         if block.is_continuation
-            && let Some((offset, id)) = &self.last_sighting
-            && *offset == head_offset
+            && let Some(last) = self.last_sighting.as_mut().filter(|last| last.head == head_offset)
         {
-            let rejection = self.open.iter_mut().find(|open| open.id == *id);
-            further::note(work.bytes, hit, &block, rejection, core);
+            let rejection = self.open.iter_mut().find(|open| open.id == last.id);
+            let from = usize::try_from(last.behind.saturating_sub(self.base)).unwrap_or(hit.start);
+            last.behind = self.base + hit.end as u64;
+            further::note(work.bytes, (from, hit), &block, rejection, core);
             return Some(hit.end);
         }
         let body = block.body(work.bytes, work.limit, max);
@@ -296,7 +297,7 @@ impl Feed {
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
-        self.last_sighting = Some((head_offset, id));
+        self.last_sighting = Some(LastSighting { head: head_offset, behind: self.base + end as u64, id });
         Some(end)
     }
 
