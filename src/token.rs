@@ -19,7 +19,7 @@ mod run;
 use claims::JsonFault;
 pub use claims::{Claim, Claims};
 pub use field::Field;
-pub use instead::{Extent, Instead, instead, is_mask, is_sid};
+pub use instead::{Extent, Instead, has_mask, instead, is_mask, is_sid, is_veil};
 pub use run::run;
 
 /// How the text of a token ended in the log.
@@ -239,7 +239,7 @@ impl Reading<'_> {
             return Form::Whole;
         }
         if is_mask(self.raw) {
-            return Form::Masked(Extent::Whole);
+            return Form::Masked(if instead::is_plain_run(self.raw) { Extent::Unsure } else { Extent::Whole });
         }
         if let Some(instead) = instead(self.raw) {
             return Form::NotAToken(instead);
@@ -248,11 +248,18 @@ impl Reading<'_> {
             return Form::Encrypted;
         }
         if !self.resembles_jwt() {
-            let is_masked = instead::has_plain_mask(self.raw);
-            return if is_masked { Form::Masked(Extent::Part) } else { Form::NotAToken(instead::text(self.raw)) };
+            return match instead::x_run(self.raw) {
+                _ if instead::has_plain_mask(self.raw) => Form::Masked(Extent::Part),
+                Some(0) => Form::Masked(Extent::Unsure),
+                // What can be seen of it does not begin as a token does.
+                Some(_) | None => Form::NotAToken(instead::text(self.raw)),
+            };
         }
-        if instead::has_mask(self.raw) {
+        if instead::has_sure_mask(self.raw) {
             return Form::Masked(Extent::Part);
+        }
+        if instead::x_run(self.raw).is_some() {
+            return Form::Masked(Extent::Unsure);
         }
         if instead::has_cut_mark(self.raw) {
             return Form::Cut;

@@ -90,7 +90,10 @@ impl fmt::Display for Something<'_> {
             Instead::Xml => f.write_str("XML"),
             Instead::Url => f.write_str("an address: fetch the token from it first"),
             Instead::Sid(sid) => write!(f, "the SID {sid}"),
-            Instead::Hexadecimal => f.write_str("32 hexadecimal digits, as an Auth Token has, which no client may get"),
+            Instead::Hexadecimal => f.write_str(
+                "32 hexadecimal digits: an Auth Token, which no client may get, or a digest that was logged instead",
+            ),
+            Instead::Placeholder => f.write_str("a placeholder"),
             Instead::Text(count) => write!(f, "{}", Shown::Text(*count)),
         }
     }
@@ -368,11 +371,13 @@ fn region(
 }
 
 fn masked(f: &mut fmt::Formatter<'_>, extent: Extent) -> fmt::Result {
-    let partly = match extent {
-        Extent::Whole => "",
-        Extent::Part => "partly ",
-    };
-    write!(f, "expected a token, but found one that the logger has {partly}masked")
+    f.write_str(match extent {
+        Extent::Whole => "expected a token, but found one that the logger has masked",
+        Extent::Part => "expected a token, but found one that the logger has partly masked",
+        Extent::Unsure => {
+            "expected a token, but found one character over and over: the logger has masked it, or a placeholder was sent"
+        }
+    })
 }
 
 /// No fault, so not in the grammar of faults.

@@ -372,6 +372,7 @@ impl Rejection {
         }
         let known =
             self.token.as_ref().is_some_and(|(_, found)| matches!(found, Found::OwnMessage(_) | Found::SameLine));
+        // What only hides a token tells less than any that was found.
         if let Some(sent) = &sighting.sent
             && !known
         {

@@ -25,8 +25,10 @@ pub enum Instead {
     Url,
     /// A SID.
     Sid(String),
-    /// 32 lower-case hexadecimal digits, as an Auth Token has.
+    /// 32 lower-case hexadecimal digits, as an Auth Token has, and some digests.
     Hexadecimal,
+    /// What a manual has where a value is to be filled in.
+    Placeholder,
     /// Some text of so many characters.
     Text(usize),
 }
@@ -38,6 +40,8 @@ pub enum Extent {
     Whole,
     /// A part.
     Part,
+    /// All or a part of it, or nothing: a run of one character may have been sent as well.
+    Unsure,
 }
 
 /// What languages print for a value that is not there, or not a text.
@@ -104,6 +108,9 @@ const LENGTHS: [&str; 7] = ["char", "chars", "characters", "byte", "bytes", "mor
 /// What they write before a digest of it.
 const DIGESTS: [&str; 5] = ["sha256:", "sha-256:", "sha1:", "md5:", "hash:"];
 
+/// What placeholders hold, in lower case.
+const PLACEHOLDERS: [&str; 6] = ["xxxx", "your-", "your_", "your ", "changeme", "placeholder"];
+
 /// Longest text in brackets that is looked at for a mask's word, in bytes.
 const MASK_BYTES_MAX: usize = 64;
 
@@ -117,15 +124,29 @@ pub fn is_mask(raw: &[u8]) -> bool {
     is_bracketed_mask(text) || is_mask_word(text) || is_mask_run(text) || DIGESTS.iter().any(starts)
 }
 
+/// Recognises what hides the token that was sent: a mask, or what may be a digest of it.
+pub fn is_veil(raw: &[u8]) -> bool {
+    is_mask(raw) || is_hexadecimal(raw.trim_ascii())
+}
+
 /// Recognises a mask over a part of what may not even begin as a token does.
 pub(super) fn has_plain_mask(raw: &[u8]) -> bool {
     let has = |needle: &str| memchr::memmem::find(raw, needle.as_bytes()).is_some();
-    let x_run = |run: &[u8]| run.iter().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
-    has("***") || has("•••") || has("###") || raw.windows(X_RUN_MIN).any(x_run) || has_bracketed_mask(raw)
+    has("***") || has("•••") || has("###") || has_bracketed_mask(raw)
+}
+
+/// Where a run of `x` begins that may be a mask over a part.
+pub(super) fn x_run(raw: &[u8]) -> Option<usize> {
+    raw.windows(X_RUN_MIN).position(|run| run.iter().all(|byte| byte.eq_ignore_ascii_case(&b'x')))
 }
 
 /// Recognises a mask over a part.
-pub(super) fn has_mask(raw: &[u8]) -> bool {
+pub fn has_mask(raw: &[u8]) -> bool {
+    has_sure_mask(raw) || x_run(raw).is_some()
+}
+
+/// Recognises a mask over a part, if it can be nothing else.
+pub(super) fn has_sure_mask(raw: &[u8]) -> bool {
     if has_plain_mask(raw) {
         return true;
     }
@@ -163,6 +184,7 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
             return Some(Instead::Twiml);
         }
         b'<' if starts("<?xml") => return Some(Instead::Xml),
+        b'<' if is_filled_in(text) => return Some(Instead::Placeholder),
         b'<' => return Some(Instead::Html),
         b'"' | b'\'' | b'`' => return Some(Instead::Quoted),
         // Python's notation of bytes
@@ -182,12 +204,28 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
     if is_sid(text) {
         return Some(Instead::Sid(String::from_utf8_lossy(text).into_owned()));
     }
-    (text.len() == 32 && text.iter().all(|byte| is_hex_digit(*byte))).then_some(Instead::Hexadecimal)
+    is_hexadecimal(text).then_some(Instead::Hexadecimal)
 }
 
-/// Describes a text by nothing but its length.
+/// Describes a text by nothing but its length, unless it is a placeholder.
 pub(super) fn text(raw: &[u8]) -> Instead {
+    let lower = raw.to_ascii_lowercase();
+    let has = |mark: &&str| memchr::memmem::find(&lower, mark.as_bytes()).is_some();
+    if PLACEHOLDERS.iter().any(has) {
+        return Instead::Placeholder;
+    }
     Instead::Text(String::from_utf8_lossy(raw).chars().count())
+}
+
+/// `<your-token>`: words in angle brackets, and no element of a page.
+fn is_filled_in(text: &[u8]) -> bool {
+    let words = text.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">")).unwrap_or_default();
+    let is_wordy = words.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.:".contains(byte));
+    is_wordy && words.iter().filter(|byte| b" _-".contains(byte)).count() > 0
+}
+
+fn is_hexadecimal(text: &[u8]) -> bool {
+    text.len() == 32 && text.iter().all(|byte| is_hex_digit(*byte))
 }
 
 /// Says whether a text has the form of a SID that may be shown: two capitals, 32 lower-case hexadecimal digits.
@@ -198,6 +236,12 @@ pub fn is_sid(text: &[u8]) -> bool {
 
 const fn is_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Recognises one character over and over that is no usual mask.
+pub(super) fn is_plain_run(raw: &[u8]) -> bool {
+    let text = raw.trim_ascii();
+    text.first().is_some_and(|first| b"xX.-_?".contains(first)) && is_mask_run(text)
 }
 
 fn is_mask_run(text: &[u8]) -> bool {
@@ -296,6 +340,17 @@ mod tests {
         check("https://example.com/token", Some(Instead::Url));
         check("SK0123456789abcdef0123456789abcdef", Some(Instead::Sid("SK0123456789abcdef0123456789abcdef".into())));
         check("eyJhbGciOiJIUzI1NiJ9", None);
+        check("<your-access-token>", Some(Instead::Placeholder));
+        check("<div class=\"x\">", Some(Instead::Html));
+        check("<h1>", Some(Instead::Html));
+    }
+
+    #[test]
+    fn placeholders_are_told_from_other_texts() {
+        for placeholder in ["ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "your_token_here", "CHANGEME", "my-placeholder"] {
+            assert_eq!(text(placeholder.as_bytes()), Instead::Placeholder, "{placeholder}");
+        }
+        assert_eq!(text(b"some text"), Instead::Text(9));
     }
 
     #[test]

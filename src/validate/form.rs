@@ -27,7 +27,7 @@ pub(super) fn check(token: &Token<'_>, outcome: &mut Outcome) {
 
 /// Whose secret was sent in the place of a token.
 pub(super) fn secret(form: &Form, raw: &[u8], context: &Context<'_>) -> Option<Mistake> {
-    let may_be = matches!(form, Form::NotAToken(Instead::Hexadecimal | Instead::Text(_)));
+    let may_be = matches!(form, Form::NotAToken(Instead::Hexadecimal | Instead::Placeholder | Instead::Text(_)));
     (may_be && raw.len() <= SECRET_BYTES_MAX).then(|| context.keyring.whose(raw)).flatten()
 }
 

@@ -18,7 +18,7 @@ use crate::pipeline::blocks::{self, Line};
 use crate::pipeline::split::{self, End};
 use crate::product::Product;
 use crate::stamp::Completion;
-use crate::token::Sent;
+use crate::token::{self, Sent};
 use crate::words::Words;
 
 /// Candidates, and lines with endpoints, remembered of one stream.
@@ -257,8 +257,12 @@ impl Tokens {
             let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
             likeness == Some(envelope::Likeness::Same)
         });
-        let before = if own.is_none() && rejection.first.sent.is_none() {
+        let on_line = rejection.first.sent.clone();
+        // Behind what hides the token, it may be seen on another line of the request.
+        let is_hidden = on_line.as_ref().is_some_and(|sent| token::is_veil(&sent.raw));
+        let before = if own.is_none() && (on_line.is_none() || is_hidden) {
             pair::before(&self.candidates, &wanted)
+                .filter(|(_, found)| !is_hidden || matches!(found, Found::SameRequest(_)))
         } else {
             None
         };
@@ -267,13 +271,13 @@ impl Tokens {
             candidate.claimed = true;
             rejection.guessed_own = (!by_id).then_some(candidate.line);
             take_own(rejection, candidate);
-        } else if let Some(sent) = rejection.first.sent.clone() {
-            rejection.token = Some((sent, Found::SameLine));
         } else if let Some((at, found)) = before
             && let Some(candidate) = self.candidates.get(at)
         {
             rejection.token = Some((Arc::clone(&candidate.sent), found));
             rejection.product = rejection.product.or(candidate.product);
+        } else if let Some(sent) = on_line {
+            rejection.token = Some((sent, Found::SameLine));
         }
         let of_token = |(sent, _): &(Arc<Sent>, Found)| pair::twin(&self.candidates, line, settings.window_lines, sent);
         rejection.twin = rejection.token.as_ref().and_then(of_token);
