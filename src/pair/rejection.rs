@@ -14,7 +14,7 @@ use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Ids, Likeness};
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::Sent;
+use crate::token::{self, Buffer, Sent};
 
 /// Prints of one emitter within this time can be one event, in milliseconds.
 const MOMENT_MILLIS: u64 = 250;
@@ -375,6 +375,7 @@ impl Rejection {
         // What only hides a token tells less than any that was found.
         if let Some(sent) = &sighting.sent
             && !known
+            && (self.token.is_none() || !token::is_veil(&sent.raw))
         {
             self.token = Some((Arc::clone(sent), Found::SameLine));
         }
@@ -398,7 +399,9 @@ impl Rejection {
     }
 }
 
-/// No other client has the same: there is a payload. Many send `undefined`, log `[REDACTED]`, or share a header.
+/// No other client has the same: there is a payload that nobody wrote over. Many send `undefined`, log `[REDACTED]`,
+/// share a header, or have all but the header masked.
 fn is_one_of_its_kind(sent: &Sent) -> bool {
     memchr::memchr_iter(b'.', &sent.raw).nth(1).is_some()
+        && (!token::has_mask(&sent.raw) || token::read(sent, &mut Buffer::default()).jwt.is_some())
 }
