@@ -193,8 +193,8 @@ impl Hub {
 
     /// Commits what has been applied, and lets readers see it then.
     fn commit(&self, inner: &mut Inner, when: When) {
-        inner.arrive();
-        let is_due = when == When::Now || inner.keeper.until_due().is_zero();
+        // Who waits for the daemon to be ready, or for what there was at start, waits for this commit.
+        let is_due = inner.arrive() || when == When::Now || inner.keeper.until_due().is_zero();
         if !(inner.is_dirty || inner.keeper.is_dirty()) || !is_due {
             return;
         }
@@ -380,11 +380,11 @@ impl Inner {
         }
     }
 
-    /// Counts sources as caught up once what they delivered has been diagnosed.
-    fn arrive(&mut self) {
-        let (now, is_awake) = (now(), self.pipeline.is_awake());
-        if self.arriving.is_empty() {
-            return;
+    /// Counts sources as caught up once what they delivered has been diagnosed; says whether there were any.
+    fn arrive(&mut self) -> bool {
+        let (now, is_awake, before) = (now(), self.pipeline.is_awake(), self.arriving.len());
+        if before == 0 {
+            return false;
         }
         let Self { arriving, behind, ledger, is_dirty, keeper, .. } = self;
         arriving.retain(|source, since| {
@@ -399,6 +399,7 @@ impl Inner {
         if behind.is_empty() {
             keeper.forget_absent(now);
         }
+        arriving.len() < before
     }
 
     /// Lets time pass in the core.

@@ -171,6 +171,7 @@ impl Sink for Hub {
         let mut inner = self.lock();
         if health == Health::CaughtUp {
             inner.arriving.insert(source.to_owned(), now());
+            self.commit(&mut inner, When::Due);
         } else {
             inner.ledger.health(source, &health, now());
             inner.is_dirty = true;

@@ -1,20 +1,26 @@
-//! A file that is looked at ahead by several threads, each block searched, and given in order.
+//! A file of which several threads look at blocks and search them, given in order.
 //!
-//! Which block is read next is decided by a counter, so that the threads share one large file evenly; the number of
+//! Who wants the blocks looks at some of them, too: at the next that nobody has, whenever the one that is due is not ready.
+//! So no thread waits for another as long as there is a buffer, and what is given is mostly still in the processor's
+//! cache. Which block is next is decided by a counter, so that the threads share one large file evenly; the number of
 //! buffers bounds both the memory and how far ahead they are. The first block that is not full is the last that counts:
 //! what the threads read behind it is not given.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder};
 
 use crate::pipeline::Search;
 
-/// Blocks that a thread may be ahead.
-const AHEAD: usize = 4;
+/// Buffers of each thread: one that it fills, and those that wait to be wanted.
+const AHEAD: usize = 3;
+
+/// Buffers of whoever wants the blocks: the one that is looked at, and those that are looked at before their turn.
+const OWN: usize = 2;
 
 /// What a thread fills.
 pub(super) trait Fill: Send + 'static {
@@ -29,13 +35,26 @@ pub(super) trait Fill: Send + 'static {
 pub(super) struct Filled<B> {
     pub(super) block: B,
     pub(super) length: usize,
+    /// Whose buffer it is, and so in whose cache.
+    of: Whose,
 }
 
-/// The threads. They end when this is dropped.
+/// Who looks at a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Who wants it.
+    Own,
+    /// One of the threads.
+    Threads,
+}
+
+/// The looks at one file. The threads end when this is dropped.
 pub(super) struct Ahead<B> {
+    work: Arc<Work<B>>,
     /// None once the last block was given.
     ready: Option<Receiver<(u64, io::Result<Filled<B>>)>>,
     free: Sender<B>,
+    own: Vec<B>,
     early: BTreeMap<u64, io::Result<Filled<B>>>,
     expected: u64,
 }
@@ -45,13 +64,13 @@ struct Work<B> {
     file: Arc<File>,
     search: Arc<Search>,
     from: u64,
-    /// The next block to read, and the buffers that are free.
-    queue: Mutex<(u64, Receiver<B>)>,
-    done: Sender<(u64, io::Result<Filled<B>>)>,
+    /// The next block that nobody looks at. Taken only by who has a buffer for it, so that all of them come.
+    next: AtomicU64,
+    free: Mutex<Receiver<B>>,
 }
 
 impl<B: Fill> Ahead<B> {
-    /// Begins to look at a file from an offset on.
+    /// Begins to look at a file from an offset on, with so many threads besides the caller's.
     pub(super) fn start(
         file: &Arc<File>,
         search: &Arc<Search>,
@@ -66,23 +85,28 @@ impl<B: Fill> Ahead<B> {
         }
         let (done, ready) = channel();
         let (file, search) = (Arc::clone(file), Arc::clone(search));
-        let work = Arc::new(Work { file, search, from, queue: Mutex::new((0, taken)), done });
+        let work = Arc::new(Work { file, search, from, next: AtomicU64::new(0), free: Mutex::new(taken) });
         for _ in 0..threads {
-            let work = Arc::clone(&work);
-            Builder::new().name("ahead".to_owned()).spawn(move || while work.next() {})?;
+            let (work, done) = (Arc::clone(&work), done.clone());
+            Builder::new().name("ahead".to_owned()).spawn(move || while work.look_at_next(&done) {})?;
         }
-        Ok(Self { ready: Some(ready), free, early: BTreeMap::new(), expected: 0 })
+        let own = (0..OWN).map(|_| new()).collect();
+        Ok(Self { work, ready: Some(ready), free, own, early: BTreeMap::new(), expected: 0 })
     }
 
-    /// The next block; none after the last. Waits for it.
+    /// The next block; none after the last. Looks at it, or at a later one, if no thread has it ready.
     pub(super) fn next(&mut self) -> Option<io::Result<Filled<B>>> {
         let ready = self.ready.as_ref()?;
         let result = loop {
+            self.early.extend(ready.try_iter());
             if let Some(result) = self.early.remove(&self.expected) {
                 break result;
             }
-            // The threads are gone only if one of them failed, which comes in its turn.
-            let (number, result) = ready.recv().ok()?;
+            let (number, result) = match self.own.pop() {
+                Some(block) => self.work.look(block, Whose::Own),
+                // The threads are gone only if one of them failed, which comes in its turn.
+                None => ready.recv().ok()?,
+            };
             self.early.insert(number, result);
         };
         self.expected += 1;
@@ -92,35 +116,38 @@ impl<B: Fill> Ahead<B> {
         Some(result)
     }
 
-    /// Takes a buffer back that is no longer needed.
-    pub(super) fn give_back(&self, block: B) {
-        // The threads are gone only if one of them failed, which comes in its turn.
-        _ = self.free.send(block);
+    /// Takes a buffer back that is no longer needed: best before the next block is wanted.
+    pub(super) fn give_back(&mut self, filled: Filled<B>) {
+        match filled.of {
+            Whose::Own => self.own.push(filled.block),
+            // The threads are gone only if one of them failed, which comes in its turn.
+            Whose::Threads => _ = self.free.send(filled.block),
+        }
     }
 }
 
 impl<B: Fill> Work<B> {
-    /// Takes a free buffer, and fills it with the next block; says whether to go on.
-    fn next(&self) -> bool {
-        let (number, taken) = {
-            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            let taken = queue.1.recv();
-            // With the lock held: whoever has a buffer has the lowest number that is free, so that all numbers come.
-            let number = queue.0;
-            queue.0 += 1;
-            (number, taken)
-        };
-        let Ok(mut block) = taken else { return false };
-        let offset = number.saturating_mul(B::BYTES as u64).saturating_add(self.from);
-        let result = block.fill(&self.file, offset, &self.search).map(|length| Filled { block, length });
+    /// Takes a free buffer, and looks at the next block; says whether to go on.
+    fn look_at_next(&self, done: &Sender<(u64, io::Result<Filled<B>>)>) -> bool {
+        let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(block) = taken else { return false };
+        let (number, result) = self.look(block, Whose::Threads);
         let failed = result.is_err();
-        self.done.send((number, result)).is_ok() && !failed
+        done.send((number, result)).is_ok() && !failed
+    }
+
+    /// Looks at the next block that nobody looks at.
+    fn look(&self, mut block: B, of: Whose) -> (u64, io::Result<Filled<B>>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let offset = number.saturating_mul(B::BYTES as u64).saturating_add(self.from);
+        let result = block.fill(&self.file, offset, &self.search);
+        (number, result.map(|length| Filled { block, length, of }))
     }
 }
 
-/// How many threads may look ahead.
+/// How many threads may look at a file besides the one that wants it.
 pub(super) fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(4)
+    thread::available_parallelism().map_or(0, |all| usize::from(all).min(4) - 1)
 }
 
 #[cfg(test)]
@@ -161,10 +188,10 @@ mod tests {
     fn rest(ahead: &mut Ahead<Small>) -> Vec<u8> {
         let mut given = Vec::new();
         while let Some(filled) = ahead.next() {
-            let Filled { block, length } = filled.unwrap();
-            assert_eq!(block.0.len(), length);
-            given.extend_from_slice(&block.0);
-            ahead.give_back(block);
+            let filled = filled.unwrap();
+            assert_eq!(filled.block.0.len(), filled.length);
+            given.extend_from_slice(&filled.block.0);
+            ahead.give_back(filled);
         }
         given
     }
@@ -184,7 +211,7 @@ mod tests {
         let (file, content) = file_of(20_500);
         let mut ahead = start(file.as_file(), 0, 2);
         let first = ahead.next().unwrap().unwrap();
-        ahead.give_back(first.block);
+        ahead.give_back(first);
         // What comes after is cut and filled again while it is being read: whatever is given was there.
         file.as_file().set_len(5500).unwrap();
         file.as_file().write_all_at(&content[5500..], 5500).unwrap();

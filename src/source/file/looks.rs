@@ -1,5 +1,5 @@
 //! The looks at followed files: one by one into one buffer for all files, or, while one of them has much that is unread,
-//! ahead of its follower and searched, on other threads.
+//! ahead of its follower and searched, on other threads as well.
 
 use std::fs::File;
 use std::io;
@@ -17,10 +17,12 @@ const AHEAD_LEAST: u64 = 8 << 20;
 
 /// The last look, and those to come.
 pub(super) struct Looks {
-    last: Looked,
+    /// The last that was none of those ahead.
+    alone: Looked,
     /// The last look was one of those ahead.
     was_ahead: bool,
     ahead: Option<OfOne>,
+    /// How many threads may look ahead.
     threads: usize,
 }
 
@@ -30,6 +32,8 @@ struct OfOne {
     /// Where the next one begins.
     offset: u64,
     looks: Ahead<Looked>,
+    /// The last one.
+    last: Option<Filled<Looked>>,
     search: Arc<Search>,
 }
 
@@ -72,19 +76,19 @@ pub(super) struct Target<'a> {
 
 impl Looks {
     pub(super) fn new() -> Self {
-        Self { last: Looked::new(), was_ahead: false, ahead: None, threads: ahead::threads() }
+        Self { alone: Looked::new(), was_ahead: false, ahead: None, threads: ahead::threads() }
     }
 
     /// Looks at a file, and takes its next bytes.
     pub(super) fn look(&mut self, target: &Target<'_>, sink: &dyn Sink) -> io::Result<Look> {
-        if self.ahead.is_none() && self.threads > 1 && target.unread >= AHEAD_LEAST {
+        if self.ahead.is_none() && self.threads > 0 && target.unread >= AHEAD_LEAST {
             self.start(target, sink);
         }
         if let Some(result) = self.next_ahead(target) {
             return result;
         }
         self.was_ahead = false;
-        self.last.block.look(target.file, target.offset, target.modified)
+        self.alone.block.look(target.file, target.offset, target.modified)
     }
 
     fn start(&mut self, target: &Target<'_>, sink: &dyn Sink) {
@@ -94,7 +98,7 @@ impl Looks {
         // Where the system has no more threads or files, it is done without.
         self.ahead = Ahead::start(&Arc::new(file), &search, offset, self.threads, Looked::new)
             .ok()
-            .map(|looks| OfOne { identity, offset, looks, search });
+            .map(|looks| OfOne { identity, offset, looks, last: None, search });
     }
 
     /// The next look ahead, if it is at the right file and place.
@@ -104,16 +108,25 @@ impl Looks {
             self.ahead = None;
             return None;
         }
-        let Some(Ok(Filled { mut block, length })) = of_one.looks.next() else {
+        if let Some(last) = of_one.last.take() {
+            of_one.looks.give_back(last);
+        }
+        let Some(Ok(mut filled)) = of_one.looks.next() else {
             // At the end, or the failure shows at the look that is made now.
             self.ahead = None;
             return None;
         };
-        of_one.offset = of_one.offset.saturating_add(length as u64);
-        let look = block.look.take();
-        of_one.looks.give_back(std::mem::replace(&mut self.last, block));
+        of_one.offset = of_one.offset.saturating_add(filled.length as u64);
+        let look = filled.block.look.take();
+        of_one.last = Some(filled);
         self.was_ahead = true;
         look.map(Ok)
+    }
+
+    /// The last look ahead, if that was the last of all, and what was searched for.
+    fn last_ahead(&self) -> Option<(&Looked, &Arc<Search>)> {
+        let of_one = self.ahead.as_ref().filter(|_| self.was_ahead)?;
+        Some((&of_one.last.as_ref()?.block, &of_one.search))
     }
 
     /// The file is no longer followed, or is closed.
@@ -123,18 +136,20 @@ impl Looks {
 
     /// The new bytes of the last look.
     pub(super) fn new_bytes(&self) -> &[u8] {
-        self.last.block.new_bytes()
+        self.last_ahead().map_or(&self.alone, |(last, _)| last).block.new_bytes()
     }
 
     /// What was found in them, if they were searched.
     pub(super) fn found(&self) -> Option<Found<'_>> {
-        let of_one = self.ahead.as_ref().filter(|_| self.was_ahead)?;
-        Some(Found { search: &of_one.search, hits: &self.last.hits })
+        let (last, search) = self.last_ahead()?;
+        Some(Found { search, hits: &last.hits })
     }
 
     /// The fingerprint after all new bytes, `offset` being where they end.
     pub(super) fn fingerprint_after(&mut self, offset: u64) -> Fingerprint {
-        self.last.block.fingerprint_after(offset)
+        let of_one = self.ahead.as_mut().filter(|_| self.was_ahead);
+        let last = of_one.and_then(|of_one| of_one.last.as_mut()).map_or(&mut self.alone, |last| &mut last.block);
+        last.block.fingerprint_after(offset)
     }
 }
 
@@ -184,7 +199,7 @@ mod tests {
     #[test]
     fn looks_ahead_are_the_same_as_looks_one_by_one() {
         let (file, content) = large(40);
-        let (mut ahead, mut alone) = (looks(2), looks(1));
+        let (mut ahead, mut alone) = (looks(2), looks(0));
         let (mut offset, mut searched) = (0_u64, 0);
         while offset < content.len() as u64 {
             let target = target(&file, offset);
