@@ -2,11 +2,11 @@
 
 mod intake;
 mod slack;
+mod ticker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use crate::ledger::{self, Ledger, Looked, View};
 use crate::memory;
 use crate::pipeline::arrival::Outcome as Taken;
 use crate::pipeline::{self, Event, Given, Pipeline, StreamId};
-use crate::source::{Delivered, Health, Sink};
+use crate::source::{Delivered, Health};
 use crate::store::{self, Ahead, Rows, Table, rows_of};
 use crate::time::UnixTime;
 
@@ -68,25 +68,11 @@ struct Inner {
     /// When silent streams were last let go to rest.
     rested: UnixTime,
     slack: Slack,
+    /// The ticker is to be woken when there is something for it.
+    ticker_waits: bool,
     has_ended: bool,
     /// Nothing more is taken in if it can't be committed.
     is_stopping: bool,
-}
-
-/// The thread that lets time pass in the core.
-#[derive(Debug)]
-pub(super) struct Ticker {
-    hub: Arc<Hub>,
-    thread: JoinHandle<()>,
-}
-
-impl Ticker {
-    /// Ends it.
-    pub(super) fn stop(self) {
-        self.hub.end();
-        // A panic there has been printed by the hook; there is nothing left to do about it here.
-        _ = self.thread.join();
-    }
 }
 
 /// When a commit is made.
@@ -146,6 +132,7 @@ impl Hub {
             arriving: BTreeMap::new(),
             rested: now,
             slack: Slack::of_start(),
+            ticker_waits: false,
             has_ended: false,
             is_stopping: false,
         };
@@ -186,7 +173,7 @@ impl Hub {
 
     /// Wakes the ticker if there is something for it.
     fn wake(&self, inner: &Inner) {
-        if inner.needs_tick() {
+        if inner.ticker_waits && inner.needs_tick() {
             self.waits.notify_one();
         }
     }
@@ -269,26 +256,6 @@ impl Hub {
         self.works.notify_all();
     }
 
-    pub(super) fn start_ticker(self: &Arc<Self>) -> io::Result<Ticker> {
-        let hub = Arc::clone(self);
-        let thread = Builder::new().name("ticker".to_owned()).spawn(move || {
-            loop {
-                let inner = hub.lock();
-                let waited = hub.waits.wait_while(inner, |inner| !inner.needs_tick() && !inner.has_ended);
-                let inner = waited.unwrap_or_else(PoisonError::into_inner);
-                let has_ended = inner.has_ended;
-                let wait = inner.until_tick();
-                drop(inner);
-                if has_ended {
-                    return;
-                }
-                std::thread::sleep(wait);
-                hub.pause();
-            }
-        })?;
-        Ok(Ticker { hub: Arc::clone(self), thread })
-    }
-
     /// Commits the last counts; nothing comes after.
     pub(super) fn end(&self) {
         let mut inner = self.lock();
@@ -358,11 +325,19 @@ impl Inner {
         self.is_dirty || self.keeper.is_dirty() || self.pipeline.is_awake() || !self.arriving.is_empty()
     }
 
-    /// How long the ticker may sleep: until a commit or something that waits in the core is due.
+    /// How long the ticker may sleep: until a commit or something that waits in the core is due. Nothing is shown before a
+    /// commit, so nothing is settled before one may be made: what came in meanwhile is then settled together. But a source
+    /// that has caught up has its commit at once.
     fn until_tick(&self) -> Duration {
+        let commit = self.keeper.until_due();
         let due = self.pipeline.due_in(now()).and_then(|millis| u64::try_from(millis).ok());
-        let commit = if self.is_dirty { self.keeper.until_due() } else { TICK };
-        due.map_or(TICK, Duration::from_millis).min(commit).clamp(TICK_LEAST, TICK)
+        let due = due.map_or(TICK, Duration::from_millis);
+        let wait = match (self.arriving.is_empty(), self.is_dirty) {
+            (false, _) => due,
+            (true, true) => commit,
+            (true, false) => due.max(commit),
+        };
+        wait.clamp(TICK_LEAST, TICK.max(commit))
     }
 
     const fn next_stream(&mut self) -> StreamId {

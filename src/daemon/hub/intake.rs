@@ -177,6 +177,6 @@ impl Sink for Hub {
             inner.is_dirty = true;
         }
         inner.rest();
-        self.waits.notify_one();
+        self.wake(&inner);
     }
 }

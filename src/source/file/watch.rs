@@ -24,8 +24,9 @@ const PENDING_MAX: usize = 4096;
 /// How long the notifying thread rests when it is ahead of the follower, so that the kernel merges what repeats.
 const REST: Duration = Duration::from_millis(2);
 
-/// The same while much is written.
-const REST_BUSY: Duration = Duration::from_millis(8);
+/// The same while much is written: then the follower looks at those files without being told, and the first that comes or
+/// changes its name makes it look sooner again.
+const REST_BUSY: Duration = Duration::from_millis(20);
 
 /// Least time between two rests, so that a queue of old notifications is worked off quickly.
 const REST_EVERY: Duration = Duration::from_micros(200);
@@ -62,6 +63,8 @@ impl fmt::Debug for Wake {
 pub(super) struct Wake {
     pending: Mutex<Pending>,
     changed: Condvar,
+    /// Told the stop alone, so that what is noted while the follower rests does not wake it only to rest on.
+    stopping: Condvar,
     /// Much is written.
     busy: AtomicBool,
 }
@@ -75,6 +78,7 @@ impl Wake {
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
+        self.stopping.notify_all();
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -96,7 +100,7 @@ impl Wake {
 
     /// Lets time pass, unless the stop comes.
     pub(super) fn rest(&self, time: Duration) {
-        drop(self.changed.wait_timeout_while(self.lock(), time, |pending| !pending.stopped));
+        drop(self.stopping.wait_timeout_while(self.lock(), time, |pending| !pending.stopped));
     }
 
     pub(super) fn set_busy(&self, busy: bool) {
@@ -128,6 +132,7 @@ impl Wake {
     /// Notes a path; says whether it was waiting already, which means that the follower is busy.
     fn look_at(&self, path: PathBuf, structural: bool) -> bool {
         let mut pending = self.lock();
+        let was_quiet = pending.is_quiet();
         if pending.paths.len() >= PENDING_MAX {
             pending.paths.clear();
             pending.all = true;
@@ -144,7 +149,10 @@ impl Wake {
                 }
             };
         drop(pending);
-        self.changed.notify_all();
+        // Of what was there before, the follower knows.
+        if was_quiet {
+            self.changed.notify_all();
+        }
         waiting
     }
 }
@@ -278,19 +286,21 @@ impl Listener {
                 true
             }
         };
-        let mut ahead = false;
+        // While much is written the follower looks without being told.
+        let is_busy = self.wake.busy.load(Ordering::Relaxed);
+        let mut ahead = is_busy && !structural;
         for path in event.paths {
             ahead |= self.wake.look_at(path, structural);
         }
         if ahead {
-            self.rest();
+            self.rest(if is_busy { REST_BUSY } else { REST });
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: paces its own thread")]
-    fn rest(&mut self) {
+    fn rest(&mut self, time: Duration) {
         if self.rested.is_none_or(|rested| rested.elapsed() >= REST_EVERY) {
-            thread::sleep(if self.wake.busy.load(Ordering::Relaxed) { REST_BUSY } else { REST });
+            thread::sleep(time);
             self.rested = Some(Instant::now());
         }
     }
