@@ -17,7 +17,10 @@ use std::thread::{self, Builder};
 use crate::pipeline::Search;
 
 /// Buffers of each thread: one that it fills, and those that wait to be wanted.
-const AHEAD: usize = 3;
+const AHEAD: usize = 4;
+
+/// Buffers of all threads together that are more, for while a block with many events is worked on.
+const SPARE: usize = 2;
 
 /// Buffers of whoever wants the blocks: the one that is looked at, and those that are looked at before their turn.
 const OWN: usize = 2;
@@ -79,7 +82,7 @@ impl<B: Fill> Ahead<B> {
         new: impl Fn() -> B,
     ) -> io::Result<Self> {
         let (free, taken) = channel();
-        for _ in 0..threads * AHEAD {
+        for _ in 0..threads * AHEAD + SPARE {
             // The receiver is here.
             _ = free.send(new());
         }
