@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{self, Config, Loaded, SourceKind, Start};
 use crate::expose::http::{self, BindError, Door, Listener};
 use crate::expose::{AppState, BuildInfo, CheckRequest, Handles, metrics};
+use crate::memory;
 use crate::pipeline::Given;
 use crate::source::Sink;
 use crate::source::file::{self, FileSource, FileSourceError, follow_files};
@@ -106,6 +107,7 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
 
 /// Runs until SIGTERM or SIGINT, or for the planned time.
 pub fn run(plan: Plan) -> Result<(), Error> {
+    memory::settle_heap();
     validate::signature::prepare();
     let runtime = Builder::new_multi_thread()
         .worker_threads(SERVER_THREADS)

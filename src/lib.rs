@@ -69,7 +69,7 @@
 //! * **A stream is resumed a little before the end that was committed** ([`pipeline::checkpoint`]): bytes that later
 //!   lines may look back at are read again and not counted again.
 //! * **What only a start or a backlog needed is given back** ([`memory`]): pages of the program and of the heap, when little
-//!   is read; they come back as they are needed.
+//!   is read; they come back as they are needed. All threads share one heap, because each of its own would keep its holes.
 //! * **Commits go to a journal, and from there to a database** ([`store`]): the first makes a commit cost microseconds,
 //!   the second bounds the journal and survives a loss of power.
 //! * **While commits fail, nothing more is taken in**: files wait on the disk, deliveries are not acknowledged.

@@ -1,4 +1,4 @@
-//! Memory that is not needed for now, given back to the system.
+//! Memory that is not needed for now, given back to the system; and a heap from which that can be done.
 //!
 //! The system maps a program in pieces of 64 KiB around each place that was run, so that after a start most of it counts
 //! as resident although little of it runs again; and an allocator keeps what was freed. Both are given back here. Nothing
@@ -7,6 +7,41 @@
 //! This is the only module with code that the compiler does not check, and it holds nothing else.
 
 use std::ops::Range;
+
+/// Buffers of so many bytes are mapped one by one.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: libc::c_int = 128 << 10;
+
+/// So much may be free at the end of the heap before it is given back without [`give_back`], in bytes.
+#[cfg(target_env = "gnu")]
+const FREE_BYTES_MAX: libc::c_int = 4 << 20;
+
+/// Makes the heap one that is small when little is in use: for a process that runs for long. To be called before there are
+/// threads.
+///
+/// Else each thread has a heap of its own, each with its own holes, and large buffers lie between what stays. Here all
+/// threads share one, which they seldom need at the same time, and a large buffer goes back to the system when it is
+/// freed.
+#[cfg(target_env = "gnu")]
+pub fn settle_heap() {
+    set(libc::M_ARENA_MAX, 1);
+    set(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+    set(libc::M_TRIM_THRESHOLD, FREE_BYTES_MAX);
+}
+
+/// Other allocators have other ways.
+#[cfg(not(target_env = "gnu"))]
+pub const fn settle_heap() {}
+
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "a function of C; it takes the allocator's own lock and changes how it goes on")]
+fn set(what: libc::c_int, to: libc::c_int) {
+    // Where it is refused, the heap stays as it is.
+    // SAFETY: it may be called with any numbers; the ones it does not know it refuses.
+    unsafe {
+        libc::mallopt(what, to);
+    }
+}
 
 /// Gives back the free memory of the heap and the pages of the program that can be had again. It takes some
 /// milliseconds. Where the system does not say what is mapped, nothing happens.
@@ -148,10 +183,11 @@ Swap: 0 kB
     }
 
     #[test]
-    fn the_program_works_as_before_when_its_pages_were_given_back() {
+    fn the_program_works_as_before_when_its_heap_was_settled_and_its_pages_were_given_back() {
         let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let code = give_back as fn() as usize;
         assert!(unchanged_parts(&smaps, code).iter().any(|part| part.contains(&code)), "{smaps}");
+        settle_heap();
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path(), 0).unwrap().store;
         let before = work(&mut store, 1);

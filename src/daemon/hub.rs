@@ -19,7 +19,6 @@ use crate::diagnosis::Diagnosis;
 use crate::expose::Status;
 use crate::keyring::KeyRing;
 use crate::ledger::{self, Ledger, Looked, View};
-use crate::memory;
 use crate::pipeline::arrival::Outcome as Taken;
 use crate::pipeline::{self, Event, Given, Pipeline, StreamId};
 use crate::source::{Delivered, Health};
@@ -243,6 +242,16 @@ impl Hub {
         self.lock().keeper.is_journal_long()
     }
 
+    /// Notes bytes that were let go elsewhere.
+    pub(super) fn let_go(&self, bytes: usize) {
+        self.lock().slack.let_go(bytes);
+    }
+
+    /// Whether memory is to be given back now; asked by the thread that does it.
+    pub(super) fn owes_memory(&self) -> bool {
+        self.lock().slack.take_due()
+    }
+
     /// Waits while commits fail, so that what is taken in stays bounded; says whether more may be taken in.
     fn admit(&self) -> Option<MutexGuard<'_, Inner>> {
         let blocked = |inner: &mut Inner| inner.keeper.has_failed() && !inner.is_stopping;
@@ -302,11 +311,6 @@ impl Hub {
             self.view.send_modify(|view| Arc::make_mut(view).alerts = alerts);
         }
         self.wake(&inner);
-        let gives_back = inner.slack.take_due();
-        drop(inner);
-        if gives_back {
-            memory::give_back();
-        }
         again_millis
     }
 

@@ -30,9 +30,15 @@ impl Slack {
         self.read = self.read.saturating_add(bytes as u64);
     }
 
+    /// Takes note of bytes that were let go.
+    pub(super) const fn let_go(&mut self, bytes: usize) {
+        self.owed = self.owed.saturating_add(bytes as u64);
+    }
+
     /// Takes note of a rest, and of the bytes that were let go in it.
     pub(super) const fn rested(&mut self, bytes: usize) {
-        self.owed = self.owed.saturating_add(bytes as u64).saturating_add(self.read / READ_SHARE);
+        self.let_go(bytes);
+        self.owed = self.owed.saturating_add(self.read / READ_SHARE);
         if self.read < CALM_BYTES_MAX && self.owed >= OWED_LEAST {
             (self.owed, self.is_due) = (0, true);
         }
@@ -67,6 +73,19 @@ mod tests {
         check(&[(0, 0), (0, 0), (1000, 0)], &[true, false, false]);
         check(&[(100 << 20, 0), (100 << 20, 0), (0, 0), (0, 0)], &[false, false, true, false]);
         check(&[(0, 0), (100 << 20, 0), (10, 0), (10, 0)], &[true, false, true, false]);
+    }
+
+    #[test]
+    fn memory_is_given_back_when_much_was_let_go_elsewhere() {
+        let mut slack = Slack::of_start();
+        slack.rested(0);
+        assert!(slack.take_due());
+        slack.let_go(3 << 20);
+        slack.rested(0);
+        assert!(!slack.take_due());
+        slack.let_go(1 << 20);
+        slack.rested(0);
+        assert!(slack.take_due() && !slack.take_due());
     }
 
     #[test]
