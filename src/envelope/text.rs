@@ -199,14 +199,19 @@ pub(super) fn is_logfmt(text: &[u8]) -> bool {
         && memchr::memchr(b'=', rest).is_some()
 }
 
-/// The time in the object that some loggers write behind a message: `text {"timestamp":"2026-11-24T02:43:39.228Z"}`.
+/// The time in the object or the pair that some loggers write behind a message:
+/// `text {"timestamp":"2026-11-24T02:43:39.228Z"}`, `text ts=2026-11-24T02:43:39.228Z`.
 fn time_behind(text: &[u8]) -> Option<Stamp> {
-    const KEY: &[u8] = b"\"timestamp\":\"";
+    const KEYS: [&[u8]; 3] = [b"ts", b"time", b"timestamp"];
     /// A key, a time and what closes both.
     const TAIL_BYTES: usize = 64;
-    let object = text.trim_ascii_end().strip_suffix(b"\"}")?;
-    let tail = object.get(object.len().saturating_sub(TAIL_BYTES)..)?;
-    stamp::read(tail.get(memmem::rfind(tail, KEY)? + KEY.len()..)?)
+    let tail = text.get(text.len().saturating_sub(TAIL_BYTES)..).unwrap_or(text);
+    let at = memchr::memrchr2(b'=', b':', tail.get(..tail.len().checked_sub(17)?)?)?;
+    let (head, value) = (tail.get(..at)?, tail.get(at + 1..)?);
+    let head = head.strip_suffix(b"\"").unwrap_or(head);
+    let start = head.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    KEYS.contains(&head.get(start..)?).then(|| stamp::read(value)).flatten()
 }
 
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.

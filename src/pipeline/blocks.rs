@@ -233,7 +233,7 @@ fn continues(text: &[u8]) -> bool {
     match text.first() {
         Some(b' ' | b'\t') => {
             let inner = text.trim_ascii_start();
-            !inner.is_empty() && stamp::read(inner).is_none()
+            !inner.is_empty() && !stamp::begins(inner)
         }
         Some(b'}' | b']' | b')') => true,
         Some(b'C') => text.starts_with(b"Caused by:"),

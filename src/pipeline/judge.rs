@@ -123,7 +123,7 @@ impl Core {
     /// The diagnosis of a rejection that no more can be learnt about.
     pub(super) fn diagnose(&mut self, rejection: &Rejection, stream: &Stream, fallback: UnixTime) -> Diagnosis {
         let first: &Sighting = &rejection.first;
-        let at = first.time.unwrap_or(fallback);
+        let at = first.time.map_or(fallback, |moment| moment.time);
         let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);

@@ -90,7 +90,7 @@ impl Feed {
             self.push(chunk, now, core, emit);
             return;
         }
-        self.last_push = now;
+        self.note_push(now);
         self.take(chunk, hits, now, core, emit);
         self.report_counts(emit);
     }
@@ -260,8 +260,14 @@ impl Feed {
         self.tokens.shift(cut, self.base_line);
     }
 
-    /// Takes note of when the last bytes were written, if that is earlier than when they came.
+    fn note_push(&mut self, now: UnixTime) {
+        self.first_push.get_or_insert(now);
+        self.last_push = now;
+    }
+
+    /// Takes note of when the last bytes were written, if that is earlier than when they came, and that there are no others.
     pub(in crate::pipeline) fn written(&mut self, at: UnixTime) {
+        self.is_caught_up = !self.stream.whole;
         self.last_push = self.last_push.min(at);
     }
 

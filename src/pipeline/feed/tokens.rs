@@ -291,14 +291,11 @@ impl Tokens {
             return false;
         }
         let near = |other: &Rejection| {
-            let gap = match (other.first.time, last.first.time) {
-                (Some(a), Some(b)) => b.millis_since(a).unsigned_abs(),
-                _ => 0,
-            };
+            let apart = other.first.time.zip(last.first.time).and_then(|(a, b)| a.apart(b));
             other.is_waiting()
                 && other.guessed_own.is_some()
                 && other.first.channel == last.first.channel
-                && gap <= TANGLE_MILLIS
+                && apart.is_none_or(|apart| apart <= TANGLE_MILLIS)
                 && last.first.line.abs_diff(other.first.line) <= u64::from(settings.window_lines)
         };
         let mut tangled: Vec<usize> =
