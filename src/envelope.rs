@@ -6,6 +6,7 @@
 mod collected;
 mod dated;
 mod emitter;
+mod export;
 mod pairs;
 mod prefix;
 mod text;
@@ -19,6 +20,7 @@ use crate::time::{Moment, UnixTime};
 
 pub use emitter::{Emitter, Id, Ids, Likeness, hash};
 use emitter::{Role, role};
+pub use export::{FIELD_END, FIELD_LENGTH, MESSAGE_BREAK};
 
 /// Envelopes around envelopes that are taken off; no real log has more than three.
 const LAYERS_MAX: usize = 4;
@@ -42,7 +44,7 @@ pub enum Format {
     Docker,
     /// A Kubernetes container runtime.
     Cri,
-    /// journald's JSON export.
+    /// An entry of the journal, in JSON or exported.
     Journald,
     /// syslog, RFC 3164 or 5424.
     Syslog,
@@ -185,6 +187,9 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     }
     if let Some(inner) = text::cri(text, |time| record.note_time(Some(Written::Stamp(time)))) {
         return (Format::Cri, Cow::Borrowed(inner));
+    }
+    if let Some(message) = export::message(text, record) {
+        return (Format::Journald, Cow::Owned(message));
     }
     if let Some(inner) = text::syslog(text, record) {
         return (Format::Syslog, Cow::Borrowed(inner));

@@ -81,6 +81,10 @@
 //!   and may stop too often, never too seldom; a property test holds it against every needle alone.
 //! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
+//! * **An export of the journal is known by its first bytes** (`feed`'s `journal`): of each entry one line is made, byte
+//!   for byte, so that offsets stay what they are and lines are entries.
+//! * **The exceptions of one stack trace are one refusal** (`pipeline`'s `trace`), by what languages print between an
+//!   exception and its cause; and so is an event of Twilio's, by its SID, however often it is printed.
 //! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read
 //!   as records, each an event with its own SID and time; any other stream is a log.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.

@@ -46,6 +46,9 @@ pub struct Checkpoint {
     /// The region of the last rejection before `resume` that had an endpoint near to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// It is an export of the journal.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_journal: bool,
     /// It is an export with these columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,

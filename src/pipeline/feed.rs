@@ -7,6 +7,7 @@ mod exposed;
 mod further;
 mod head;
 mod intake;
+mod journal;
 mod replay;
 mod settle;
 mod splits;
@@ -35,6 +36,7 @@ use exposed::Looked;
 use further::LastSighting;
 use head::{Head, Heads};
 use intake::Fresh;
+use journal::Journal;
 use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
@@ -53,6 +55,8 @@ pub(super) struct Feed {
     bytes: Vec<u8>,
     /// Offset of the first of `bytes` in the stream.
     base: u64,
+    /// Whether it is an export of the journal, whose entries are its lines.
+    journal: Journal,
     /// Number of the line there.
     base_line: u64,
     /// Position of the first line that has not been looked at.
@@ -107,6 +111,7 @@ impl Feed {
             zone: stamp::zone(&stream.timezone).unwrap_or(TimeZone::UTC),
             bytes: Vec::new(),
             base: stream.offset,
+            journal: Journal::default(),
             base_line: 1,
             scanned: 0,
             line: 1,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::head::Head;
+use super::journal::Journal;
 use super::{Feed, Stream, blocks, tokens};
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
@@ -120,6 +121,11 @@ impl Feed {
     pub(in crate::pipeline) fn resumed(stream: Stream, checkpoint: Checkpoint) -> Self {
         let mut feed = Self::new(stream);
         feed.base = checkpoint.resume;
+        feed.journal = match checkpoint.is_journal {
+            true => Journal::Field,
+            false if checkpoint.resume == 0 => Journal::default(),
+            false => Journal::No,
+        };
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
         feed.last_time = checkpoint.last_time.map(|(line, millis)| {
@@ -169,6 +175,7 @@ impl Feed {
             last_time: before.time.map(|(line, moment)| (line, moment.time.as_millis())),
             last_time_is_dateless: before.time.is_some_and(|(_, moment)| moment.is_dateless),
             region: before.region.map(str::to_owned),
+            is_journal: self.journal.is_export(),
             columns: None,
         }
     }
