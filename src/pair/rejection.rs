@@ -55,8 +55,8 @@ pub struct Sighting {
     pub channel: Option<Channel>,
     /// The region of an endpoint in the text.
     pub region: Option<String>,
-    /// The line with which a logger printed this exception.
-    pub logger_line: Option<u64>,
+    /// The first line of the trace that it is part of.
+    pub trace_from: Option<u64>,
 }
 
 /// A rejection that further sightings may still belong to.
@@ -161,7 +161,7 @@ pub enum Evidence {
 impl Sighting {
     /// What could tie it to a rejection.
     pub fn ties(&self) -> Ties {
-        if self.logger_line.is_some() {
+        if self.trace_from.is_some() {
             return Ties::any();
         }
         let ties = Ties::new(&self.emitter, &self.ids, self.sent.as_deref());
@@ -234,7 +234,11 @@ impl Rejection {
 
     /// What speaks for a sighting being of this rejection; `None` if nothing does or something speaks against it.
     pub fn evidence(&self, sighting: &Sighting, window_seconds: u32) -> Option<Evidence> {
-        if sighting.logger_line.is_some_and(|line| line == self.last_line) {
+        if sighting.trace_from.is_some_and(|from| (from..sighting.line).contains(&self.last_line)) {
+            return Some(Evidence::Id);
+        }
+        // whoever prints it, and however often
+        if self.ids.same_event(&sighting.ids) {
             return Some(Evidence::Id);
         }
         if self.contradicts(sighting) {

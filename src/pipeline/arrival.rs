@@ -193,7 +193,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         sent: None,
         channel: None,
         region: None,
-        logger_line: None,
+        trace_from: None,
     };
     // The same event has the same id whichever channel brings it, so only its SID goes in.
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);

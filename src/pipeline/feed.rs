@@ -26,6 +26,7 @@ use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
 use super::split::{self, End};
+use super::trace;
 use super::{Event, Stream};
 use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
 use crate::pair::sent::{self, Place};
@@ -302,7 +303,7 @@ impl Feed {
             sent: sent.map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
             region: tokens::region(&text).map(str::to_owned),
-            logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
+            trace_from: trace::lines_to_start(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),
             refusal,
         };
