@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use memchr::{memchr_iter, memmem};
 
 use super::wrapped::{self, Rest};
-use crate::detect::Refusal;
+use crate::detect::{Refusal, ends_in_escape};
 use crate::diagnosis::Found;
 use crate::envelope::{self, Id, Ids};
 use crate::pair::rejection::Rejection;
@@ -436,11 +436,28 @@ fn jti(text: &[u8]) -> Option<&[u8]> {
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
 
+/// The SID of an event that Twilio reports: `NO` with 32 digits.
+fn event(text: &[u8]) -> Option<&[u8]> {
+    const SID_BYTES: usize = 34;
+    static PREFIX: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"NO"));
+    PREFIX.find_iter(text).find_map(|at| {
+        let is_free = text.get(..at)?.last().is_none_or(|before| !before.is_ascii_alphanumeric())
+            || ends_in_escape(text.get(..at)?);
+        let sid = text.get(at..at + SID_BYTES)?;
+        let is_sid = sid.iter().skip(2).all(u8::is_ascii_hexdigit)
+            && !text.get(at + SID_BYTES).is_some_and(u8::is_ascii_alphanumeric);
+        (is_free && is_sid).then_some(sid)
+    })
+}
+
 /// The number of Video's connection, the ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
 /// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
     static KEYS: LazyLock<Words> =
         LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
+    if let Some(sid) = event(text) {
+        ids.note(Id::Event, sid);
+    }
     let mut from = 0;
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;
