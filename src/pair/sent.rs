@@ -39,10 +39,12 @@ pub enum Channel {
     Voice,
     /// The Video SDKs.
     Video,
+    /// TaskRouter.
+    TaskRouter,
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 17] = [
+const MESSAGES: [(&[u8], Channel); 18] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -61,6 +63,7 @@ const MESSAGES: [(&[u8], Channel); 17] = [
     (b"\\\"type\\\":\\\"ice\\\"", Channel::Video),
     (b"\"type\":\"connect\"", Channel::Video),
     (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
+    (b"/wschannels?token=", Channel::TaskRouter),
 ];
 
 static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));

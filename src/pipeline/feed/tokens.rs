@@ -403,10 +403,11 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
 /// The channel of a sighting that an SDK printed.
 pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
     static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    let is_sdk = refusal.print.is_some() || TWILSOCK.find(text).is_some();
-    is_sdk.then_some(match refusal.product {
+    let is_twilsock = TWILSOCK.find(text).is_some();
+    (refusal.print.is_some() || is_twilsock).then_some(match refusal.product {
         Some(Product::Voice) => Channel::Voice,
         Some(Product::Video) => Channel::Video,
+        Some(Product::TaskRouter) if !is_twilsock => Channel::TaskRouter,
         Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
     })
 }
@@ -416,6 +417,7 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     match channel {
         Channel::Voice => return Some(Product::Voice),
         Channel::Video => return Some(Product::Video),
+        Channel::TaskRouter => return Some(Product::TaskRouter),
         Channel::Twilsock => {}
     }
     let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
