@@ -159,9 +159,11 @@ impl Record<'_> {
 
 /// Unwraps a line (without its line break).
 pub fn read(line: &[u8]) -> Record<'_> {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
     for layer in 0..LAYERS_MAX {
-        let text = text::without_doubled_quotes(text::without_colours(std::mem::take(&mut record.text)));
+        let text = text::without_colours(std::mem::take(&mut record.text));
+        let text = text::with_plain_escapes(text::without_doubled_quotes(text));
         let (format, inner) = match text {
             Cow::Borrowed(text) => peel(text, &mut record),
             Cow::Owned(text) => {

@@ -215,7 +215,9 @@ fn continues(text: &[u8]) -> bool {
             !inner.is_empty() && !stamp::begins(inner)
         }
         Some(b'}' | b']' | b')') => true,
-        Some(b'C') => text.starts_with(b"Caused by:"),
+        // the second line of an array that PHP prints
+        Some(b'(') => text == b"(",
+        Some(b'C') => text.starts_with(CAUSES),
         Some(b'a') => text.starts_with(b"at "),
         _ => false,
     }
