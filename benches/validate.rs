@@ -16,6 +16,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use diag51007::cause::Cause;
 use diag51007::diagnosis::{Fingerprint, Found};
+use diag51007::finding::TimeSource;
 use diag51007::keyring::{Account, Key, KeyKind, KeyRing, Secret};
 use diag51007::product::Product;
 use diag51007::time::UnixTime;
@@ -68,6 +69,7 @@ fn judge(tokens: &[Sent], ring: &KeyRing, memory: Memory, expected: Cause) {
             endpoint_region: None,
             keyring: ring,
             leeway_seconds: 0,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: (memory == Memory::Signatures).then_some(&known),
             attempts: (memory == Memory::Attempts).then_some(&attempts),

@@ -15,8 +15,8 @@ pub struct Classification {
     pub cause: Cause,
     /// What it rests on.
     pub basis: Basis,
-    /// A finding to put after the token's own.
-    pub disagreement: Option<Finding>,
+    /// What a code says besides: a finding to put after the token's own.
+    pub remark: Option<Finding>,
 }
 
 /// Decides. `codes` are those that the sightings of the rejection show, in any order; `text` is what a message without
@@ -26,15 +26,18 @@ pub fn classify(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>) -
     if let Some((verdict, cause)) = shown
         && !yields(cause)
     {
-        return Classification { cause, basis: Basis::Token, disagreement: disagreement(verdict, cause, codes) };
+        return Classification { cause, basis: Basis::Token, remark: disagreement(verdict, cause, codes) };
     }
-    let (cause, basis) = naming(codes)
-        .find_map(|code| code.causes.first())
-        .map(|cause| (*cause, Basis::Code))
-        .or_else(|| text.map(|cause| (cause, Basis::Text)))
+    if let Some((code, cause)) = naming(codes).find_map(|code| Some((code, code.causes.first()?))) {
+        let is_open = code.causes.len() > 1;
+        let remark = is_open.then_some(Finding::LeftOpen { code: code.number, title: code.title, causes: code.causes });
+        return Classification { cause: *cause, basis: Basis::Code, remark };
+    }
+    let (cause, basis) = text
+        .map(|cause| (cause, Basis::Text))
         .or_else(|| shown.map(|(_, cause)| (cause, Basis::Token)))
         .unwrap_or((Cause::NoToken, Basis::None));
-    Classification { cause, basis, disagreement: None }
+    Classification { cause, basis, remark: None }
 }
 
 /// The causes that say nothing of a fault.
@@ -64,6 +67,7 @@ fn disagreement(verdict: &Verdict, shown: Cause, codes: &[u32]) -> Option<Findin
 mod tests {
     use super::*;
     use crate::diagnosis::{Fingerprint, Found};
+    use crate::finding::TimeSource;
     use crate::keyring::KeyRing;
     use crate::product::Product;
     use crate::time::UnixTime;
@@ -78,6 +82,7 @@ mod tests {
             endpoint_region: None,
             keyring: &KeyRing::default(),
             leeway_seconds: 0,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: None,
             attempts: None,
@@ -89,7 +94,6 @@ mod tests {
     fn check(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>, expected: (Cause, Basis)) {
         let found = classify(verdict, codes, text);
         assert_eq!((found.cause, found.basis), expected);
-        assert_eq!(found.disagreement, None);
     }
 
     #[test]
@@ -100,6 +104,15 @@ mod tests {
         check(None, &[51007, 20104], Some(Cause::SignatureInvalid), (Cause::Expired, Basis::Code));
         check(None, &[20103, 51119], None, (Cause::Expired, Basis::Code));
         check(None, &[50385, 99999], None, (Cause::NoToken, Basis::None));
+    }
+
+    #[test]
+    fn what_a_code_alone_leaves_open_is_said() {
+        let remark = |codes: &[u32]| classify(None, codes, None).remark.map(|remark| remark.to_string());
+        assert_eq!(remark(&[20105]), None);
+        assert_eq!(remark(&[20152, 31205]).as_deref(), None, "of several codes, the one that says the most");
+        let said = remark(&[31205]).unwrap();
+        assert!(said.contains("31205") && said.contains("`expired` or `stale_reuse`"), "{said}");
     }
 
     #[test]
@@ -127,6 +140,6 @@ mod tests {
         let found = classify(Some(&expired), &[51007, 20106], None);
         assert_eq!((found.cause, found.basis), (Cause::Expired, Basis::Token));
         let named = Cause::GrantsMalformed;
-        assert_eq!(found.disagreement, Some(Finding::Disagreement { code: 20106, named, shown: Cause::Expired }));
+        assert_eq!(found.remark, Some(Finding::Disagreement { code: 20106, named, shown: Cause::Expired }));
     }
 }

@@ -4,7 +4,9 @@
 //! Reads nothing of the refusal itself: that is the work of [`crate::detect`].
 
 mod collected;
+mod dated;
 mod emitter;
+mod export;
 mod pairs;
 mod prefix;
 mod text;
@@ -14,10 +16,11 @@ use std::borrow::Cow;
 use crate::fields::{self, Field};
 use crate::product::Product;
 use crate::stamp::{self, Completion, Stamp};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 
 pub use emitter::{Emitter, Id, Ids, Likeness, hash};
 use emitter::{Role, role};
+pub use export::{FIELD_END, FIELD_LENGTH, MESSAGE_BREAK};
 
 /// Envelopes around envelopes that are taken off; no real log has more than three.
 const LAYERS_MAX: usize = 4;
@@ -41,7 +44,7 @@ pub enum Format {
     Docker,
     /// A Kubernetes container runtime.
     Cri,
-    /// journald's JSON export.
+    /// An entry of the journal, in JSON or exported.
     Journald,
     /// syslog, RFC 3164 or 5424.
     Syslog,
@@ -56,6 +59,15 @@ enum Written {
     Stamp(Stamp),
     /// A number that may be anything, and the time that the line has if it is none.
     Number(UnixTime, Option<Stamp>),
+}
+
+impl Written {
+    const fn has_day(self) -> bool {
+        match self {
+            Self::Exact(_) | Self::Number(..) => true,
+            Self::Stamp(stamp) => stamp.has_day(),
+        }
+    }
 }
 
 /// An unwrapped line.
@@ -97,18 +109,13 @@ impl Record<'_> {
     }
 
     /// The line's own time.
-    pub fn time(&self, completion: &Completion) -> Option<UnixTime> {
+    pub fn time(&self, completion: &Completion) -> Option<Moment> {
         match self.time? {
-            Written::Exact(time) => Some(time),
-            Written::Stamp(stamp) => stamp.complete(completion),
-            Written::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(number),
-            Written::Number(_, other) => other?.complete(completion),
+            Written::Exact(time) => Some(Moment::exact(time)),
+            Written::Stamp(stamp) => stamp.moment(completion),
+            Written::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(Moment::exact(number)),
+            Written::Number(_, other) => other?.moment(completion),
         }
-    }
-
-    /// The line's own time is written to the second.
-    pub const fn is_whole_second(&self) -> bool {
-        matches!(self.time, Some(Written::Stamp(stamp)) if stamp.is_whole())
     }
 
     /// Takes in what a text of several lines, of which this is the first, says of time, subject and product. It names no
@@ -131,7 +138,7 @@ impl Record<'_> {
         self.product = self.product.or(inner.product);
     }
 
-    /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone.
+    /// Keeps the more trustworthy of two times: an inner one, unless only the outer one says its zone, or its day.
     fn note_time(&mut self, time: Option<Written>) {
         let Some(new) = time else { return };
         let trusted = match new {
@@ -139,17 +146,24 @@ impl Record<'_> {
             Written::Stamp(stamp) => stamp.is_zoned(),
             Written::Number(_, other) => other.is_some_and(|other| other.is_zoned()),
         };
-        if trusted || self.time.is_none() {
+        if trusted || self.time.is_none() || (!self.has_day() && new.has_day()) {
             self.time = Some(new);
         }
+    }
+
+    /// The line's time is known, and says its day.
+    fn has_day(&self) -> bool {
+        self.time.is_some_and(Written::has_day)
     }
 }
 
 /// Unwraps a line (without its line break).
 pub fn read(line: &[u8]) -> Record<'_> {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
     for layer in 0..LAYERS_MAX {
-        let text = text::without_doubled_quotes(text::without_colours(std::mem::take(&mut record.text)));
+        let text = text::without_colours(std::mem::take(&mut record.text));
+        let text = text::with_plain_escapes(text::without_doubled_quotes(text));
         let (format, inner) = match text {
             Cow::Borrowed(text) => peel(text, &mut record),
             Cow::Owned(text) => {
@@ -175,6 +189,9 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     }
     if let Some(inner) = text::cri(text, |time| record.note_time(Some(Written::Stamp(time)))) {
         return (Format::Cri, Cow::Borrowed(inner));
+    }
+    if let Some(message) = export::message(text, record) {
+        return (Format::Journald, Cow::Owned(message));
     }
     if let Some(inner) = text::syslog(text, record) {
         return (Format::Syslog, Cow::Borrowed(inner));
@@ -204,8 +221,10 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
 fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
     let (mut keeper, mut kept) = (collected::Keeper::default(), None);
     let mut has_fields = false;
+    let mut dated = dated::Dated::default();
     fields::json(text, &mut |field| {
         has_fields = true;
+        dated.note(&field);
         keeper.note(&field);
         if field.quoted && field.parents.len() <= 1 && collected::may_keep_line(field.key) {
             kept = kept.or(Some((field.at, field.at + field.value.len())));
@@ -229,6 +248,9 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
             }
         }
         record.is_json |= has_fields;
+        if !record.has_day() {
+            record.note_time(dated.first());
+        }
         if let Some((from, to)) = kept {
             take_in_line(record, text.get(from..to).unwrap_or_default());
         }
@@ -276,7 +298,8 @@ fn note(record: &mut Record<'_>, field: Field<'_>) {
 }
 
 fn time_of(field: Field<'_>) -> Option<Written> {
-    stamp::epoch(field.value).map(Written::Exact).or_else(|| stamp::read(field.value).map(Written::Stamp))
+    let number = dated::of_net(field.value).unwrap_or(field.value);
+    stamp::epoch(number).map(Written::Exact).or_else(|| stamp::of_value(field.value).map(Written::Stamp))
 }
 
 /// `TM…` (Twilsock), `RQ…` and UUIDs name one message of the wire protocol.
@@ -333,9 +356,10 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, format: Format, time: &str, text: &str) {
-        let completion = Completion { zone: TimeZone::UTC, near: UnixTime::parse("2026-11-24T12:00:00Z").unwrap() };
+        let completion =
+            Completion { zone: TimeZone::UTC, near: UnixTime::parse("2026-11-24T12:00:00Z").unwrap(), after: None };
         let record = read(line.as_bytes());
-        let found = record.time(&completion).map_or("none".to_owned(), |time| time.to_string());
+        let found = record.time(&completion).map_or("none".to_owned(), |moment| moment.time.to_string());
         assert_eq!((record.format, found.as_str()), (format, time), "{line}");
         assert_eq!(String::from_utf8_lossy(&record.text), text, "{line}");
     }

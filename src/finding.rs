@@ -17,7 +17,7 @@ mod message;
 
 pub use crate::keyring::Mistake;
 pub(crate) use evidence::REGIONS;
-pub use evidence::{Capability, Change, IdentityFault, KeyHistory, Shown, TimeFault};
+pub use evidence::{Capability, Change, IdentityFault, KeyHistory, Shown, TimeFault, TimeSource};
 
 /// The longest validity that Twilio takes, in seconds (code 20157).
 pub const LIFETIME_SECONDS_MAX: i64 = 86_400;
@@ -134,6 +134,8 @@ pub enum Finding {
         valid_from: UnixTime,
         /// The time of the refusal.
         refused_at: UnixTime,
+        /// What tells that time.
+        told_by: TimeSource,
     },
     /// Expired, and refused before.
     StaleReuse {
@@ -150,6 +152,8 @@ pub enum Finding {
         expired_at: UnixTime,
         /// The time of the refusal.
         refused_at: UnixTime,
+        /// What tells that time.
+        told_by: TimeSource,
     },
     /// Valid for more than a day.
     LifetimeTooLong {
@@ -226,6 +230,13 @@ pub enum Finding {
         /// Region of the endpoint, if it is known.
         endpoint: Option<&'static str>,
     },
+    /// It was made to expire so soon that no connection can be in time.
+    LifetimeTooShort {
+        /// The claim that tells the issue time.
+        from: Field,
+        /// From issue to expiry; may be negative.
+        lifetime_seconds: i64,
+    },
     /// The token is encrypted.
     Encrypted,
     /// The token is masked.
@@ -250,6 +261,15 @@ pub enum Finding {
         named: Cause,
         /// What the token shows.
         shown: Cause,
+    },
+    /// Twilio's code stands for several causes, and no token tells which.
+    LeftOpen {
+        /// Twilio's code.
+        code: u32,
+        /// Its title in Twilio's dictionary.
+        title: &'static str,
+        /// What it may stand for; the first is the usual one.
+        causes: &'static [Cause],
     },
     /// A finding of an earlier run of the process, as it was worded then.
     Earlier {
@@ -280,7 +300,7 @@ impl Finding {
             Self::TimeClaimInvalid { .. } => Cause::TimeClaimInvalid,
             Self::NotYetValid { .. } => Cause::NotYetValid,
             Self::StaleReuse { .. } => Cause::StaleReuse,
-            Self::Expired { .. } => Cause::Expired,
+            Self::Expired { .. } | Self::LifetimeTooShort { .. } => Cause::Expired,
             Self::LifetimeTooLong { .. } => Cause::LifetimeTooLong,
             Self::GrantsMissing { .. } => Cause::GrantsMissing,
             Self::GrantsMalformed { .. } => Cause::GrantsMalformed,
@@ -295,6 +315,8 @@ impl Finding {
             Self::Encrypted | Self::Masked { .. } | Self::Cut => Cause::Unreadable,
             Self::NoneFound { .. } => Cause::NoneFound,
             Self::Disagreement { named, .. } => *named,
+            Self::LeftOpen { causes: [usual, ..], .. } => *usual,
+            Self::LeftOpen { causes: [], .. } => Cause::NoToken,
             Self::Earlier { cause, .. } => *cause,
         }
     }
@@ -323,12 +345,15 @@ impl Finding {
             | Self::GrantsMalformed { field, .. }
             | Self::Duplicate { field }
             | Self::GrantSidInvalid { field, .. } => Some(field.path()),
-            Self::StaleReuse { .. } | Self::Expired { .. } | Self::LifetimeTooLong { .. } => Some(Field::Exp.path()),
+            Self::StaleReuse { .. }
+            | Self::Expired { .. }
+            | Self::LifetimeTooShort { .. }
+            | Self::LifetimeTooLong { .. } => Some(Field::Exp.path()),
             Self::GrantsMissing { .. } | Self::ProductGrantMissing { .. } => Some(Field::Grants.path()),
             Self::IdentityMissing { .. } | Self::IdentityInvalid { .. } => Some(Field::Identity.path()),
             Self::GrantIncomplete { grant, .. } => Some(grant.path()),
             Self::VideoRegion { of_key: None, .. } | Self::RegionMismatch { .. } => Some(Field::Twr.path()),
-            Self::NoneFound { .. } | Self::Disagreement { .. } | Self::Earlier { .. } => None,
+            Self::NoneFound { .. } | Self::Disagreement { .. } | Self::LeftOpen { .. } | Self::Earlier { .. } => None,
         }
     }
 }

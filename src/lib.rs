@@ -46,7 +46,11 @@
 //!    rejections.
 //! 3. The same bytes, times and config give the same diagnoses, however the bytes were cut into chunks.
 //! 4. A token is judged at the time of the refusal: the line's own; else the last one seen in that stream; else, for a
-//!    whole file, its modification time; else the time of reading. Times are compared exactly, to the second.
+//!    whole file, its modification time; else the time of reading. Times are compared exactly, to the second. A time of day
+//!    without a date follows on the last time known in the stream, over midnight if need be, and is not later than when
+//!    the stream was written: for a file its modification time, for what comes in live the time of reading. Its day is a
+//!    guess, so windows and the order of lines rest on the clock alone ([`time::Moment`]); of a time to the minute, only
+//!    what lies minutes apart is known to be apart.
 //! 5. What is not checked is said: without the key's secret the signature is "not checked", never "good".
 //! 6. Everything has a limit, named in the config or documented where it is; reaching it is counted, never silent, never
 //!    fatal.
@@ -77,6 +81,10 @@
 //!   and may stop too often, never too seldom; a property test holds it against every needle alone.
 //! * **Windows judge what was there at start by its own times, and what comes in later by its arrival**, as whoever
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
+//! * **An export of the journal is known by its first bytes** (`feed`'s `journal`): of each entry one line is made, byte
+//!   for byte, so that offsets stay what they are and lines are entries.
+//! * **The exceptions of one stack trace are one refusal** (`pipeline`'s `trace`), by what languages print between an
+//!   exception and its cause; and so is an event of Twilio's, by its SID, however often it is printed.
 //! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read
 //!   as records, each an event with its own SID and time; any other stream is a log.
 //! * **Merging needs evidence** (see [`pair::rejection`]): two prints that nothing connects are two rejections.

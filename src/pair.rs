@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Id, Ids, Likeness};
 use crate::product::Product;
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::token::{self, Buffer, Field, SIGNATURE_CHARS, Sent};
 
 pub use sent::Channel;
@@ -24,7 +24,7 @@ pub struct Candidate {
     /// Number of its line.
     pub line: u64,
     /// The line's own time.
-    pub time: Option<UnixTime>,
+    pub time: Option<Moment>,
     /// Kind of writer.
     pub format: Format,
     /// Who wrote it.
@@ -47,7 +47,7 @@ pub struct Wanted<'a> {
     /// Line of the first sighting.
     pub line: u64,
     /// The time of the refusal, if the log tells it.
-    pub time: Option<UnixTime>,
+    pub time: Option<Moment>,
     /// Kind of writer.
     pub format: Format,
     /// Who wrote it.
@@ -65,13 +65,13 @@ pub struct Wanted<'a> {
 impl Wanted<'_> {
     fn reaches(&self, candidate: &Candidate) -> bool {
         let near = self.line.abs_diff(candidate.line) <= u64::from(self.window_lines);
-        let in_time = match (self.time, candidate.time) {
-            (Some(refused), Some(sent)) => {
-                refused.millis_since(sent).unsigned_abs() <= u64::from(self.window_seconds) * 1000
-            }
-            _ => true,
-        };
-        near && in_time
+        near && self.is_within(candidate, u64::from(self.window_seconds) * 1000)
+    }
+
+    /// Not more than so many milliseconds apart, as far as both tell.
+    fn is_within(&self, candidate: &Candidate, millis: u64) -> bool {
+        let apart = self.time.zip(candidate.time).and_then(|(refused, sent)| refused.apart(sent));
+        apart.is_none_or(|apart| apart <= millis)
     }
 
     fn contradicts(&self, candidate: &Candidate) -> bool {
@@ -126,15 +126,11 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
 /// How many messages sent within `millis` before the refusal may be the connection's own, if none is known to be.
 pub fn free_messages(candidates: &[Candidate], wanted: &Wanted<'_>, millis: u64) -> usize {
     let Some(channel) = wanted.channel else { return 0 };
-    let is_recent = |candidate: &Candidate| match (wanted.time, candidate.time) {
-        (Some(refused), Some(sent)) => refused.millis_since(sent).unsigned_abs() <= millis,
-        _ => true,
-    };
     let is_free = |candidate: &&Candidate| {
         candidate.own == Some(channel)
             && !candidate.claimed
             && candidate.line <= wanted.line
-            && is_recent(candidate)
+            && wanted.is_within(candidate, millis)
             && wanted.reaches(candidate)
             && !wanted.contradicts(candidate)
     };

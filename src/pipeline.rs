@@ -11,6 +11,7 @@ mod memory;
 pub mod seen;
 mod split;
 mod table;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

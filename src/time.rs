@@ -3,10 +3,14 @@
 //! Deliberately without a clock: the edges read one and hand the value in. Reading a time out of a log line is the
 //! work of [`crate::stamp`].
 
+mod moment;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
+
+pub use moment::{Moment, Precision};
 
 /// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z. May be negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

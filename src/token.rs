@@ -244,7 +244,8 @@ impl Reading<'_> {
         if let Some(instead) = instead(self.raw) {
             return Form::NotAToken(instead);
         }
-        if self.parts.count == 5 && self.parts.payload == Some(b"") {
+        // Of an encrypted token the header says so; a token whose dots were doubled has an empty second part as well.
+        if self.parts.count == 5 && self.parts.payload == Some(b"") && self.header.is_err() {
             return Form::Encrypted;
         }
         if !self.resembles_jwt() {

@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 use crate::diagnosis::{Check, Fingerprint, Found, SkipReason, Skipped, TokenReport};
-use crate::finding::Finding;
+use crate::finding::{Finding, TimeSource};
 use crate::keyring::KeyRing;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -43,6 +43,8 @@ pub struct Context<'a> {
     pub keyring: &'a KeyRing,
     /// Clock tolerance in seconds.
     pub leeway_seconds: i64,
+    /// What tells that time.
+    pub told_by: TimeSource,
     /// An earlier refusal of the same token.
     pub refused_before: Option<RefusedBefore>,
     /// What was found of the signature of the same token before, with the same key ring.
@@ -216,7 +218,8 @@ fn judge(
         match header::capability(subject.claims) {
             Some(found) => {
                 outcome.find(Finding::CapabilityToken { found });
-                outcome.skip(Check::Signature, SkipReason::UnknownKey);
+                // It names no key: an Auth Token signs it.
+                outcome.skip(Check::Signature, SkipReason::NoClaim);
                 outcome.run(&CAPABILITY_CHECKS, subject, context);
             }
             None => outcome.run(&CHECKS, subject, context),

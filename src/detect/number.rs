@@ -146,7 +146,9 @@ const UNITS: [&[u8]; 50] = [
 pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let before = start.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
     // the last digit of a percent-encoded byte (`%3D`) may stand right before
-    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some() || follows_colour(text, start);
+    let encoded = start >= 3 && percent_encoded(text, start - 3).is_some()
+        || follows_colour(text, start)
+        || text.get(..start).is_some_and(is_escaped_quote);
     if (before.is_ascii_alphanumeric() && !encoded) || matches!(before, b'_' | b'-' | b'.' | b'+' | b'/' | b'$' | b'@')
     {
         return false;
@@ -169,10 +171,18 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
         Some(b'/' | b'_' | b'@') => true,
         Some(byte) => byte.is_ascii_alphanumeric(),
     };
-    // an address: `10.0.0.1:51007`
-    let port =
-        before == b':' && start >= 2 && text.get(start - 2).is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
+    // an address: `10.0.0.1:51007`; not `\u0022:51007`
+    let is_of_address = |head: &[u8]| {
+        let is_end = head.last().is_some_and(|byte| byte.is_ascii_digit() || *byte == b']');
+        is_end && !is_escaped_quote(head) && !head.ends_with(b"%22")
+    };
+    let port = text.get(..start).and_then(|head| head.strip_suffix(b":")).is_some_and(is_of_address);
     !thousands && !follows && !port
+}
+
+/// Ends with a quote as the stricter libraries of JSON write it.
+fn is_escaped_quote(head: &[u8]) -> bool {
+    head.ends_with(br"\u0022") || head.ends_with(br"\u0027")
 }
 
 /// The colour of a terminal (`ESC [ 31 m`) ends right before; it is taken off later.
@@ -244,7 +254,8 @@ fn position(text: &[u8], message: &[u8]) -> Option<usize> {
 /// The value of an error-code field, or right after a word like *error* or *code*. `twilio` says whether a doubtful
 /// word stands near Twilio.
 pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl Fn() -> bool) -> bool {
-    let Some(key_end) = skip_separators(text, start) else { return false };
+    let dumped = text.get(..start).and_then(dumped_key);
+    let Some(key_end) = dumped.or_else(|| skip_separators(text, start)) else { return false };
     let separators = text.get(key_end..start).unwrap_or_default();
     let head = text.get(..key_end).unwrap_or_default();
     let word_start = head.iter().rposition(|byte| !is_word_byte(*byte)).map_or(0, |at| at + 1);
@@ -332,6 +343,15 @@ fn followed_by_unit(after: &[u8]) -> bool {
     let length = rest.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(rest.len());
     let word = rest.get(..length).unwrap_or_default();
     UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(word))
+}
+
+/// `[code] => 51007`, `["code"]=>⏎  int(51007)`, `["code"]=>⏎  string(5) "51007"`: where the key ends that PHP dumps
+/// before a number.
+fn dumped_key(head: &[u8]) -> Option<usize> {
+    let of_text = || head.strip_suffix(b"string(5) \"");
+    let head = head.strip_suffix(b"int(").or_else(of_text).unwrap_or(head);
+    let key = head.trim_ascii_end().strip_suffix(b"=>")?.trim_ascii_end().strip_suffix(b"]")?;
+    Some(key.strip_suffix(b"\"").unwrap_or(key).len())
 }
 
 /// The end of the word in front of the separators in front of `start`; `None` if there are none.

@@ -33,6 +33,8 @@ pub enum Id {
     Trace,
     /// A connection or session.
     Connection,
+    /// An event that Twilio reports, by its SID.
+    Event,
     /// The identity of the client.
     Identity,
     /// The `jti` of a token.
@@ -58,7 +60,7 @@ pub struct Emitter([u64; 7]);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ids([u64; 7]);
+pub struct Ids([u64; 8]);
 
 impl Emitter {
     /// Notes a part; the first value counts.
@@ -119,7 +121,7 @@ impl Ids {
         self.0.iter().take(Id::Identity as usize)
     }
 
-    /// Compares the ids that name one event: request, trace and connection. The identity only tells events apart.
+    /// Compares the ids that name one event: request, message, trace, connection and the event's own. The identity only tells events apart.
     pub fn likeness(&self, other: &Self) -> Likeness {
         let identity = Id::Identity as usize;
         let (mine, theirs) = (self.0.get(identity), other.0.get(identity));
@@ -131,6 +133,11 @@ impl Ids {
             return Likeness::Different;
         }
         compare(self.0.get(..identity).unwrap_or_default(), other.0.get(..identity).unwrap_or_default())
+    }
+
+    /// Both name the same event of Twilio's.
+    pub fn same_event(&self, other: &Self) -> bool {
+        self.digest(Id::Event).is_some_and(|event| other.digest(Id::Event) == Some(event))
     }
 
     /// A digest of what is noted, the same for the same value.

@@ -26,7 +26,10 @@ pub(super) fn note_ids(text: &[u8], record: &mut Record<'_>) {
     if let Some(at) = OBJECT.find(text) {
         let mut kept: Option<(usize, usize)> = None;
         fields::json(text.get(at..).unwrap_or_default(), &mut |field| {
-            if matches!(role(field.key, field.parents), Some(Role::Id(_) | Role::Message | Role::Product)) {
+            let role = role(field.key, field.parents);
+            if matches!(role, Some(Role::Id(_) | Role::Message | Role::Product))
+                || (role == Some(Role::Time) && !record.has_day())
+            {
                 note(record, field);
             } else if field.quoted && may_keep_line(field.key) {
                 kept = kept.or(Some((field.at, field.at + field.value.len())));

@@ -23,6 +23,7 @@ pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'
     }
     if let Some((name, line)) = before_bar(word, rest) {
         record.emitter.note(Part::Container, name);
+        record.note_time(stamp::of_value(word).map(Written::Stamp));
         return Some(line);
     }
     if is_pod_of_set(word) {

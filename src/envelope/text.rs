@@ -36,6 +36,60 @@ pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// With quotes as JSON usually escapes them, and other marks as they are, where HTML or the stricter libraries of JSON
+/// have written them: `&quot;`, `\u0022`, `\u002B`.
+pub(super) fn with_plain_escapes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    static ESCAPES: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(br"\u00"));
+    let is_mark = |at: usize| text.get(at + 1..).is_some_and(|rest| mark(rest).is_some());
+    let is_entity = |at: usize| text.get(at..).is_some_and(|rest| entity(rest).is_some());
+    let has_entity = memchr::memchr_iter(b'&', &text).any(is_entity);
+    if !has_entity && !ESCAPES.find_iter(&text).any(is_mark) {
+        return text;
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest: &[u8] = &text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if let Some((quote, behind)) = Some(rest).filter(|_| byte == b'&').and_then(entity) {
+            plain.extend_from_slice(quote);
+            rest = behind;
+            continue;
+        }
+        if byte == b'\\' {
+            let level = rest.iter().take_while(|byte| **byte == b'\\').count();
+            if let Some((mark, behind)) = rest.get(level..).and_then(mark) {
+                // each level doubles them: `\u0022` is `\"`, `\\u0022` is `\\\"`
+                let slashes = if mark == b'"' { 2 * level - 1 } else { 0 };
+                plain.resize(plain.len() + slashes, b'\\');
+                plain.push(mark);
+                rest = behind;
+                continue;
+            }
+            let (slashes, behind) = rest.split_at_checked(level).unwrap_or((rest, b""));
+            plain.extend_from_slice(slashes);
+            rest = behind;
+            continue;
+        }
+        plain.push(byte);
+        rest = tail;
+    }
+    Cow::Owned(plain)
+}
+
+/// A mark as the stricter libraries of JSON write it, without the backslash, and what follows.
+fn mark(text: &[u8]) -> Option<(u8, &[u8])> {
+    const MARKS: [(&[u8; 2], u8); 7] =
+        [(b"22", b'"'), (b"27", b'\''), (b"2B", b'+'), (b"26", b'&'), (b"3C", b'<'), (b"3E", b'>'), (b"60", b'`')];
+    let (code, rest) = text.strip_prefix(b"u00")?.split_first_chunk::<2>()?;
+    MARKS.iter().find_map(|(digits, mark)| code.eq_ignore_ascii_case(*digits).then_some((*mark, rest)))
+}
+
+/// A quote as HTML writes it, as JSON escapes it, and what follows.
+fn entity(text: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    const ENTITIES: [(&[u8], &[u8]); 4] =
+        [(b"&quot;", b"\\\""), (b"&#34;", b"\\\""), (b"&#39;", b"'"), (b"&#x27;", b"'")];
+    ENTITIES.iter().find_map(|(entity, quote)| Some((*quote, text.strip_prefix(*entity)?)))
+}
+
 /// With single quotes where a cell of a CSV has them doubled: `"{""code"":51007}"`.
 pub(super) fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     static DOUBLED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"\"\""));
@@ -133,9 +187,13 @@ fn rfc5424<'a>(rest: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
             record.emitter.note(part, value);
         }
     }
-    let inner = match rest.strip_prefix(b"-") {
-        Some(inner) => inner,
-        None => structured_data(rest)?,
+    let inner = if let Some(inner) = rest.strip_prefix(b"-") {
+        inner
+    } else {
+        let behind = structured_data(rest)?;
+        let data = rest.get(..rest.len() - behind.len())?;
+        // What a program says of an event, unlike what a relay does, has a private name.
+        if memchr::memchr(b'@', data).is_some() { rest } else { behind }
     };
     let inner = inner.strip_prefix(b" ").unwrap_or(inner);
     Some(inner.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(inner))
@@ -199,14 +257,19 @@ pub(super) fn is_logfmt(text: &[u8]) -> bool {
         && memchr::memchr(b'=', rest).is_some()
 }
 
-/// The time in the object that some loggers write behind a message: `text {"timestamp":"2026-11-24T02:43:39.228Z"}`.
+/// The time in the object or the pair that some loggers write behind a message:
+/// `text {"timestamp":"2026-11-24T02:43:39.228Z"}`, `text ts=2026-11-24T02:43:39.228Z`.
 fn time_behind(text: &[u8]) -> Option<Stamp> {
-    const KEY: &[u8] = b"\"timestamp\":\"";
+    const KEYS: [&[u8]; 3] = [b"ts", b"time", b"timestamp"];
     /// A key, a time and what closes both.
     const TAIL_BYTES: usize = 64;
-    let object = text.trim_ascii_end().strip_suffix(b"\"}")?;
-    let tail = object.get(object.len().saturating_sub(TAIL_BYTES)..)?;
-    stamp::read(tail.get(memmem::rfind(tail, KEY)? + KEY.len()..)?)
+    let tail = text.get(text.len().saturating_sub(TAIL_BYTES)..).unwrap_or(text);
+    let at = memchr::memrchr2(b'=', b':', tail.get(..tail.len().checked_sub(17)?)?)?;
+    let (head, value) = (tail.get(..at)?, tail.get(at + 1..)?);
+    let head = head.strip_suffix(b"\"").unwrap_or(head);
+    let start = head.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    KEYS.contains(&head.get(start..)?).then(|| stamp::read(value)).flatten()
 }
 
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.

@@ -22,6 +22,8 @@ pub enum Shown {
     Word(&'static str),
     /// A SID.
     Sid(String),
+    /// A SID that was changed, and how.
+    ChangedSid(&'static str),
     /// What examples and templates put in the place of a value.
     Placeholder,
     /// A text of so many characters, not shown.
@@ -33,7 +35,7 @@ pub enum Shown {
 }
 
 /// The words that may be shown. Regions are in [`REGIONS`].
-const WORDS: [&str; 31] = [
+const WORDS: [&str; 32] = [
     "hs256",
     "none",
     "None",
@@ -57,6 +59,7 @@ const WORDS: [&str; 31] = [
     "JWE",
     "JWS",
     "twilio-fpa;v=1",
+    "twilio-fpa; v=1",
     "twilio-pkrv;v=1",
     "default",
     "undefined",
@@ -103,6 +106,9 @@ impl Shown {
         if let Some(word) = WORDS.into_iter().chain(REGIONS).find(|word| *word == text) {
             return Self::Word(word);
         }
+        if let Some(how) = changed_sid(text) {
+            return Self::ChangedSid(how);
+        }
         let lower = text.to_ascii_lowercase();
         let placeholder = ["xxx", "...", "…", "your", "<", "changeme", "placeholder"];
         if placeholder.iter().any(|mark| lower.contains(mark)) {
@@ -110,6 +116,31 @@ impl Shown {
         }
         Self::Text(text.chars().count())
     }
+}
+
+/// Characters of an Auth Token, and of the secret of an API key.
+const SECRET_CHARS: usize = 32;
+
+/// How a text differs from a SID, if it is one but for that.
+fn changed_sid(text: &str) -> Option<&'static str> {
+    let is_in_other_case = |text: &str| {
+        let (prefix, digits) = text.split_at_checked(2)?;
+        let sid = prefix.to_ascii_uppercase() + &digits.to_ascii_lowercase();
+        is_sid(sid.as_bytes()).then_some(prefix.bytes().all(|byte| byte.is_ascii_lowercase()))
+    };
+    let trimmed = text.trim();
+    if trimmed.len() != text.len() {
+        return is_sid(trimmed.as_bytes()).then_some(if text.ends_with(['\n', '\r']) {
+            "with a line break behind it"
+        } else {
+            "with white space around it"
+        });
+    }
+    let inner = ['"', '\'', '`'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+    if let Some(inner) = inner {
+        return is_sid(inner.as_bytes()).then_some("in quotes");
+    }
+    is_in_other_case(text).map(|is_small| if is_small { "in small letters" } else { "with letters of the other case" })
 }
 
 impl fmt::Display for Shown {
@@ -120,15 +151,40 @@ impl fmt::Display for Shown {
             Self::Bool(value) => write!(f, "`{value}`"),
             Self::Number(number) => write!(f, "{number}"),
             Self::SomeNumber => f.write_str("a number"),
+            // The word is JSON for something else than a text.
+            Self::Word(word @ ("true" | "false" | "null")) => write!(f, "the text `\"{word}\"`"),
             Self::Word(word) => write!(f, "`{word}`"),
+            Self::ChangedSid(how) => write!(f, "a SID {how}"),
             Self::Sid(sid) => f.write_str(sid),
             Self::Placeholder => f.write_str("a placeholder"),
             Self::Text(0) => f.write_str("an empty text"),
             Self::Text(1) => f.write_str("a text of 1 character"),
+            Self::Text(SECRET_CHARS) => write!(f, "a text of {SECRET_CHARS} characters, as many as a secret has"),
             Self::Text(count) => write!(f, "a text of {count} characters"),
             Self::Array => f.write_str("an array"),
             Self::Object => f.write_str("an object"),
         }
+    }
+}
+
+/// What tells the time of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The refusal's line, or one before.
+    Line,
+    /// The file's modification time: no line tells one.
+    File,
+    /// When the line was read: none tells a time.
+    Reading,
+}
+
+impl fmt::Display for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Line => "when the connection was refused",
+            Self::File => "when the file was last written (no line tells when the connection was refused)",
+            Self::Reading => "when the line was read (it does not tell when the connection was refused)",
+        })
     }
 }
 
@@ -177,6 +233,8 @@ pub enum Change {
     StandardAlphabet,
     /// `=` put after parts.
     Padding,
+    /// Two dots for each.
+    DoubledDots,
     /// Text put before or after.
     AddedText,
     /// Upper and lower case of the signature changed.
@@ -193,6 +251,7 @@ impl fmt::Display for Change {
             Self::WhiteSpace => "white space or escapes inside",
             Self::StandardAlphabet => "`+` and `/` for `-` and `_`",
             Self::Padding => "`=` padding",
+            Self::DoubledDots => "two dots for each",
             Self::AddedText => "text before or after it",
             Self::Case => "changed letter case",
             Self::Contents => "another header or payload",

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{
     Capability, Change, Finding, IDENTITY_CHARS_MAX, IdentityFault, KeyHistory, LIFETIME_SECONDS_MAX, Shown, TimeFault,
+    TimeSource,
 };
+use crate::cause::Cause;
 use crate::keyring::KeyKind;
 use crate::product::Product;
 use crate::time::UnixTime;
@@ -44,11 +46,14 @@ impl fmt::Display for Finding {
                 signature(f, key_sid, *tried_all, history.as_ref())
             }
             Self::TimeClaimInvalid { field, fault, found } => time_claim(f, *field, *fault, found),
-            Self::NotYetValid { field, valid_from, refused_at } => not_yet_valid(f, *field, *valid_from, *refused_at),
+            Self::NotYetValid { field, valid_from, refused_at, told_by } => {
+                not_yet_valid(f, *field, *valid_from, (*refused_at, *told_by))
+            }
             Self::StaleReuse { expired_at, first_refused_at, times } => {
                 stale(f, *expired_at, *first_refused_at, *times)
             }
-            Self::Expired { expired_at, refused_at } => expired(f, *expired_at, *refused_at),
+            Self::LifetimeTooShort { from, lifetime_seconds } => too_short(f, *from, *lifetime_seconds),
+            Self::Expired { expired_at, refused_at, told_by } => expired(f, *expired_at, *refused_at, *told_by),
             Self::LifetimeTooLong { from, lifetime_seconds } => lifetime(f, *from, *lifetime_seconds),
             Self::GrantsMissing { found } => write!(f, "expected `grants`, but found {found}"),
             Self::GrantsMalformed { field, expected, found } => at_path(f, *field, expected, found),
@@ -67,6 +72,7 @@ impl fmt::Display for Finding {
             Self::Cut => f.write_str("expected a whole token, but found that the logger has cut it"),
             Self::NoneFound { signature_checked, product } => none_found(f, *signature_checked, *product),
             Self::Earlier { message, .. } => f.write_str(message),
+            Self::LeftOpen { code, title, causes } => left_open(f, *code, title, causes),
             Self::Disagreement { code, named, shown } => disagreement(f, *code, named.id(), shown.id()),
         }
     }
@@ -84,6 +90,11 @@ impl fmt::Display for Something<'_> {
             Instead::Promise => f.write_str("a promise: await it, and pass what it gives"),
             Instead::Json => f.write_str("JSON: pass the text of its token member, if it has one"),
             Instead::Quoted => f.write_str("a text in quotes: pass what is between them"),
+            Instead::Bytes => f.write_str(
+                "`b'…'`, a text that Python makes of bytes with `str()`: call `decode()` on what `to_jwt()` gives",
+            ),
+            Instead::BearerOf(word) => write!(f, "`Bearer {word}`: there was no token behind it"),
+            Instead::Status(words) => write!(f, "`{words}`: the token endpoint answers with an error"),
             Instead::Bearer => f.write_str("`Bearer` and a text: pass the text only"),
             Instead::Html => f.write_str("HTML: the token endpoint answers with a page"),
             Instead::Twiml => f.write_str("TwiML: the client asks a call webhook for its token"),
@@ -229,10 +240,15 @@ fn time_claim(f: &mut fmt::Formatter<'_>, field: Field, fault: TimeFault, found:
 /// 0001-01-01, .NET's `DateTime.MinValue`.
 const YEAR_1: f64 = -62_135_596_800.0;
 
-fn not_yet_valid(f: &mut fmt::Formatter<'_>, field: Field, from: UnixTime, refused_at: UnixTime) -> fmt::Result {
+fn not_yet_valid(
+    f: &mut fmt::Formatter<'_>,
+    field: Field,
+    from: UnixTime,
+    (refused_at, told_by): (UnixTime, TimeSource),
+) -> fmt::Result {
     write!(
         f,
-        "expected `{}` at or before {refused_at}, when the connection was refused, but found {from} ({} s after: the \
+        "expected `{}` at or before {refused_at}, {told_by}, but found {from} ({} s after: the \
          clock that set it is fast by that or more",
         field.name(),
         from.seconds_since(refused_at),
@@ -241,11 +257,19 @@ fn not_yet_valid(f: &mut fmt::Formatter<'_>, field: Field, from: UnixTime, refus
     f.write_str(if field == Field::Nbf { ", unless it was set ahead on purpose)" } else { ")" })
 }
 
-fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTime) -> fmt::Result {
+fn expired(f: &mut fmt::Formatter<'_>, expired_at: UnixTime, refused_at: UnixTime, told_by: TimeSource) -> fmt::Result {
     write!(
         f,
-        "expected `exp` after {refused_at}, when the connection was refused, but found {expired_at} ({} s before)",
+        "expected `exp` after {refused_at}, {told_by}, but found {expired_at} ({} s before)",
         refused_at.seconds_since(expired_at),
+    )
+}
+
+fn too_short(f: &mut fmt::Formatter<'_>, from: Field, seconds: i64) -> fmt::Result {
+    write!(f, "expected `exp` minutes or hours after `{}`, but found {seconds} s: ", from.name())?;
+    f.write_str(
+        "every new token dies as soon, so give the library its TTL as a number of seconds (a text such as \"3600\" \
+         is read as milliseconds)",
     )
 }
 
@@ -407,6 +431,19 @@ fn disagreement(f: &mut fmt::Formatter<'_>, code: u32, named: &str, shown: &str)
         )?;
     }
     Ok(())
+}
+
+fn left_open(f: &mut fmt::Formatter<'_>, code: u32, title: &str, causes: &[Cause]) -> fmt::Result {
+    write!(f, "expected a token that shows what is wrong, but found code {code} alone, “{title}”, which may be ")?;
+    for (at, cause) in causes.iter().enumerate() {
+        let separator = match at {
+            0 => "",
+            _ if at + 1 == causes.len() => " or ",
+            _ => ", ",
+        };
+        write!(f, "{separator}`{}`", cause.id())?;
+    }
+    f.write_str(": give the token of such a connection to `diag51007 check`")
 }
 
 fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = T>) -> fmt::Result {

@@ -12,6 +12,7 @@ fn an_expired_token_says_by_how_much() {
         &Finding::Expired {
             expired_at: UnixTime::from_seconds(1_772_359_110),
             refused_at: UnixTime::from_seconds(1_772_359_200),
+            told_by: TimeSource::Line,
         },
         Some("payload.exp"),
         "expected `exp` after 2026-03-01T10:00:00Z, when the connection was refused, but found 2026-03-01T09:58:30Z \
@@ -100,7 +101,8 @@ fn a_bad_signature_says_how_the_other_tokens_of_the_key_fared() {
 
 #[test]
 fn a_skew_is_called_one() {
-    let early = |field| Finding::NotYetValid { field, valid_from: at(600), refused_at: at(0) };
+    let early =
+        |field| Finding::NotYetValid { field, valid_from: at(600), refused_at: at(0), told_by: TimeSource::Line };
     check(
         &early(Field::Iat),
         Some("payload.iat"),

@@ -100,7 +100,7 @@ impl Guesses {
 type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A zero byte at the end is none of them: HMAC fills its key up with zeros, so it makes no difference.
-const ALTERATIONS: [(&str, Alteration); 27] = [
+const ALTERATIONS: [(&str, Alteration); 31] = [
     ("with a newline after it", |s| Some([s, b"\n"].concat())),
     ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
     ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
@@ -112,6 +112,10 @@ const ALTERATIONS: [(&str, Alteration); 27] = [
     ("with `\\n` (a backslash and a letter) after it", |s| Some([s, b"\\n"].concat())),
     ("in double quotes", |s| Some([b"\"", s, b"\""].concat())),
     ("in single quotes", |s| Some([b"'", s, b"'"].concat())),
+    ("in double quotes with a newline after them", |s| Some([b"\"", s, b"\"\n"].concat())),
+    ("in double quotes with a carriage return and a newline after them", |s| Some([b"\"", s, b"\"\r\n"].concat())),
+    ("in single quotes with a newline after them", |s| Some([b"'", s, b"'\n"].concat())),
+    ("with a space and a newline after it", |s| Some([s, b" \n"].concat())),
     ("with a semicolon after it", |s| Some([s, b";"].concat())),
     ("with a comma after it", |s| Some([s, b","].concat())),
     ("with a byte order mark before it", |s| Some([b"\xef\xbb\xbf", s].concat())),
@@ -234,6 +238,7 @@ mod tests {
             (b"a\0\xe9\0", "that secret encoded in UTF-16LE"),
             (b"\xff\xfea\0\xe9\0", "that secret encoded in UTF-16LE with a byte order mark before it"),
             (b"\ta\xc3\xa9", "that secret with a tab before it"),
+            (b"\"a\xc3\xa9\"\n", "that secret in double quotes with a newline after them"),
             (b"\0a\0\xe9", "that secret encoded in UTF-16BE"),
             (b"\xfe\xff\0a\0\xe9", "that secret encoded in UTF-16BE with a byte order mark before it"),
             (b"YcOp", "that secret encoded in base64"),

@@ -13,7 +13,7 @@ use crate::detect::{Print, Refusal, Transport};
 use crate::diagnosis::Found;
 use crate::envelope::{Emitter, Format, Ids, Likeness};
 use crate::product::Product;
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 use crate::token::{self, Buffer, Sent};
 
 /// Prints of one emitter within this time can be one event, in milliseconds.
@@ -42,9 +42,7 @@ pub struct Sighting {
     /// Byte offset of its first line in its stream.
     pub offset: u64,
     /// The time of the line, or the last one seen before.
-    pub time: Option<UnixTime>,
-    /// The time is written to the second.
-    pub is_whole_second: bool,
+    pub time: Option<Moment>,
     /// Kind of writer.
     pub format: Format,
     /// Who wrote it.
@@ -57,8 +55,8 @@ pub struct Sighting {
     pub channel: Option<Channel>,
     /// The region of an endpoint in the text.
     pub region: Option<String>,
-    /// The line with which a logger printed this exception.
-    pub logger_line: Option<u64>,
+    /// The first line of the trace that it is part of.
+    pub trace_from: Option<u64>,
 }
 
 /// A rejection that further sightings may still belong to.
@@ -93,9 +91,7 @@ pub struct Rejection {
     /// Last line of the last sighting.
     last_end: u64,
     /// Time of the last sighting.
-    last_time: Option<UnixTime>,
-    /// That time is written to the second.
-    last_is_whole_second: bool,
+    last_time: Option<Moment>,
     /// How often it was printed.
     pub sightings: u32,
     /// Its token.
@@ -165,7 +161,7 @@ pub enum Evidence {
 impl Sighting {
     /// What could tie it to a rejection.
     pub fn ties(&self) -> Ties {
-        if self.logger_line.is_some() {
+        if self.trace_from.is_some() {
             return Ties::any();
         }
         let ties = Ties::new(&self.emitter, &self.ids, self.sent.as_deref());
@@ -224,7 +220,6 @@ impl Rejection {
             last_line: first.line,
             last_end: first.last_line,
             last_time: first.time,
-            last_is_whole_second: first.is_whole_second,
             sightings: 1,
             token: None,
             twin: None,
@@ -239,7 +234,11 @@ impl Rejection {
 
     /// What speaks for a sighting being of this rejection; `None` if nothing does or something speaks against it.
     pub fn evidence(&self, sighting: &Sighting, window_seconds: u32) -> Option<Evidence> {
-        if sighting.logger_line.is_some_and(|line| line == self.last_line) {
+        if sighting.trace_from.is_some_and(|from| (from..sighting.line).contains(&self.last_line)) {
+            return Some(Evidence::Id);
+        }
+        // whoever prints it, and however often
+        if self.ids.same_event(&sighting.ids) {
             return Some(Evidence::Id);
         }
         if self.contradicts(sighting) {
@@ -293,17 +292,9 @@ impl Rejection {
         self.by_sdk.log && sighting.refusal.is_failed_call && !sighting.refusal.is_of_logger
     }
 
-    /// Milliseconds since the last sighting. Beside a time with milliseconds, one that is written to the second stands
-    /// for the second that begins then: a collector that writes such times around an SDK's lines tears nothing apart.
+    /// Milliseconds since the last sighting at least, if both times tell.
     fn gap(&self, sighting: &Sighting) -> Option<u64> {
-        let (last, time) = (self.last_time?, sighting.time?);
-        let gap = time.millis_since(last);
-        let slack = match (self.last_is_whole_second, sighting.is_whole_second) {
-            (true, false) if gap > 0 => 999,
-            (false, true) if gap < 0 => 999,
-            _ => 0,
-        };
-        Some(gap.unsigned_abs().saturating_sub(slack))
+        self.last_time?.apart(sighting.time?)
     }
 
     fn contradicts(&self, sighting: &Sighting) -> bool {
@@ -368,7 +359,7 @@ impl Rejection {
         self.by_sdk.log |= by_sdk.log;
         (self.last_line, self.last_end) = (sighting.line, sighting.last_line);
         if sighting.time.is_some() {
-            (self.last_time, self.last_is_whole_second) = (sighting.time, sighting.is_whole_second);
+            self.last_time = sighting.time;
         }
         let known =
             self.token.as_ref().is_some_and(|(_, found)| matches!(found, Found::OwnMessage(_) | Found::SameLine));

@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::detect::ends_in_escape;
 use crate::fields;
+use crate::percent;
 use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
+mod encoded;
 mod stands;
 pub mod wrapped;
 
@@ -39,10 +41,12 @@ pub enum Channel {
     Voice,
     /// The Video SDKs.
     Video,
+    /// TaskRouter.
+    TaskRouter,
 }
 
 /// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 17] = [
+const MESSAGES: [(&[u8], Channel); 18] = [
     (b"\"method\":\"init\"", Channel::Twilsock),
     (b"\"method\":\"update\"", Channel::Twilsock),
     (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
@@ -61,6 +65,7 @@ const MESSAGES: [(&[u8], Channel); 17] = [
     (b"\\\"type\\\":\\\"ice\\\"", Channel::Video),
     (b"\"type\":\"connect\"", Channel::Video),
     (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
+    (b"/wschannels?token=", Channel::TaskRouter),
 ];
 
 static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));
@@ -133,7 +138,16 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited
     let mut separated = false;
     while let Some((&byte, rest)) = value.split_first() {
         match byte {
-            b':' | b'=' if !separated => separated = true,
+            b'=' if !separated => {
+                separated = true;
+                if let Some(behind) = rest.strip_prefix(b">") {
+                    value = behind_type(behind);
+                    continue;
+                }
+            }
+            b':' if !separated => separated = true,
+            // `[token] => eyJ…`, `["token"]=>`
+            b']' if !separated && rest.trim_ascii_start().starts_with(b"=>") => {}
             b'"' | b'\'' | b'\\' if !separated => {
                 // `token '<JWT>'` has no separator: the quote opens the value
                 if byte == b'\'' && text.get(key_end) == Some(&b' ') {
@@ -171,9 +185,22 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited
     if !any_value && let Some(inner) = bytes_literal(&raw) {
         raw = inner.to_vec();
     }
+    // What a parameter of a URL holds is encoded by whoever builds the URL, and decoded by whoever reads it.
+    if matches!(start.checked_sub(1).and_then(|before| text.get(before)), Some(b'?' | b'&'))
+        && let Some(decoded) = percent::decode(&raw)
+    {
+        raw = decoded;
+    }
     let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
     let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && token::instead(&raw).is_some();
     (any_value || stands_for_one || was_taken_for_one()).then(|| sent(raw, ending))
+}
+
+/// What follows the type before a value that PHP dumps: `⏎  string(512) "eyJ…"`.
+fn behind_type(value: &[u8]) -> &[u8] {
+    let inner = value.trim_ascii_start().strip_prefix(b"string(");
+    let digits = |inner: &[u8]| inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    inner.and_then(|inner| inner.get(digits(inner)..)?.strip_prefix(b") ")).unwrap_or(value)
 }
 
 /// What follows `\t`, `\n` or `\r`, escaped any number of times.
@@ -266,22 +293,30 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
     while let Some(at) = JWT_START.find(text.get(from..)?).map(|at| from + at) {
         from = at + 3;
         let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or(b' ');
-        let is_escape = || ends_in_escape(text.get(..at).unwrap_or_default());
-        if before.is_ascii_alphanumeric() && !is_escape() || b"_-.".contains(&before) {
+        let head = text.get(..at).unwrap_or_default();
+        let is_hex = before.is_ascii_hexdigit();
+        let level = if is_hex { encoded::level(head) } else { 0 };
+        if before.is_ascii_alphanumeric() && level == 0 && !ends_in_escape(head) || b"_-.".contains(&before) {
             continue;
         }
         let run = text.get(at..)?;
-        let sure = token::run(run);
-        let length = run.get(sure..)?.iter().position(|byte| !is_token_byte(*byte)).map_or(run.len(), |end| sure + end);
-        let raw = run.get(..length)?;
-        if raw.len() < 12 || !(memchr::memchr(b'.', raw).is_some() || raw.len() > 40) {
+        let (raw, length) = if level > 0 { encoded::value(run, level, is_token_byte) } else { plain(run) };
+        if raw.len() < 12 || !(memchr::memchr(b'.', &raw).is_some() || raw.len() > 40) {
             continue;
         }
         let ending = if length == run.len() && limited { Ending::LineEnd } else { Ending::Closed };
-        let (raw, ending) = with_marker(raw.to_vec(), ending, run.get(length..)?);
+        let (raw, ending) = with_marker(raw, ending, run.get(length..)?);
         return Some(sent(raw, ending));
     }
     None
+}
+
+/// The token with which a text begins, and its length.
+fn plain(text: &[u8]) -> (Vec<u8>, usize) {
+    let sure = token::run(text);
+    let rest = text.get(sure..).unwrap_or_default();
+    let length = sure + rest.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(rest.len());
+    (text.get(..length).unwrap_or_default().to_vec(), length)
 }
 
 /// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
@@ -391,6 +426,15 @@ mod tests {
             "jwt: 'JWT'",
             "Access Token: JWT: {}",
             r#"{"continuation_token":null,"token":"JWT"}"#,
+            r#"{:code=>51007, :token=>"JWT"}"#,
+            r#"{"token" => "JWT", code: 51007}"#,
+            "  'token' => 'JWT',",
+            "    [token] => JWT\n)",
+            "  [\"token\"]=>\n  string(42) \"JWT\"\n}",
+            "body=%7B%22token%22%3A%22JWT%22%7D",
+            "x=%257B%2522token%2522%253A%2522JWT%2522%257D",
+            "redirect=%2Fy%3Ftoken%3DJWT%26x%3D1",
+            "GET /x?a=1&token=eyJhbGciOiJIUzI1NiJ9%2EeyJpc3MiOiJTSyJ9%2Ec2ln HTTP/1.1",
         ] {
             check(line, "JWT", Ending::Closed);
         }

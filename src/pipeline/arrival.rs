@@ -20,7 +20,7 @@ use crate::fields;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::pair::sent;
 use crate::product::Product;
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 
 /// An event, as far as it matters here.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,15 +186,14 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         line: 1,
         last_line: 1,
         offset: 0,
-        time: arrival.at,
-        is_whole_second: false,
+        time: arrival.at.map(Moment::exact),
         format: record.format,
         emitter: record.emitter,
         ids: ids(arrival, record.ids),
         sent: None,
         channel: None,
         region: None,
-        logger_line: None,
+        trace_from: None,
     };
     // The same event has the same id whichever channel brings it, so only its SID goes in.
     let mut rejection = Rejection::new(core.event_id(&arrival.sid.bytes()), sighting, now);

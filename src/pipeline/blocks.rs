@@ -8,14 +8,15 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::split::{self, End, Joined};
+use super::trace::TRACEBACK;
 use crate::envelope::{self, Format, Record, Split};
 use crate::stamp;
 
 /// Lines of one multi-line object.
 pub(super) const BLOCK_LINES_MAX: usize = 120;
 
-/// The first line of a Python traceback.
-const TRACEBACK: &[u8] = b"Traceback (most recent call last):";
+/// Begins the causes of an error, in several languages.
+const CAUSES: &[u8] = b"Caused by:";
 
 /// The line around a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,16 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
         if is_element(&above.text, &record.text, member_indent) {
             break;
         }
+        // anyhow and eyre leave a line empty before the causes
+        if above.text.is_empty()
+            && record.text.starts_with(CAUSES)
+            && let Some(error) = before.before(bytes)
+        {
+            (record, whole) = read_whole(bytes, error, line_bytes_max);
+            line = error;
+            lines_back += 2;
+            continue;
+        }
         member_indent = indent(&record.text);
         (record, whole) = (above, whole_above);
         line = before;
@@ -148,38 +159,6 @@ fn is_element(above: &[u8], text: &[u8], member_indent: usize) -> bool {
         && depth > 0
         && member_indent == 2 * depth
         && (above == b"[" || (indent(above) == depth && above.trim_ascii_start() == b"},"))
-}
-
-/// How many lines before an exception's line the line stands whose logger printed the stack trace: Python's traceback
-/// ends with the exception's line, a Java trace begins with it.
-pub(super) fn lines_to_logger(bytes: &[u8], hit: Line, hit_text: &[u8], line_bytes_max: usize) -> Option<u64> {
-    let text = |line: Line| envelope::read(line.text(bytes, line_bytes_max)).text;
-    let name = exception(hit_text)?;
-    let (mut line, mut lines_back) = (hit.before(bytes)?, 1);
-    if !text(line).first().is_some_and(u8::is_ascii_whitespace) {
-        let has_package = memchr_iter(b'.', name).count() >= 2 && name.first().is_some_and(u8::is_ascii_lowercase);
-        return has_package.then_some(1);
-    }
-    while lines_back < BLOCK_LINES_MAX as u64 {
-        let current = text(line);
-        line = line.before(bytes)?;
-        lines_back += 1;
-        if current.starts_with(TRACEBACK) {
-            return Some(lines_back);
-        }
-        if !current.first().is_none_or(u8::is_ascii_whitespace) {
-            return None;
-        }
-    }
-    None
-}
-
-/// The class with whose name a line begins, if it is an exception's.
-fn exception(text: &[u8]) -> Option<&[u8]> {
-    let end = text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"._$".contains(byte)))?;
-    let name = text.get(..end)?;
-    let is_exception = name.ends_with(b"Error") || name.ends_with(b"Exception");
-    (is_exception && text.get(end) == Some(&b':')).then_some(name)
 }
 
 /// The rest of a block: its joined text, the position behind it, and whether its end has been seen.
@@ -233,10 +212,12 @@ fn continues(text: &[u8]) -> bool {
     match text.first() {
         Some(b' ' | b'\t') => {
             let inner = text.trim_ascii_start();
-            !inner.is_empty() && stamp::read(inner).is_none()
+            !inner.is_empty() && !stamp::begins(inner)
         }
         Some(b'}' | b']' | b')') => true,
-        Some(b'C') => text.starts_with(b"Caused by:"),
+        // the second line of an array that PHP prints
+        Some(b'(') => text == b"(",
+        Some(b'C') => text.starts_with(CAUSES),
         Some(b'a') => text.starts_with(b"at "),
         _ => false,
     }

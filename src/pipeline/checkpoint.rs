@@ -40,9 +40,15 @@ pub struct Checkpoint {
     /// The last time seen before `resume`: the line, and milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_time: Option<(u64, i64)>,
+    /// Of that time, the day is a guess.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub last_time_is_dateless: bool,
     /// The region of the last rejection before `resume` that had an endpoint near to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// It is an export of the journal.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_journal: bool,
     /// It is an export with these columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,

@@ -7,9 +7,11 @@ mod exposed;
 mod further;
 mod head;
 mod intake;
+mod journal;
 mod replay;
 mod settle;
 mod splits;
+mod times;
 mod tokens;
 mod wrapped;
 
@@ -24,17 +26,18 @@ use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
 use super::split::{self, End};
+use super::trace;
 use super::{Event, Stream};
-use crate::envelope;
 use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
 use crate::pair::sent::{self, Place};
-use crate::stamp::{self, Completion};
-use crate::time::UnixTime;
+use crate::stamp;
+use crate::time::{Moment, UnixTime};
 
 use exposed::Looked;
 use further::LastSighting;
 use head::{Head, Heads};
 use intake::Fresh;
+use journal::Journal;
 use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
@@ -53,6 +56,8 @@ pub(super) struct Feed {
     bytes: Vec<u8>,
     /// Offset of the first of `bytes` in the stream.
     base: u64,
+    /// Whether it is an export of the journal, whose entries are its lines.
+    journal: Journal,
     /// Number of the line there.
     base_line: u64,
     /// Position of the first line that has not been looked at.
@@ -61,6 +66,8 @@ pub(super) struct Feed {
     line: u64,
     /// The rest of an overlong line is being skipped.
     skipping: bool,
+    /// All that was there when the stream was opened has been read, as its source says.
+    is_caught_up: bool,
     /// A multi-line object that is not complete yet has been waited for since then.
     waiting: Option<UnixTime>,
     tokens: Tokens,
@@ -68,8 +75,10 @@ pub(super) struct Feed {
     /// Of each of `open`, what most often tells that a sighting is of another rejection.
     heads: Heads,
     /// The last time seen, and on which line.
-    last_time: Option<(u64, UnixTime)>,
+    last_time: Option<(u64, Moment)>,
     last_sighting: Option<LastSighting>,
+    /// When bytes came first.
+    first_push: Option<UnixTime>,
     /// When bytes came last, or were written last.
     last_push: UnixTime,
     counts: Counts,
@@ -103,16 +112,19 @@ impl Feed {
             zone: stamp::zone(&stream.timezone).unwrap_or(TimeZone::UTC),
             bytes: Vec::new(),
             base: stream.offset,
+            journal: Journal::default(),
             base_line: 1,
             scanned: 0,
             line: 1,
             skipping: false,
+            is_caught_up: false,
             waiting: None,
             tokens: Tokens::default(),
             open: VecDeque::new(),
             heads: Heads::default(),
             last_time: None,
             last_sighting: None,
+            first_push: None,
             last_push: UnixTime::default(),
             counts: Counts::default(),
             trail: Trail::default(),
@@ -268,8 +280,8 @@ impl Feed {
         let head_line = self.line.saturating_sub(block.lines_back);
         let mut ids = block.record.ids;
         tokens::note_ids(&text, &mut ids);
-        let own_time = block.record.time(&self.completion(work.now));
-        let time = own_time.or_else(|| self.time_before(work, block.head, head_line, core.settings.window_lines, core));
+        let of_line = (&block.record, block.head, head_line);
+        let time = self.time_of(work, of_line, core.settings.window_lines, core);
         self.trail.remember(Before { time: self.last_time, region: self.tokens.region() });
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
@@ -285,14 +297,13 @@ impl Feed {
             last_line,
             offset: head_offset,
             time,
-            is_whole_second: own_time.is_some() && block.record.is_whole_second(),
             format: block.record.format,
             emitter: block.record.emitter,
             ids,
             sent: sent.map(Arc::new),
             channel: tokens::channel_of(&refusal, &text),
             region: tokens::region(&text).map(str::to_owned),
-            logger_line: blocks::lines_to_logger(work.bytes, block.head, &block.record.text, max)
+            trace_from: trace::lines_to_start(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),
             refusal,
         };
@@ -386,30 +397,6 @@ impl Feed {
             }
         }
         best.map(|(_, at)| at)
-    }
-
-    fn completion(&self, now: UnixTime) -> Completion {
-        Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now) }
-    }
-
-    /// The last time seen before a line of this number, so many lines back at the most.
-    fn time_before(&self, work: &Work<'_>, head: Line, head_line: u64, lines: u32, core: &Core) -> Option<UnixTime> {
-        let completion = self.completion(work.now);
-        let (mut line, mut number) = (head, head_line);
-        for _ in 0..lines {
-            if let Some((known, time)) = self.last_time
-                && known >= number
-            {
-                return Some(time);
-            }
-            line = line.before(work.bytes)?;
-            number = number.saturating_sub(1);
-            let record = envelope::read(line.text(work.bytes, core.settings.line_bytes_max));
-            if let Some(time) = record.time(&completion) {
-                return Some(time);
-            }
-        }
-        self.last_time.map(|(_, time)| time)
     }
 
     fn index_tokens(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {

@@ -14,7 +14,7 @@ use crate::classify::{Classification, classify};
 use crate::detect::Detector;
 use crate::diagnosis::{About, Basis, Check, Diagnosis, Fingerprint, Found, Skipped, TokenReport};
 use crate::envelope::{Id, Ids, hash};
-use crate::finding::{Change, Finding};
+use crate::finding::{Change, Finding, TimeSource};
 use crate::keyring::KeyRing;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::product::Product;
@@ -123,7 +123,12 @@ impl Core {
     /// The diagnosis of a rejection that no more can be learnt about.
     pub(super) fn diagnose(&mut self, rejection: &Rejection, stream: &Stream, fallback: UnixTime) -> Diagnosis {
         let first: &Sighting = &rejection.first;
-        let at = first.time.unwrap_or(fallback);
+        let at = first.time.map_or(fallback, |moment| moment.time);
+        let told_by = match first.time {
+            Some(_) => TimeSource::Line,
+            None if stream.whole && stream.modified.is_some() => TimeSource::File,
+            None => TimeSource::Reading,
+        };
         let product = rejection.product.or(rejection.probable_product).unwrap_or_default();
         let verdict = rejection.token.as_ref().map(|(sent, found)| {
             let fingerprint = self.fingerprint(&sent.raw);
@@ -135,6 +140,7 @@ impl Core {
                 endpoint_region: first.region.as_deref(),
                 keyring: &self.keyring,
                 leeway_seconds: self.settings.leeway_seconds,
+                told_by,
                 refused_before: known.map(|known| known.before),
                 known_signature: known.and_then(|known| known.signed.as_ref()),
                 attempts: Some(&self.attempts),
@@ -201,6 +207,7 @@ impl Core {
             endpoint_region: None,
             keyring: &self.keyring,
             leeway_seconds: self.settings.leeway_seconds,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: self.memory.known(fingerprint).and_then(|known| known.signed.as_ref()),
             attempts: Some(&self.attempts),
@@ -224,6 +231,7 @@ impl Core {
             endpoint_region: None,
             keyring: &self.keyring,
             leeway_seconds: self.settings.leeway_seconds,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: None,
             attempts: None,
@@ -361,12 +369,12 @@ struct Judgement {
 
 impl Judgement {
     fn of(verdict: Option<Verdict>, codes: &[u32], text: Option<Cause>) -> Self {
-        let Classification { cause, basis, disagreement } = classify(verdict.as_ref(), codes, text);
+        let Classification { cause, basis, remark } = classify(verdict.as_ref(), codes, text);
         let (mut findings, skipped, report) = match verdict {
             Some(verdict) => (verdict.findings, verdict.skipped, Some(verdict.report)),
             None => (Vec::new(), Vec::new(), None),
         };
-        findings.extend(disagreement);
+        findings.extend(remark);
         Self { cause, basis, findings, skipped, report }
     }
 }

@@ -420,7 +420,8 @@ impl Table {
 
     /// The time in a cell.
     fn time(&self, cell: &str, now: UnixTime) -> Option<UnixTime> {
-        let completion = || Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now) };
+        let completion =
+            || Completion { zone: self.zone.clone(), near: self.stream.modified.unwrap_or(now), after: None };
         UnixTime::parse(cell).or_else(|| stamp::read(cell.as_bytes())?.complete(&completion()))
     }
 }

@@ -6,6 +6,14 @@ use crate::time::UnixTime;
 /// 2001 to 2100 are believed.
 pub fn epoch(text: &[u8]) -> Option<UnixTime> {
     let text = std::str::from_utf8(text).ok()?;
+    let plain;
+    let text = match text.strip_suffix("e+09") {
+        Some(mantissa) => {
+            plain = billions(mantissa)?;
+            &plain
+        }
+        None => text,
+    };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if whole.len() < 9 || whole.len() > 19 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -24,14 +32,24 @@ pub fn epoch(text: &[u8]) -> Option<UnixTime> {
     (978_307_200_000..4_133_980_800_000).contains(&millis).then(|| UnixTime::from_millis(millis))
 }
 
+/// `1.795488081258` billions, as zap writes seconds, without the exponent.
+fn billions(mantissa: &str) -> Option<String> {
+    let (whole, fraction) = mantissa.split_once('.')?;
+    let (more, fraction) = fraction.split_at_checked(9).unwrap_or((fraction, ""));
+    Some(format!("{whole}{more:0<9}.{fraction}"))
+}
+
 /// A number of seconds, of milliseconds or of less since the epoch with which a line begins, alone or in brackets:
 /// `1795488081.250 text`. One that is no time looks like this as well: see [`may_be_written`].
 pub fn leading_epoch(text: &[u8]) -> Option<UnixTime> {
+    // `logcat -v epoch` aligns its numbers
+    let text = text.trim_ascii_start();
     let rest = text.strip_prefix(b"[").unwrap_or(text);
-    let length = rest.iter().take(24).position(|byte| !(byte.is_ascii_digit() || *byte == b'.'))?;
+    let length = rest.iter().take(24).position(|byte| !(byte.is_ascii_digit() || b".e+".contains(byte)))?;
     let closing: &[u8] = if rest.len() < text.len() { b"]" } else { b" \t" };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits < 10 || !closing.contains(rest.get(length)?) {
+    let is_billions = || digits == 1 && rest.get(..length).is_some_and(|number| number.ends_with(b"e+09"));
+    if (digits < 10 && !is_billions()) || !closing.contains(rest.get(length)?) {
         return None;
     }
     epoch(rest.get(..length)?)
@@ -56,9 +74,14 @@ mod tests {
             let found = leading_epoch(line.as_bytes());
             assert_eq!(found, expected.map(UnixTime::from_millis), "{line}");
         };
-        for line in
-            ["1795488081.250 x", "[1795488081.250] x", "1795488081250 x", "1795488081250\tx", "1795488081250000 x"]
-        {
+        for line in [
+            "1795488081.250 x",
+            "[1795488081.250] x",
+            "1795488081250 x",
+            "1795488081250\tx",
+            "1795488081250000 x",
+            "1.79548808125e+09\terror\tx",
+        ] {
             check(line, Some(1_795_488_081_250));
         }
         for line in [
@@ -68,6 +91,8 @@ mod tests {
             "[1795488081 x",
             "179548808 x",
             "1795488081.2.5 x",
+            "1.79548808125e+10 x",
+            "1e+09 x",
             "51007 x",
         ] {
             check(line, None);
@@ -82,7 +107,14 @@ mod tests {
 
     #[test]
     fn epochs_are_told_apart_by_size() {
-        for text in ["1795488081", "1795488081.000", "1795488081000", "1795488081000000", "1795488081000000000"] {
+        for text in [
+            "1795488081",
+            "1.795488081e+09",
+            "1795488081.000",
+            "1795488081000",
+            "1795488081000000",
+            "1795488081000000000",
+        ] {
             assert_eq!(epoch(text.as_bytes()), Some(UnixTime::from_seconds(1_795_488_081)), "{text}");
         }
         assert_eq!(epoch(b"51007"), None);

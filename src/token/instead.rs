@@ -13,6 +13,12 @@ pub enum Instead {
     Json,
     /// A text in quotes, perhaps the token.
     Quoted,
+    /// Python's notation of bytes, perhaps with the token in it.
+    Bytes,
+    /// `Bearer` and a word that stands for a missing value, or nothing.
+    BearerOf(&'static str),
+    /// The words of an HTTP status, with which an endpoint answers that failed.
+    Status(&'static str),
     /// `Bearer` and a text, perhaps the token.
     Bearer,
     /// A web page.
@@ -187,8 +193,7 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
         b'<' if is_filled_in(text) => return Some(Instead::Placeholder),
         b'<' => return Some(Instead::Html),
         b'"' | b'\'' | b'`' => return Some(Instead::Quoted),
-        // Python's notation of bytes
-        b'b' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
+        b'b' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Bytes),
         b'\\' if matches!(text.get(1), Some(b'"' | b'\'')) => return Some(Instead::Quoted),
         _ => {}
     }
@@ -196,7 +201,9 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
         return Some(Instead::Promise);
     }
     if starts("bearer ") || starts("bearer:") {
-        return Some(Instead::Bearer);
+        let behind = text.get(7..).unwrap_or_default().trim_ascii();
+        let word = if behind.is_empty() { Some("") } else { WORDS.into_iter().find(|word| behind == word.as_bytes()) };
+        return Some(word.map_or(Instead::Bearer, Instead::BearerOf));
     }
     if starts("http://") || starts("https://") || starts("ws://") || starts("wss://") {
         return Some(Instead::Url);
@@ -207,9 +214,27 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
     is_hexadecimal(text).then_some(Instead::Hexadecimal)
 }
 
-/// Describes a text by nothing but its length, unless it is a placeholder.
+/// What endpoints answer that fail.
+const STATUSES: [&str; 10] = [
+    "Unauthorized",
+    "Forbidden",
+    "Not Found",
+    "Bad Request",
+    "Internal Server Error",
+    "Bad Gateway",
+    "Service Unavailable",
+    "Gateway Timeout",
+    "Too Many Requests",
+    "Method Not Allowed",
+];
+
+/// Describes a text by nothing but its length, unless everybody knows it.
 pub(super) fn text(raw: &[u8]) -> Instead {
-    let lower = raw.to_ascii_lowercase();
+    let text = raw.trim_ascii();
+    if let Some(words) = STATUSES.into_iter().find(|words| text.eq_ignore_ascii_case(words.as_bytes())) {
+        return Instead::Status(words);
+    }
+    let lower = text.to_ascii_lowercase();
     let has = |mark: &&str| memchr::memmem::find(&lower, mark.as_bytes()).is_some();
     if PLACEHOLDERS.iter().any(has) {
         return Instead::Placeholder;

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cause::Cause;
-use crate::finding::Mistake;
+use crate::finding::{Mistake, TimeSource};
 use crate::keyring::{Account, Key, KeyKind, Secret};
 use crate::token::mint::{ACCOUNT, AUTH_TOKEN, ISSUED, KEY, SECRET, good, header, part, payload, token};
 use crate::token::{Ending, Part};
@@ -57,6 +57,7 @@ impl Case {
             endpoint_region: self.endpoint,
             keyring: &self.ring,
             leeway_seconds: self.leeway,
+            told_by: TimeSource::Line,
             refused_before: self.before,
             known_signature: None,
             attempts: None,
@@ -337,6 +338,7 @@ proptest! {
             endpoint_region: Some("\u{0}"),
             keyring: &ring,
             leeway_seconds: at,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: None,
             attempts: None,

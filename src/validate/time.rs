@@ -51,7 +51,12 @@ pub(super) fn claims(subject: &Subject<'_>, _context: &Context<'_>, outcome: &mu
 /// `nbf`, or `iat` where there is none, is not after the refusal.
 pub(super) fn start(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut Outcome) {
     if let Some((field, valid_from)) = early(subject.claims, context) {
-        outcome.find(Finding::NotYetValid { field, valid_from, refused_at: context.refused_at });
+        outcome.find(Finding::NotYetValid {
+            field,
+            valid_from,
+            refused_at: context.refused_at,
+            told_by: context.told_by,
+        });
     }
 }
 
@@ -74,8 +79,18 @@ pub(super) fn expiry(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut
         let (first_refused_at, times) = (before.first, before.times);
         outcome.find(Finding::StaleReuse { expired_at, first_refused_at, times });
     }
-    outcome.find(Finding::Expired { expired_at, refused_at: context.refused_at });
+    outcome.find(Finding::Expired { expired_at, refused_at: context.refused_at, told_by: context.told_by });
+    // The seconds in a `jti` may be minutes off.
+    if let Some((from, issued_at)) = issued(subject.claims).filter(|(from, _)| *from != Field::Jti) {
+        let lifetime_seconds = expired_at.seconds_since(issued_at);
+        if lifetime_seconds < SHORT_SECONDS {
+            outcome.find(Finding::LifetimeTooShort { from, lifetime_seconds });
+        }
+    }
 }
+
+/// No one asks for a token that lives shorter.
+const SHORT_SECONDS: i64 = 30;
 
 /// Says whether a time is at or before the refusal.
 pub(super) fn is_expired(exp: UnixTime, context: &Context<'_>) -> bool {

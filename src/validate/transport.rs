@@ -43,12 +43,13 @@ pub(super) fn undo(raw: &[u8]) -> Vec<Undone> {
 type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
 fn undo_all(raw: &[u8], white_space: Step) -> Undone {
-    let steps: [(Change, Step); 6] = [
+    let steps: [(Change, Step); 7] = [
         (Change::PercentEncoded, decode_percent),
         (Change::Base64Encoded, decode_base64),
         (Change::WhiteSpace, white_space),
         (Change::StandardAlphabet, restore_alphabet),
         (Change::Padding, remove_padding),
+        (Change::DoubledDots, single_dots),
         (Change::AddedText, cut_out),
     ];
     let mut undone = Undone { bytes: Zeroizing::new(raw.to_vec()), changes: Vec::new() };
@@ -128,6 +129,13 @@ fn remove_padding(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (kept.len() != text.len()).then_some(kept)
+}
+
+fn single_dots(text: &[u8]) -> Option<Vec<u8>> {
+    memchr::memmem::find(text, b"..")?;
+    let mut kept = text.to_vec();
+    kept.dedup_by(|next, before| *next == b'.' && *before == b'.');
+    Some(kept)
 }
 
 /// The three parts, from the first `eyJ` to the 43rd character of the signature.

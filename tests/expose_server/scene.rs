@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diag51007::cause::Cause;
 use diag51007::diagnosis::{Basis, Check, Diagnosis, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
 use diag51007::expose::{AppState, BuildInfo, CheckRequest, Handles, ReloadError, Status, http, metrics};
-use diag51007::finding::Finding;
+use diag51007::finding::{Finding, TimeSource};
 use diag51007::ledger::{Ledger, Settings, View};
 use diag51007::pipeline::Event;
 use diag51007::product::Product;
@@ -40,7 +40,7 @@ pub(crate) fn expired(number: u64, seconds_ago: i64) -> Diagnosis {
         product: Product::Chat,
         cause: Cause::Expired,
         basis: Basis::Token,
-        findings: vec![Finding::Expired { expired_at, refused_at }],
+        findings: vec![Finding::Expired { expired_at, refused_at, told_by: TimeSource::Line }],
         skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::NoSecret }],
         token: Some(TokenReport {
             jti: Some(format!("{KEY}-{}", expired_at.as_seconds() - 3600)),

@@ -55,7 +55,7 @@ impl Timed {
 
     /// Every line with its time: its own, else that of the line before, else the first in the log.
     fn lines(&self) -> Vec<(String, UnixTime)> {
-        let completion = Completion { zone: jiff::tz::TimeZone::UTC, near: self.at };
+        let completion = Completion { zone: jiff::tz::TimeZone::UTC, near: self.at, after: None };
         let text = String::from_utf8(self.log.clone()).expect("UTF-8");
         let own = |line: &str| {
             let epoch = line.split("\"time\":").nth(1).and_then(|rest| stamp::epoch(rest.get(..13)?.as_bytes()));

@@ -37,7 +37,20 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
     (
         "pair",
         Pure,
-        &["cause", "code", "detect", "diagnosis", "envelope", "fields", "product", "stamp", "time", "token", "words"],
+        &[
+            "cause",
+            "code",
+            "detect",
+            "diagnosis",
+            "envelope",
+            "fields",
+            "percent",
+            "product",
+            "stamp",
+            "time",
+            "token",
+            "words",
+        ],
     ),
     (
         "classify",

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 use crate::cause::Cause;
 use crate::diagnosis::{Basis, Check, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
-use crate::finding::Finding;
+use crate::finding::{Finding, TimeSource};
 use crate::product::Product;
 use crate::report::page::COLUMNS;
 use crate::time::UnixTime;
@@ -46,7 +46,11 @@ fn diagnosis(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Diagnosis {
 }
 
 fn expired() -> Diagnosis {
-    let finding = Finding::Expired { expired_at: UnixTime::from_seconds(1_795_484_614), refused_at: AT };
+    let finding = Finding::Expired {
+        expired_at: UnixTime::from_seconds(1_795_484_614),
+        refused_at: AT,
+        told_by: TimeSource::Line,
+    };
     diagnosis(vec![finding], vec![Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }])
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnosis::{Basis, Check, Diagnosis, Found, SkipReason, Skipped, TokenReport, TokenState};
-use crate::finding::Finding;
+use crate::finding::{Finding, TimeSource};
 use crate::ledger::window::Window;
 use crate::pipeline::Event;
 use crate::source::{Failure, Health, Rotation};
@@ -64,7 +64,10 @@ fn diagnosis(id: u64, seconds: i64) -> Diagnosis {
         product: Product::ALL[pick % Product::ALL.len()],
         cause: Cause::ALL[pick % 4],
         basis: Basis::ALL[pick % Basis::ALL.len()],
-        findings: vec![Finding::Expired { expired_at: NOW, refused_at: NOW.plus_millis(90_000) }, Finding::Cut],
+        findings: vec![
+            Finding::Expired { expired_at: NOW, refused_at: NOW.plus_millis(90_000), told_by: TimeSource::Line },
+            Finding::Cut,
+        ],
         skipped: vec![Skipped { check: Check::ALL[pick % 8], reason: SkipReason::NoSecret }],
         token: (pick % 5 > 0).then(|| TokenReport {
             key_sid: Some(format!("SK{}", id % 6)),

@@ -76,7 +76,7 @@ impl Feed {
             // Lines before an object that is not complete are gone through once more.
             Some(looked) if looked.last >= place => return,
             Some(looked) => looked,
-            None => Looked { line: offset, time: self.time_of(work, line, core), tokens: 0, last: 0 },
+            None => Looked { line: offset, time: self.time_of_tokens(work, line, core), tokens: 0, last: 0 },
         };
         (looked.tokens, looked.last) = (looked.tokens.saturating_add(1), place);
         self.looked = Some(looked);
@@ -89,12 +89,12 @@ impl Feed {
 
     /// The time of a line: its own, that of a line shortly before it, the last that is known, or else that of the file, or
     /// now.
-    fn time_of(&self, work: &Work<'_>, line: Line, core: &Core) -> UnixTime {
+    fn time_of_tokens(&self, work: &Work<'_>, line: Line, core: &Core) -> UnixTime {
         let max = core.settings.line_bytes_max;
-        let passed =
-            || memchr::memchr_iter(b'\n', work.bytes.get(self.scanned..line.start).unwrap_or_default()).count();
-        let time = envelope::read(line.text(work.bytes, max)).time(&self.completion(work.now));
-        let time = time.or_else(|| self.time_before(work, line, self.line + passed() as u64, LINES_BACK, core));
+        let passed = work.bytes.get(self.scanned..line.start).unwrap_or_default();
+        let passed = memchr::memchr_iter(b'\n', passed).count() as u64;
+        let record = envelope::read(line.text(work.bytes, max));
+        let time = self.time_of(work, (&record, line, self.line + passed), LINES_BACK, core).map(|moment| moment.time);
         time.or(self.stream.modified.filter(|_| self.stream.whole)).unwrap_or(work.now)
     }
 }

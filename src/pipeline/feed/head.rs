@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::envelope::Format;
+use crate::envelope::{Format, Id};
 use crate::pair::may_share_writer;
 use crate::pair::rejection::{Rejection, Sighting};
 use crate::pair::ties::Ties;
@@ -16,6 +16,10 @@ pub(super) struct Head {
     format: Format,
     shape: u64,
     ties: Ties,
+    /// The event of Twilio's that it reports; 0 if it names none.
+    event: u64,
+    /// It is of a trace that began on an earlier line.
+    is_in_trace: bool,
     /// The line of the first sighting.
     pub line: u64,
     /// Its token may still come; said once too often rather than never.
@@ -29,6 +33,8 @@ impl Head {
             // Of calls that failed with a refusal, all prints of which have one shape, several may belong to it.
             shape: if sighting.refusal.is_failed_call { 0 } else { sighting.refusal.shape },
             ties: sighting.ties(),
+            event: sighting.ids.digest(Id::Event).unwrap_or(0),
+            is_in_trace: sighting.trace_from.is_some(),
             line: sighting.line,
             wants_token: false,
         }
@@ -40,6 +46,8 @@ impl Head {
             format: first.format,
             shape: first.refusal.shape,
             ties: rejection.ties(),
+            event: rejection.ids.digest(Id::Event).unwrap_or(0),
+            is_in_trace: false,
             line: first.line,
             wants_token: rejection.wants_token(),
         }
@@ -47,7 +55,10 @@ impl Head {
 
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
-        self.shape != sighting.shape && may_share_writer(self.format, sighting.format)
+        let is_same_event = self.event != 0 && self.event == sighting.event;
+        is_same_event
+            || sighting.is_in_trace
+            || (self.shape != sighting.shape && may_share_writer(self.format, sighting.format))
     }
 }
 
@@ -183,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::envelope::{Emitter, Id, Ids};
+    use crate::envelope::{Emitter, Ids};
 
     /// A head with one of a few names, or with the name of none.
     fn head(name: u8) -> Head {
@@ -191,7 +202,15 @@ mod tests {
         ids.note(Id::Request, &[b'a' + name % 9]);
         let ties =
             Ties::new(&Emitter::default(), &ids, None).of_rejection(name.is_multiple_of(7), name.is_multiple_of(5));
-        Head { format: Format::Text, shape: 0, ties, line: u64::from(name), wants_token: name.is_multiple_of(3) }
+        Head {
+            format: Format::Text,
+            shape: 0,
+            ties,
+            event: 0,
+            is_in_trace: false,
+            line: u64::from(name),
+            wants_token: name.is_multiple_of(3),
+        }
     }
 
     fn sighting(name: u8) -> Head {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::head::Heads;
+use super::journal::Journal;
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
 use crate::detect::search::Hits;
@@ -58,7 +59,9 @@ impl Feed {
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
     ) {
-        self.last_push = now;
+        self.note_push(now);
+        let unfolded = self.journal.unfold(chunk);
+        let chunk = unfolded.as_deref().unwrap_or(chunk);
         // Not longer than a line may be, so that an overlong one never lies within one piece.
         let mut hits = Hits::default();
         for mut piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
@@ -85,12 +88,14 @@ impl Feed {
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
     ) {
+        self.journal.rule_out(chunk);
+        let is_plain = self.journal == Journal::No;
         let has_break = self.trail.next_break(self.end_offset(), chunk.len()).is_some();
-        if has_break || chunk.len() > PIECE_BYTES.min(core.settings.line_bytes_max) {
+        if !is_plain || has_break || chunk.len() > PIECE_BYTES.min(core.settings.line_bytes_max) {
             self.push(chunk, now, core, emit);
             return;
         }
-        self.last_push = now;
+        self.note_push(now);
         self.take(chunk, hits, now, core, emit);
         self.report_counts(emit);
     }
@@ -260,8 +265,14 @@ impl Feed {
         self.tokens.shift(cut, self.base_line);
     }
 
-    /// Takes note of when the last bytes were written, if that is earlier than when they came.
+    fn note_push(&mut self, now: UnixTime) {
+        self.first_push.get_or_insert(now);
+        self.last_push = now;
+    }
+
+    /// Takes note of when the last bytes were written, if that is earlier than when they came, and that there are no others.
     pub(in crate::pipeline) fn written(&mut self, at: UnixTime) {
+        self.is_caught_up = !self.stream.whole;
         self.last_push = self.last_push.min(at);
     }
 

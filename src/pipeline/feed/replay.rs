@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::head::Head;
+use super::journal::Journal;
 use super::{Feed, Stream, blocks, tokens};
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
 use crate::pipeline::judge::Core;
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 
 /// The sightings and forced line ends that a checkpoint may have to name, and those that the last one named.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ struct Seen {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Before {
     /// The last time seen, and on which line.
-    pub(super) time: Option<(u64, UnixTime)>,
+    pub(super) time: Option<(u64, Moment)>,
     /// The region of the last rejection that had an endpoint near to it.
     pub(super) region: Option<&'static str>,
 }
@@ -120,9 +121,17 @@ impl Feed {
     pub(in crate::pipeline) fn resumed(stream: Stream, checkpoint: Checkpoint) -> Self {
         let mut feed = Self::new(stream);
         feed.base = checkpoint.resume;
+        feed.journal = match checkpoint.is_journal {
+            true => Journal::Field,
+            false if checkpoint.resume == 0 => Journal::default(),
+            false => Journal::No,
+        };
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
-        feed.last_time = checkpoint.last_time.map(|(line, millis)| (line, UnixTime::from_millis(millis)));
+        feed.last_time = checkpoint.last_time.map(|(line, millis)| {
+            let exact = Moment::exact(UnixTime::from_millis(millis));
+            (line, Moment { is_dateless: checkpoint.last_time_is_dateless, ..exact })
+        });
         feed.tokens.set_region(checkpoint.region.as_deref().and_then(tokens::known_region));
         feed.trail.replay = Replay {
             sightings: checkpoint.sightings.into_iter().map(|sighted| (sighted.offset, sighted)).collect(),
@@ -163,8 +172,10 @@ impl Feed {
             lines_to: reached.max(replay.lines_to),
             breaks: breaks.filter(|at| *at > resume).collect(),
             sightings: seen.map(sighted).chain(ahead).collect(),
-            last_time: before.time.map(|(line, time)| (line, time.as_millis())),
+            last_time: before.time.map(|(line, moment)| (line, moment.time.as_millis())),
+            last_time_is_dateless: before.time.is_some_and(|(_, moment)| moment.is_dateless),
             region: before.region.map(str::to_owned),
+            is_journal: self.journal.is_export(),
             columns: None,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use memchr::{memchr_iter, memmem};
 
 use super::wrapped::{self, Rest};
-use crate::detect::Refusal;
+use crate::detect::{Refusal, ends_in_escape};
 use crate::diagnosis::Found;
 use crate::envelope::{self, Id, Ids};
 use crate::pair::rejection::Rejection;
@@ -291,14 +291,11 @@ impl Tokens {
             return false;
         }
         let near = |other: &Rejection| {
-            let gap = match (other.first.time, last.first.time) {
-                (Some(a), Some(b)) => b.millis_since(a).unsigned_abs(),
-                _ => 0,
-            };
+            let apart = other.first.time.zip(last.first.time).and_then(|(a, b)| a.apart(b));
             other.is_waiting()
                 && other.guessed_own.is_some()
                 && other.first.channel == last.first.channel
-                && gap <= TANGLE_MILLIS
+                && apart.is_none_or(|apart| apart <= TANGLE_MILLIS)
                 && last.first.line.abs_diff(other.first.line) <= u64::from(settings.window_lines)
         };
         let mut tangled: Vec<usize> =
@@ -406,10 +403,11 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
 /// The channel of a sighting that an SDK printed.
 pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
     static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    let is_sdk = refusal.print.is_some() || TWILSOCK.find(text).is_some();
-    is_sdk.then_some(match refusal.product {
+    let is_twilsock = TWILSOCK.find(text).is_some();
+    (refusal.print.is_some() || is_twilsock).then_some(match refusal.product {
         Some(Product::Voice) => Channel::Voice,
         Some(Product::Video) => Channel::Video,
+        Some(Product::TaskRouter) if !is_twilsock => Channel::TaskRouter,
         Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
     })
 }
@@ -419,6 +417,7 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     match channel {
         Channel::Voice => return Some(Product::Voice),
         Channel::Video => return Some(Product::Video),
+        Channel::TaskRouter => return Some(Product::TaskRouter),
         Channel::Twilsock => {}
     }
     let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
@@ -439,11 +438,28 @@ fn jti(text: &[u8]) -> Option<&[u8]> {
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
 
+/// The SID of an event that Twilio reports: `NO` with 32 digits.
+fn event(text: &[u8]) -> Option<&[u8]> {
+    const SID_BYTES: usize = 34;
+    static PREFIX: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"NO"));
+    PREFIX.find_iter(text).find_map(|at| {
+        let is_free = text.get(..at)?.last().is_none_or(|before| !before.is_ascii_alphanumeric())
+            || ends_in_escape(text.get(..at)?);
+        let sid = text.get(at..at + SID_BYTES)?;
+        let is_sid = sid.iter().skip(2).all(u8::is_ascii_hexdigit)
+            && !text.get(at + SID_BYTES).is_some_and(u8::is_ascii_alphanumeric);
+        (is_free && is_sid).then_some(sid)
+    })
+}
+
 /// The number of Video's connection, the ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
 /// token's own id.
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
     static KEYS: LazyLock<Words> =
         LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
+    if let Some(sid) = event(text) {
+        ids.note(Id::Event, sid);
+    }
     let mut from = 0;
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::diagnosis::{Check, Diagnosis, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
-use crate::finding::Finding;
+use crate::finding::{Finding, TimeSource};
 use crate::report::page::COLUMNS;
 use crate::report::tally::{FileTally, Unread};
 
@@ -29,7 +29,7 @@ pub(crate) fn refusal(path: &str, number: u8) -> Diagnosis {
         product: Product::Chat,
         cause: Cause::Expired,
         basis: Basis::Token,
-        findings: vec![Finding::Expired { expired_at, refused_at: at }],
+        findings: vec![Finding::Expired { expired_at, refused_at: at, told_by: TimeSource::Line }],
         skipped: vec![Skipped { check: Check::Signature, reason: SkipReason::UnknownKey }],
         token: Some(TokenReport {
             jti: Some(format!("{KEY}-1795488214")),

@@ -1,7 +1,7 @@
 //! Signatures, grants, and the samples that came with the project.
 
 use super::*;
-use crate::finding::Change;
+use crate::finding::{Change, TimeSource};
 use crate::keyring::OTHER_SECRETS_MAX;
 
 #[track_caller]
@@ -229,6 +229,7 @@ fn what_is_known_of_a_signature_gives_the_same_verdict() {
             endpoint_region: None,
             keyring: &case.ring,
             leeway_seconds: 0,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: fresh.signature.as_ref(),
             attempts: None,
@@ -249,6 +250,7 @@ fn a_flood_without_proof_is_tried_in_part_and_says_so_until_a_mistake_is_found()
             endpoint_region: None,
             keyring: &ring,
             leeway_seconds: 0,
+            told_by: TimeSource::Line,
             refused_before: None,
             known_signature: None,
             attempts: Some(&attempts),

@@ -1,0 +1,66 @@
+//! The time of an object whose members have names that are not known to hold it: the first member that is a date with a
+//! time, or a number of such a name that it may be one.
+
+use super::Written;
+use crate::fields::Field;
+use crate::stamp;
+
+/// No date with a time is shorter, or longer, in bytes.
+const LENGTHS: std::ops::RangeInclusive<usize> = 14..=40;
+/// Parts of names of members that tell of another time than the line's, in small letters.
+const OTHER_TIMES: [&[u8]; 14] = [
+    b"exp",
+    b"until",
+    b"valid",
+    b"before",
+    b"after",
+    b"next",
+    b"birth",
+    b"refresh",
+    b"renew",
+    b"retry",
+    b"deadline",
+    b"last",
+    b"issued",
+    b"token",
+];
+/// Names of members whose numbers may be a time.
+const NUMBERS: [&[u8]; 8] =
+    [b"created", b"created_at", b"createdAt", b"at", b"dt", b"logged_at", b"received_at", b"time_msec"];
+
+/// The first dates of an object: at its top, and below.
+#[derive(Debug, Default)]
+pub(super) struct Dated {
+    top: Option<Written>,
+    below: Option<Written>,
+}
+
+impl Dated {
+    pub(super) fn note(&mut self, field: &Field<'_>) {
+        let slot = if field.parents.is_empty() { &mut self.top } else { &mut self.below };
+        if slot.is_some() || !field.value.first().is_some_and(u8::is_ascii_digit) {
+            return;
+        }
+        if field.quoted && LENGTHS.contains(&field.value.len()) {
+            *slot = stamp::read(field.value).filter(|_| !is_other_time(field.key)).map(Written::Stamp);
+        } else if NUMBERS.contains(&field.key) && field.parents.is_empty() {
+            *slot = stamp::epoch(field.value).map(Written::Exact);
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Written> {
+        self.top.or(self.below)
+    }
+}
+
+fn is_other_time(key: &[u8]) -> bool {
+    let key = key.to_ascii_lowercase();
+    OTHER_TIMES.iter().any(|word| memchr::memmem::find(&key, word).is_some())
+}
+
+/// The milliseconds in `/Date(1795488000100)/`, as .NET wrote times.
+pub(super) fn of_net(value: &[u8]) -> Option<&[u8]> {
+    let inner = value.strip_prefix(b"\\").unwrap_or(value).strip_prefix(b"/Date(")?;
+    let digits = inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    inner.get(..digits)
+}
