@@ -1,14 +1,16 @@
 //! Header and payload, read in one pass and without a tree: the fields of the table with their types, all else skipped.
 //!
 //! Only members of the table are descended into, so the depth of what was sent does not matter: `serde_json` skips the
-//! rest without recursion.
+//! rest without recursion. What the helper libraries write is read by [`super::plain`].
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeBounds;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::field::{Field, HEADER, Members, PAYLOAD, Shape};
+use super::plain;
 
 /// The value of a field, with its type.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,7 +77,7 @@ pub struct Claims<'a> {
 impl<'a> Claims<'a> {
     /// No field at all.
     pub(super) fn new() -> Self {
-        Self { values: std::array::from_fn(|_| Claim::Missing), duplicates: 0, other_grants: false }
+        Self { values: [const { Claim::Missing }; Field::ALL.len()], duplicates: 0, other_grants: false }
     }
 
     /// The value of a field. Of several members with the same name it is the last, as most parsers have it.
@@ -96,21 +98,54 @@ impl<'a> Claims<'a> {
 
     /// Reads the header.
     pub(super) fn read_header(&mut self, json: &'a [u8]) -> Result<(), JsonFault> {
-        self.read(json, HEADER)
+        self.read(json, HEADER, ..Field::Jti)
+    }
+
+    /// Takes over what every header of the helper libraries says.
+    pub(super) fn take_usual_header(&mut self) {
+        for (field, value) in [(Field::Alg, "HS256"), (Field::Typ, "JWT"), (Field::Cty, "twilio-fpa;v=1")] {
+            self.set(field, Claim::Text(Cow::Borrowed(value)));
+        }
     }
 
     /// Reads the payload.
     pub(super) fn read_payload(&mut self, json: &'a [u8]) -> Result<(), JsonFault> {
-        self.read(json, PAYLOAD)
+        self.read(json, PAYLOAD, Field::Jti..)
     }
 
-    fn read(&mut self, json: &'a [u8], members: Members) -> Result<(), JsonFault> {
+    fn read(&mut self, json: &'a [u8], members: Members, fields: impl RangeBounds<Field>) -> Result<(), JsonFault> {
+        if plain::read(self, json, members).is_some() {
+            return Ok(());
+        }
+        self.forget(fields);
+        self.read_any(json, members)
+    }
+
+    /// Forgets what was read of these fields.
+    fn forget(&mut self, fields: impl RangeBounds<Field>) {
+        for field in Field::ALL.into_iter().filter(|field| fields.contains(field)) {
+            self.duplicates &= !bit(field);
+            if let Some(slot) = self.values.get_mut(field as usize) {
+                *slot = Claim::Missing;
+            }
+        }
+        self.other_grants &= !fields.contains(&Field::Grants);
+    }
+
+    /// Reads an object of any JSON.
+    pub(super) fn read_any(&mut self, json: &'a [u8], members: Members) -> Result<(), JsonFault> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let read = ObjectSeed { claims: self, members, in_grants: false }.deserialize(&mut deserializer);
         read.and_then(|()| deserializer.end()).map_err(|error| fault(&error, json))
     }
 
-    fn set(&mut self, field: Field, value: Claim<'a>) {
+    /// Notes that `grants` has members that the table does not know.
+    pub(super) fn set_other_grants(&mut self) {
+        self.other_grants = true;
+    }
+
+    /// Notes the value of a field.
+    pub(super) fn set(&mut self, field: Field, value: Claim<'a>) {
         if let Some(slot) = self.values.get_mut(field as usize) {
             if *slot != Claim::Missing {
                 self.duplicates |= bit(field);
