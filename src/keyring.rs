@@ -5,6 +5,7 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
+use hashbrown::HashMap;
 use jsonwebtoken::DecodingKey;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -86,6 +87,8 @@ pub struct Account {
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
+    /// Where each key is, by its SID.
+    places: HashMap<String, usize>,
     accounts: Vec<Account>,
     /// One for each key with a secret, beside it; its `Debug` is redacted, and it wipes itself.
     verifiers: Vec<Option<DecodingKey>>,
@@ -101,7 +104,8 @@ impl KeyRing {
         accounts.dedup_by(|a, b| a.sid == b.sid);
         let verifiers = keys.iter().map(|key| key.secret.as_ref().map(Secret::verifier)).collect();
         let guesses = Guesses::new(keys.len());
-        Self { keys, accounts, verifiers, guesses }
+        let places = keys.iter().enumerate().map(|(at, key)| (key.sid.clone(), at)).collect();
+        Self { keys, places, accounts, verifiers, guesses }
     }
 
     /// The same with this secret for a key, which is added if it is not there.
@@ -176,7 +180,7 @@ impl KeyRing {
     }
 
     fn place(&self, sid: &str) -> Option<usize> {
-        self.keys.binary_search_by(|key| key.sid.as_str().cmp(sid)).ok()
+        self.places.get(sid).copied()
     }
 }
 
