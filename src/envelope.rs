@@ -265,7 +265,7 @@ fn take_in_line(record: &mut Record<'_>, kept: &[u8]) {
     if !kept.iter().any(|byte| matches!(byte, b'=' | b'[' | b'{')) {
         return;
     }
-    let mut line = Vec::new();
+    let mut line = Vec::with_capacity(kept.len());
     fields::unescape(kept, &mut line);
     let mut inner = Record::default();
     peel(trim(&line), &mut inner);
@@ -337,7 +337,7 @@ pub fn trim(line: &[u8]) -> &[u8] {
 
 /// A line that a string of JSON keeps.
 fn unescaped(kept: &[u8]) -> Vec<u8> {
-    let mut line = Vec::new();
+    let mut line = Vec::with_capacity(kept.len());
     fields::unescape(kept, &mut line);
     trimmed(line)
 }

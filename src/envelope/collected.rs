@@ -45,7 +45,7 @@ impl Keeper {
     pub(super) fn note(&mut self, field: &Field<'_>) {
         let top = *field.parents.first().unwrap_or(&field.key);
         self.json_payload |= top == b"jsonPayload" && !field.parents.is_empty();
-        self.is_more |= !is_of_entry(top);
+        self.is_more = self.is_more || !is_of_entry(top);
         self.streams |= matches!(field.parents, [.., b"streams" | b"result", b"", b"stream"]);
         let range = field.quoted.then_some((field.at, field.at + field.value.len()));
         match field.parents {

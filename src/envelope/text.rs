@@ -14,7 +14,8 @@ pub(super) const PREFIX_BYTES: usize = 200;
 
 /// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
 pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let is_plain = memchr::memchr(0x1B, &text).is_none() && memmem::find(&text, br"\u001b[").is_none();
+    static ESCAPED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(br"\u001b["));
+    let is_plain = memchr::memchr(0x1B, &text).is_none() && ESCAPED.find(&text).is_none();
     if is_plain {
         return text;
     }
