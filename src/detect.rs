@@ -16,6 +16,7 @@ mod sdk;
 pub mod search;
 mod shape;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::envelope::Record;
 use crate::product::Product;
 use crate::words::Words;
 
+use sdk::Told;
 pub use sdk::{Print, Transport};
 use search::{Hits, Search, TOKEN_STARTS};
 
@@ -60,6 +62,8 @@ pub struct Refusal {
     pub transport: Option<Transport>,
     /// The product that is probable from the text: no evidence against another.
     pub probable_product: Option<Product>,
+    /// It names Twilsock, the connection of Conversations, Chat and Sync.
+    pub names_twilsock: bool,
 }
 
 /// Finds refusals.
@@ -191,7 +195,7 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let mut context = Context { text, detector: self, near_twilio: None };
+        let mut context = Context { text, detector: self, told: OnceCell::new(), near_twilio: None };
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -213,29 +217,29 @@ impl Detector {
             }
         }
         let at = code_at.or(text_at)?;
-        let phrase = sdk::phrase(text);
+        let told = context.told();
+        let phrase = told.phrase;
         codes.retain(|number| !sdk::stands_in(*number, text));
-        let product = record
-            .product
-            .or_else(|| sdk::product(text))
-            .or_else(|| codes.iter().find_map(|number| code::find(*number)?.product));
+        let product =
+            record.product.or(told.product).or_else(|| codes.iter().find_map(|number| code::find(*number)?.product));
         Some(Refusal {
-            shape: shape::shape(text, record, at, phrase),
+            shape: shape::shape(text, record, at, told),
             text: message.and_then(|message| message.cause),
             codes,
             at,
             print: phrase.map(|phrase| phrase.print),
-            is_of_logger: sdk::has_prefix(text),
+            is_of_logger: told.prefix.is_some(),
             is_failed_call: phrase.is_some_and(sdk::is_failed_call),
             product,
-            transport: sdk::transport(text, product),
-            probable_product: sdk::probable_product(text),
+            transport: sdk::transport(told, product),
+            probable_product: told.probable_product,
+            names_twilsock: told.names_twilsock,
         })
     }
 
     /// The product that the words of a stack trace, or of an object, tell.
     pub fn product(&self, text: &[u8]) -> Option<Product> {
-        sdk::product(text)
+        sdk::told(text).product
     }
 
     /// The product that is probable for a refusal from the line before it, as it is written.
@@ -252,6 +256,7 @@ impl Detector {
 struct Context<'a> {
     text: &'a [u8],
     detector: &'a Detector,
+    told: OnceCell<Told>,
     near_twilio: Option<bool>,
 }
 
@@ -275,6 +280,10 @@ impl Context<'_> {
         })
     }
 
+    fn told(&self) -> &Told {
+        self.told.get_or_init(|| sdk::told(self.text))
+    }
+
     fn is_near_other_vendor(&self, at: usize) -> bool {
         let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
         let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
@@ -282,7 +291,8 @@ impl Context<'_> {
     }
 
     fn is_sdk_or_twilio(&self) -> bool {
-        sdk::is_print(self.text) || sdk::has_prefix(self.text) || self.detector.holds_twilio_word(self.text)
+        let told = self.told();
+        told.is_print || told.prefix.is_some() || self.detector.holds_twilio_word(self.text)
     }
 
     fn is_near_twilio(&mut self) -> bool {

@@ -327,7 +327,7 @@ fn named_otherwise(before: &[u8]) -> bool {
     if is_id || before.get(..run).is_some_and(|before| before.ends_with(b"=")) {
         return false;
     }
-    if before.to_ascii_lowercase().ends_with(b"twilio verify:") {
+    if before.last_chunk::<14>().is_some_and(|last| last.eq_ignore_ascii_case(b"twilio verify:")) {
         return true;
     }
     if word.eq_ignore_ascii_case(b"with") {

@@ -160,14 +160,119 @@ const PRODUCTS: [(&[u8], Product); 43] = [
     (VIDEO_CONNECT, Product::Video),
 ];
 
+/// The connection of Conversations, Chat and Sync.
+const TWILSOCK: &[u8] = b"Twilsock";
+
 /// Words that tell Sync unless another product is told: Chat and Conversations have Sync inside and print its lines.
 const SYNC_INSIDE: [&[u8]; 5] = [b"Sync D:", b"Sync W:", b"Sync E:", b"Sync I:", b"twilio-sync"];
 
-static PRINT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRINTS.iter().map(|(phrase, _)| *phrase)));
-static PREFIX_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PREFIXES));
-static PRODUCT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(PRODUCTS.iter().map(|(word, _)| *word)));
 static CONNECT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(BESIDE_CONNECT));
-static SYNC_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(SYNC_INSIDE));
+
+/// What a word of an SDK tells; numbers are places in the lists.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Print(usize),
+    Prefix(usize),
+    Product(usize),
+    Sync,
+    Twilsock,
+}
+
+/// The search for words of SDKs: for beginnings of them, of which it can take so many, and there for whole words.
+struct Vocabulary {
+    beginnings: Words,
+    /// By beginning, the words that begin so.
+    words: Vec<Vec<(&'static [u8], Kind)>>,
+}
+
+/// What the vectorised search can take.
+const BEGINNINGS_MAX: usize = 64;
+
+/// By so many bytes of each beginning the vectorised search finds it; if one is shorter, by as many of all.
+const KEY_BYTES: usize = 4;
+
+/// The words that are long enough, and those that are not.
+static VOCABULARIES: LazyLock<[Vocabulary; 2]> = LazyLock::new(|| {
+    let prints = (0..).zip(PRINTS).map(|(at, (word, _))| (word, Kind::Print(at)));
+    let prefixes = (0..).zip(PREFIXES).map(|(at, word)| (word, Kind::Prefix(at)));
+    let products = (0..).zip(PRODUCTS).map(|(at, (word, _))| (word, Kind::Product(at)));
+    let others = SYNC_INSIDE.map(|word| (word, Kind::Sync)).into_iter().chain([(TWILSOCK, Kind::Twilsock)]);
+    let (long, short): (Vec<_>, Vec<_>) =
+        prints.chain(prefixes).chain(products).chain(others).partition(|(word, _)| word.len() >= KEY_BYTES);
+    [long, short].map(|words| Vocabulary::new(&words))
+});
+
+impl Vocabulary {
+    fn new(words: &[(&'static [u8], Kind)]) -> Self {
+        // The longer the beginnings, the fewer other words have them.
+        let mut beginnings: Vec<&[u8]> = Vec::new();
+        for length in (KEY_BYTES..12).rev() {
+            beginnings = words.iter().map(|(word, _)| word.get(..length).unwrap_or(word)).collect();
+            beginnings.sort_unstable();
+            // Whatever begins with a shorter one of them is found by that.
+            beginnings.dedup_by(|longer, kept| longer.starts_with(kept));
+            if beginnings.len() <= BEGINNINGS_MAX {
+                break;
+            }
+        }
+        let of = |beginning: &&[u8]| words.iter().filter(|(word, _)| word.starts_with(beginning)).copied().collect();
+        Self { words: beginnings.iter().map(of).collect(), beginnings: Words::new(beginnings) }
+    }
+
+    /// Visits all words in a text, each with its position.
+    fn visit(&self, text: &[u8], mut visit: impl FnMut(usize, &'static [u8], Kind)) {
+        let mut from = 0;
+        while let Some((start, _, beginning)) = self.beginnings.next(text, from) {
+            from = start + 1;
+            let rest = text.get(start..).unwrap_or_default();
+            let words = self.words.get(beginning).into_iter().flatten();
+            words.filter(|(word, _)| rest.starts_with(word)).for_each(|(word, kind)| visit(start, word, *kind));
+        }
+    }
+}
+
+/// What the words of SDKs in a text tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// The phrase of the print sequence.
+    pub phrase: Option<Phrase>,
+    /// One of Twilio's SDKs printed this: by its phrases.
+    pub is_print: bool,
+    /// The index of the prefix of an SDK's logger, which tells its line from one of the application with the same words.
+    pub prefix: Option<usize>,
+    /// The product.
+    pub product: Option<Product>,
+    /// The product that is probable; a stack trace through `twilio-sync` says nothing.
+    pub probable_product: Option<Product>,
+    /// It names the connection of Conversations, Chat and Sync.
+    pub names_twilsock: bool,
+}
+
+/// Reads the words of SDKs in a text.
+pub(super) fn told(text: &[u8]) -> Told {
+    let (mut told, mut print, mut product) = (Told::default(), None::<usize>, None::<usize>);
+    // Of the words that a text holds, the first of the list counts.
+    let first = |known: Option<usize>, at: usize| Some(known.map_or(at, |known| known.min(at)));
+    for vocabulary in &*VOCABULARIES {
+        vocabulary.visit(text, |start, word, kind| match kind {
+            Kind::Print(at) => {
+                print = first(print, at);
+                told.is_print |= !ANYBODYS.contains(&word);
+            }
+            Kind::Prefix(at) if begins_word(text, start) && is_of_sdk(word, text) => {
+                told.prefix = first(told.prefix, at);
+            }
+            Kind::Product(at) if is_of_sdk(word, text) => product = first(product, at),
+            Kind::Prefix(_) | Kind::Product(_) => {}
+            Kind::Sync if text.get(..start).unwrap_or_default().ends_with(b"node_modules/") => {}
+            Kind::Sync => told.probable_product = Some(Product::Sync),
+            Kind::Twilsock => told.names_twilsock = true,
+        });
+    }
+    told.phrase = print.and_then(|index| PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print }));
+    told.product = product.and_then(|at| PRODUCTS.get(at).map(|(_, product)| *product));
+    told
+}
 
 /// A phrase of the print sequence, and its place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,34 +287,15 @@ pub(super) fn stands_in(number: u32, text: &[u8]) -> bool {
     number == 51130 && memmem::find(text, b"Updated token was rejected by server").is_some()
 }
 
-/// The phrase of the print sequence that a text holds.
-pub(super) fn phrase(text: &[u8]) -> Option<Phrase> {
-    let index = PRINT_WORDS.first(text)?;
-    PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print })
-}
-
 /// A call that waited for the connection failed with its refusal: Twilsock's `TransportUnavailableError: Unable to
 /// connect: ` and the server's message.
 pub(super) fn is_failed_call(phrase: Phrase) -> bool {
     PRINTS.get(phrase.index).is_some_and(|(text, _)| *text == b"TransportUnavailableError")
 }
 
-/// One of Twilio's SDKs printed this: by its phrases.
-pub(super) fn is_print(text: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some((start, _, index)) = PRINT_WORDS.next(text, from) {
-        if PRINTS.get(index).is_some_and(|(phrase, _)| !ANYBODYS.contains(phrase)) {
-            return true;
-        }
-        from = start + 1;
-    }
-    false
-}
-
 /// The connection that a text, of this product, tells of.
-pub(super) fn transport(text: &[u8], product: Option<Product>) -> Option<Transport> {
-    static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    if TWILSOCK.find(text).is_some() {
+pub(super) fn transport(told: &Told, product: Option<Product>) -> Option<Transport> {
+    if told.names_twilsock {
         return Some(Transport::Twilsock);
     }
     match product? {
@@ -221,26 +307,9 @@ pub(super) fn transport(text: &[u8], product: Option<Product>) -> Option<Transpo
     }
 }
 
-/// An SDK's logger wrote this.
-pub(super) fn has_prefix(text: &[u8]) -> bool {
-    prefix(text).is_some()
-}
-
-/// The index of the prefix, which tells an SDK's line from one of the application with the same words.
-pub(super) fn prefix(text: &[u8]) -> Option<usize> {
-    let (mut from, mut best) = (0, None::<usize>);
-    while let Some((start, _, index)) = PREFIX_WORDS.next(text, from) {
-        if begins_word(text, start) && is_of_sdk(PREFIXES.get(index), text) {
-            best = Some(best.map_or(index, |best| best.min(index)));
-        }
-        from = start + 1;
-    }
-    best
-}
-
-/// The prefix, or word, is no one else's.
-fn is_of_sdk(word: Option<&&[u8]>, text: &[u8]) -> bool {
-    word.is_none_or(|word| *word != VIDEO_CONNECT) || CONNECT_WORDS.any(text)
+/// The word is no one else's.
+fn is_of_sdk(word: &[u8], text: &[u8]) -> bool {
+    word != VIDEO_CONNECT || CONNECT_WORDS.any(text)
 }
 
 /// Not in the middle of another word, such as the `TVI` of `INSUFFICIENTVIDEO`; an escaped line break is no word.
@@ -248,12 +317,6 @@ fn begins_word(text: &[u8], start: usize) -> bool {
     let before = text.get(..start).unwrap_or_default();
     !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         || [br"\n".as_slice(), br"\t", br"\r"].iter().any(|escape| before.ends_with(escape))
-}
-
-/// The product that an SDK's words tell.
-pub(super) fn product(text: &[u8]) -> Option<Product> {
-    let (word, product) = PRODUCTS.get(PRODUCT_WORDS.first(text)?)?;
-    is_of_sdk(Some(word), text).then_some(*product)
 }
 
 /// The product whose SDK says on this line what it does, and has the application print what comes of it next.
@@ -264,14 +327,36 @@ pub(super) fn announced(line: &[u8]) -> Option<Product> {
     LINES.get(WORDS.first(line)?).map(|(_, product)| *product)
 }
 
-/// The product that is probable from an SDK's words; a stack trace through `twilio-sync` says nothing.
-pub(super) fn probable_product(text: &[u8]) -> Option<Product> {
-    let mut from = 0;
-    while let Some((start, end, _)) = SYNC_WORDS.next(text, from) {
-        if !text.get(..start).unwrap_or_default().ends_with(b"node_modules/") {
-            return Some(Product::Sync);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_found_by_its_beginning() {
+        assert!(VOCABULARIES.iter().all(|vocabulary| (1..=BEGINNINGS_MAX).contains(&vocabulary.words.len())));
+        let text = |word: &[u8]| [b"x ", word, b" x"].concat();
+        for (index, (word, print)) in (0..).zip(PRINTS) {
+            assert_eq!(told(&text(word)).phrase, Some(Phrase { index, print }), "{}", String::from_utf8_lossy(word));
+            assert_eq!(told(&text(word)).is_print, !ANYBODYS.contains(&word));
         }
-        from = end;
+        let beside = |word: &'static [u8]| if word == VIDEO_CONNECT { [word, b" Room"].concat() } else { word.to_vec() };
+        for (index, word) in (0..).zip(PREFIXES) {
+            assert_eq!(told(&text(&beside(word))).prefix, Some(index), "{}", String::from_utf8_lossy(word));
+            assert_eq!(told(&[b"x".as_slice(), word].concat()).prefix.filter(|_| word[0].is_ascii_alphabetic()), None);
+        }
+        for (word, product) in PRODUCTS {
+            assert_eq!(told(&text(&beside(word))).product, Some(product), "{}", String::from_utf8_lossy(word));
+        }
+        for word in SYNC_INSIDE {
+            assert_eq!(told(&text(word)).probable_product, Some(Product::Sync));
+            assert_eq!(told(&[b"node_modules/", word].concat()).probable_product, None);
+        }
+        assert!(told(b"xTwilsockx").names_twilsock);
     }
-    None
+
+    #[test]
+    fn of_several_words_the_first_of_the_list_counts() {
+        let told = told(b"TVOError VoiceClient Error Emitting connectionError originalError ipmsg");
+        assert_eq!((told.product, told.phrase.map(|phrase| phrase.print)), (Some(Product::Chat), Some(Print::Event)));
+    }
 }

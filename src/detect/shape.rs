@@ -2,17 +2,17 @@
 //!
 //! Names, numbers and ids of the event must not be part of it, else two clients would be taken for one.
 
-use super::sdk::{self, Phrase};
+use super::sdk::Told;
 use crate::envelope::{Format, Record, hash};
 use crate::fields;
 
 /// The shape of a text whose code, or message, stands at `at`.
-pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<Phrase>) -> u64 {
-    let prefix = sdk::prefix(text).map_or(0, |index| index as u64 + 1);
-    let mut parts = [record.format as u64, phrase.map_or(0, |phrase| phrase.index as u64 + 1), prefix, 0, 0, 0];
+pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, told: &Told) -> u64 {
+    let prefix = told.prefix.map_or(0, |index| index as u64 + 1);
+    let mut parts = [record.format as u64, told.phrase.map_or(0, |phrase| phrase.index as u64 + 1), prefix, 0, 0, 0];
     let [_, _, _, place, words, is_object] = &mut parts;
     match record.format {
-        Format::Logfmt => *place = path(text, at, fields::logfmt),
+        Format::Logfmt => fields::logfmt(text, &mut |field| note_path(&field, at, place)),
         Format::Access => {}
         Format::Bare
         | Format::Text
@@ -23,12 +23,17 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<
         | Format::Syslog
         | Format::Collected => {
             // A JSON field has a key in quotes before it.
-            if memchr::memchr(b'"', text.get(..at).unwrap_or_default()).is_some() {
-                *place = path(text, at, fields::json);
+            let may_be_field = memchr::memchr(b'"', text.get(..at).unwrap_or_default()).is_some();
+            if may_be_field || record.is_json {
+                fields::json(text, &mut |field| {
+                    if record.is_json {
+                        note_message(&field, words);
+                    }
+                    let is_before = !may_be_field || note_path(&field, at, place);
+                    record.is_json || is_before
+                });
             }
-            if record.is_json {
-                *words = message(text);
-            } else {
+            if !record.is_json {
                 let (object, before) = lead(text, at);
                 (*words, *is_object) = (before, u64::from(object));
             }
@@ -37,39 +42,27 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, phrase: Option<
     parts.iter().fold(0, |sum, part| (sum ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
 }
 
-type Scan = for<'a> fn(&'a [u8], &mut dyn FnMut(fields::Field<'_>) -> bool);
-
-/// The path of the field that holds the position.
-fn path(text: &[u8], at: usize, scan: Scan) -> u64 {
-    let mut found = 0;
-    scan(text, &mut |field| {
-        if (field.at..=field.at + field.value.len()).contains(&at) {
-            let mut path = field.parents.join(&b'.');
-            path.push(b'.');
-            path.extend_from_slice(field.key);
-            found = hash(&path);
-        }
-        field.at <= at
-    });
-    found
+/// Notes the path of the field that holds the position; says whether a later one may hold it.
+fn note_path(field: &fields::Field<'_>, at: usize, found: &mut u64) -> bool {
+    if (field.at..=field.at + field.value.len()).contains(&at) {
+        let mut path = field.parents.join(&b'.');
+        path.push(b'.');
+        path.extend_from_slice(field.key);
+        *found = hash(&path);
+    }
+    field.at <= at
 }
 
-/// The first two words of a JSON logger's message; further words may name the client.
-fn message(text: &[u8]) -> u64 {
-    let mut found = 0;
-    fields::json(text, &mut |field| {
-        if field.parents.is_empty()
-            && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m")
-            && field.quoted
-        {
-            let words: Vec<&[u8]> = field.value.split(|byte| *byte == b' ').take(2).collect();
-            if words.iter().flat_map(|word| word.iter()).all(|byte| !byte.is_ascii_digit()) {
-                found ^= hash(&words.concat());
-            }
+/// Notes the first two words of a JSON logger's message; further words may name the client.
+fn note_message(field: &fields::Field<'_>, found: &mut u64) {
+    if field.parents.is_empty() && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m") && field.quoted
+    {
+        let mut words = field.value.split(|byte| *byte == b' ');
+        let first = [words.next(), words.next()].map(Option::unwrap_or_default);
+        if first.iter().flat_map(|word| word.iter()).all(|byte| !byte.is_ascii_digit()) {
+            *found ^= hash(&first.concat());
         }
-        true
-    });
-    found
+    }
 }
 
 /// The words of a text from its end, without what may be of the event: values, and ids and numbers in all their parts.

@@ -180,6 +180,7 @@ fn rejection(arrival: &Arrival, core: &Core, now: UnixTime) -> Rejection {
         product,
         transport: None,
         probable_product: said.as_ref().and_then(|said| said.probable_product),
+        names_twilsock: false,
     };
     let sighting = Sighting {
         refusal,

@@ -301,7 +301,7 @@ impl Feed {
             emitter: block.record.emitter,
             ids,
             sent: sent.map(Arc::new),
-            channel: tokens::channel_of(&refusal, &text),
+            channel: tokens::channel_of(&refusal),
             region: tokens::region(&text).map(str::to_owned),
             trace_from: trace::lines_to_start(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),

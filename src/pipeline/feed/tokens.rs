@@ -401,13 +401,11 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
 }
 
 /// The channel of a sighting that an SDK printed.
-pub(super) fn channel_of(refusal: &Refusal, text: &[u8]) -> Option<Channel> {
-    static TWILSOCK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"Twilsock"));
-    let is_twilsock = TWILSOCK.find(text).is_some();
-    (refusal.print.is_some() || is_twilsock).then_some(match refusal.product {
+pub(super) fn channel_of(refusal: &Refusal) -> Option<Channel> {
+    (refusal.print.is_some() || refusal.names_twilsock).then_some(match refusal.product {
         Some(Product::Voice) => Channel::Voice,
         Some(Product::Video) => Channel::Video,
-        Some(Product::TaskRouter) if !is_twilsock => Channel::TaskRouter,
+        Some(Product::TaskRouter) if !refusal.names_twilsock => Channel::TaskRouter,
         Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
     })
 }
