@@ -120,6 +120,17 @@ impl Serialize for Found {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 8]);
 
+impl Fingerprint {
+    /// Its digits, as it prints.
+    pub fn hex(self) -> String {
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let mut digits = String::with_capacity(2 * self.0.len());
+        digits.extend(nibbles.filter_map(|nibble| DIGITS.get(usize::from(nibble))));
+        digits
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", u64::from_be_bytes(self.0))

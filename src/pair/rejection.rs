@@ -10,7 +10,7 @@ use super::ties::Ties;
 use super::{Channel, may_share_writer};
 use crate::cause::Cause;
 use crate::detect::{Print, Refusal, Transport};
-use crate::diagnosis::Found;
+use crate::diagnosis::{Fingerprint, Found};
 use crate::envelope::{Emitter, Format, Ids, Likeness};
 use crate::product::Product;
 use crate::time::{Moment, UnixTime};
@@ -63,7 +63,7 @@ pub struct Sighting {
 #[derive(Clone, Debug)]
 pub struct Rejection {
     /// Names it.
-    pub id: String,
+    pub id: Fingerprint,
     /// The first sighting.
     pub first: Sighting,
     /// Codes of all sightings.
@@ -80,8 +80,8 @@ pub struct Rejection {
     pub ids: Ids,
     /// The first sighting that names its writer names that of all.
     writer: Emitter,
-    /// Shapes of all sightings.
-    shapes: Vec<u64>,
+    /// Shapes of all sightings but the first.
+    further_shapes: Vec<u64>,
     /// The latest place in the print sequence of an SDK.
     print: Option<Print>,
     /// What the SDK printed of it.
@@ -204,17 +204,17 @@ impl Rejection {
     }
 
     /// A rejection with its first sighting.
-    pub fn new(id: String, first: Sighting, arrived: UnixTime) -> Self {
+    pub fn new(id: Fingerprint, mut first: Sighting, arrived: UnixTime) -> Self {
         Self {
             id,
-            codes: first.refusal.codes.clone(),
+            codes: std::mem::take(&mut first.refusal.codes),
             text: first.refusal.text,
             product: first.refusal.product,
             transport: first.refusal.transport,
             probable_product: first.refusal.probable_product,
             ids: first.ids,
             writer: first.emitter,
-            shapes: vec![first.refusal.shape],
+            further_shapes: Vec::new(),
             print: first.refusal.print,
             by_sdk: BySdk::of(&first.refusal),
             last_line: first.line,
@@ -248,7 +248,7 @@ impl Rejection {
         let lines = sighting.line.saturating_sub(self.last_line);
         let lines_max = if gap.is_some() { TIMED_LINES } else { SEQUENCE_LINES };
         let within = |millis: u64| gap.is_none_or(|gap| gap <= millis) && lines <= lines_max;
-        if self.shapes.contains(&sighting.refusal.shape) {
+        if self.has_shape(sighting.refusal.shape) {
             return (self.is_failed_again(sighting) && within(SEQUENCE_MILLIS)).then_some(Evidence::Again);
         }
         if within(u64::from(window_seconds) * 1000) && self.shares_id(sighting) {
@@ -274,6 +274,10 @@ impl Rejection {
         let is_handled = || gap.is_none() && self.is_handed_on(sighting);
         let is_near = gap.is_some() && within(BARE_MILLIS);
         (unnamed && beside_sdk && (is_near || is_handled())).then_some(Evidence::Writer)
+    }
+
+    fn has_shape(&self, shape: u64) -> bool {
+        self.first.refusal.shape == shape || self.further_shapes.contains(&shape)
     }
 
     /// What a handler prints to which the SDK gives the error of an event: on the very next line, since it is called at
@@ -338,8 +342,8 @@ impl Rejection {
     pub fn merge(&mut self, sighting: &Sighting) -> bool {
         let known_before = (self.codes.len(), self.text, self.product, self.token.is_some());
         self.sightings = self.sightings.saturating_add(1);
-        if !self.shapes.contains(&sighting.refusal.shape) {
-            self.shapes.push(sighting.refusal.shape);
+        if !self.has_shape(sighting.refusal.shape) {
+            self.further_shapes.push(sighting.refusal.shape);
         }
         self.add_codes(&sighting.refusal.codes);
         self.text = self.text.or(sighting.refusal.text);

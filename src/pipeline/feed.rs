@@ -28,6 +28,7 @@ use super::lean::without_tokens;
 use super::split::{self, End};
 use super::trace;
 use super::{Event, Stream};
+use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::{LinesAfter, Progress, Rejection, Sighting};
 use crate::pair::sent::{self, Place};
 use crate::stamp;
@@ -239,7 +240,7 @@ impl Feed {
         if block.is_continuation
             && let Some(last) = self.last_sighting.as_mut().filter(|last| last.head == head_offset)
         {
-            let rejection = self.open.iter_mut().find(|open| open.id == last.id);
+            let rejection = self.open.iter_mut().find(|open| Some(open.id) == last.id);
             let from = usize::try_from(last.behind.saturating_sub(self.base)).unwrap_or(hit.start);
             last.behind = self.base + hit.end as u64;
             further::note(work.bytes, (from, hit), &block, rejection, core);
@@ -312,7 +313,7 @@ impl Feed {
         Some(end)
     }
 
-    /// Puts a sighting to its rejection, or begins one; gives the rejection's id.
+    /// Puts a sighting to its rejection, or begins one; gives the id of the rejection, if that is still open.
     fn sight(
         &mut self,
         sighting: Sighting,
@@ -321,7 +322,7 @@ impl Feed {
         head_line: u64,
         core: &mut Core,
         emit: &mut dyn FnMut(Event),
-    ) -> String {
+    ) -> Option<Fingerprint> {
         let from = (self.base, self.base_line);
         let counted = self.trail.counted(sighting.offset);
         if let Some(counted) = counted.filter(|counted| counted.of != sighting.offset) {
@@ -350,15 +351,15 @@ impl Feed {
                     core.patience.learn(&self.stream.source);
                 }
                 let source = Arc::clone(&self.stream.source);
-                emit(Event::Resighted { id: rejection.id.clone(), source });
+                emit(Event::Resighted { id: rejection.id.hex(), source });
             }
-            return rejection.id.clone();
+            return Some(rejection.id);
         }
         let line = head.text(work.bytes, core.settings.line_bytes_max);
         let id = core.id(&self.stream, sighting.offset, line);
         self.trail.note(sighting.offset, sighting.offset, from);
         self.index_tokens(work, head.start, head_line, core);
-        let mut rejection = Rejection::new(id.clone(), sighting, work.now);
+        let mut rejection = Rejection::new(id, sighting, work.now);
         self.tokens.choose(&mut rejection, &core.settings);
         if self.tokens.untangle(&mut self.open, &mut rejection, &core.settings) {
             self.heads = self.open.iter().map(Head::of).collect();
@@ -372,7 +373,7 @@ impl Feed {
             self.heads.push(Head::of(&rejection));
             self.open.push_back(rejection);
         }
-        id
+        Some(id)
     }
 
     /// The place of the open rejection with the strongest evidence that the sighting is of it, among these, the newest of

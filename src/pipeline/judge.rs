@@ -108,16 +108,16 @@ impl Core {
     }
 
     /// The id of the rejection whose first sighting is the given line.
-    pub(super) fn id(&self, stream: &Stream, offset: u64, line: &[u8]) -> String {
+    pub(super) fn id(&self, stream: &Stream, offset: u64, line: &[u8]) -> Fingerprint {
         let path = stream.path.as_deref().unwrap_or("").as_bytes();
         // A short digest of the line is enough to tell files with the same name apart, and much faster.
         let place = [offset.to_le_bytes(), hash(line).to_le_bytes()];
-        self.keyed.hash([stream.source.as_bytes(), b"\0", path, b"\0", place.as_flattened()]).to_string()
+        self.keyed.hash([stream.source.as_bytes(), b"\0", path, b"\0", place.as_flattened()])
     }
 
     /// The id of the rejection that an event of Twilio's reports.
-    pub(super) fn event_id(&self, sid: &[u8]) -> String {
-        self.keyed.hash([b"event\0", sid]).to_string()
+    pub(super) fn event_id(&self, sid: &[u8]) -> Fingerprint {
+        self.keyed.hash([b"event\0", sid])
     }
 
     /// The diagnosis of a rejection that no more can be learnt about.
@@ -164,7 +164,7 @@ impl Core {
         let about = self.about(&rejection.ids, verdict.as_ref());
         let judgement = Judgement::of(verdict, &rejection.codes, rejection.text);
         Diagnosis {
-            id: rejection.id.clone(),
+            id: rejection.id.hex(),
             at,
             source: Arc::clone(&stream.source),
             path: stream.path.clone(),
@@ -240,7 +240,7 @@ impl Core {
         self.explain(&given.sent, fingerprint, given.at, &mut verdict);
         let judgement = Judgement::of(Some(verdict), &[], None);
         Diagnosis {
-            id: fingerprint.to_string(),
+            id: fingerprint.hex(),
             at: given.at,
             source: Arc::from("check"),
             path: None,

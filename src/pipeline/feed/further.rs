@@ -1,6 +1,7 @@
 //! Further hits in an object whose first line was judged: codes, and the product that its stack trace names.
 
 use super::Line;
+use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::Rejection;
 use crate::pipeline::blocks::{self, Block};
 use crate::pipeline::judge::Core;
@@ -12,8 +13,8 @@ pub(super) struct LastSighting {
     pub head: u64,
     /// Offset behind what has been looked at of it.
     pub behind: u64,
-    /// Id of its rejection.
-    pub id: String,
+    /// Id of its rejection, if that was open.
+    pub id: Option<Fingerprint>,
 }
 
 /// Takes in what a further hit in an object says, and what its lines from a position up to there say of the product: they

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::head::Head;
 use super::journal::Journal;
 use super::{Feed, Stream, blocks, tokens};
+use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
@@ -238,12 +239,12 @@ impl Feed {
     }
 
     /// Puts a further sighting that is counted to its rejection, if that is still open; gives its id.
-    pub(super) fn sight_further(&mut self, counted: Sighted, sighting: &Sighting) -> Option<String> {
+    pub(super) fn sight_further(&mut self, counted: Sighted, sighting: &Sighting) -> Option<Fingerprint> {
         let at = self.open_at(counted.of)?;
         let open = self.open.get_mut(at)?;
         open.merge(sighting);
         self.heads.replace(at, Head::of(open));
-        Some(open.id.clone())
+        Some(open.id)
     }
 
     /// Gives what waits, because nobody reads the stream for now; it may go on from its checkpoint later.
