@@ -339,7 +339,8 @@ mod tests {
             assert_eq!(told(&text(word)).phrase, Some(Phrase { index, print }), "{}", String::from_utf8_lossy(word));
             assert_eq!(told(&text(word)).is_print, !ANYBODYS.contains(&word));
         }
-        let beside = |word: &'static [u8]| if word == VIDEO_CONNECT { [word, b" Room"].concat() } else { word.to_vec() };
+        let beside =
+            |word: &'static [u8]| if word == VIDEO_CONNECT { [word, b" Room"].concat() } else { word.to_vec() };
         for (index, word) in (0..).zip(PREFIXES) {
             assert_eq!(told(&text(&beside(word))).prefix, Some(index), "{}", String::from_utf8_lossy(word));
             assert_eq!(told(&[b"x".as_slice(), word].concat()).prefix.filter(|_| word[0].is_ascii_alphabetic()), None);

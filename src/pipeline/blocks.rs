@@ -94,8 +94,12 @@ pub(super) fn read(bytes: &[u8], line: Line, line_bytes_max: usize) -> Record<'_
 
 /// The same, and where the pieces begin and end.
 fn read_whole(bytes: &[u8], line: Line, line_bytes_max: usize) -> (Record<'_>, Line) {
-    match split::joined(bytes, line, bytes.len(), line_bytes_max) {
-        Some(joined) => (mended(&joined), Line { start: joined.first, end: joined.behind }),
+    read_joined(bytes, line, split::joined(bytes, line, bytes.len(), line_bytes_max).as_ref(), line_bytes_max)
+}
+
+fn read_joined<'a>(bytes: &'a [u8], line: Line, joined: Option<&Joined>, line_bytes_max: usize) -> (Record<'a>, Line) {
+    match joined {
+        Some(joined) => (mended(joined), Line { start: joined.first, end: joined.behind }),
         None => (envelope::read(line.text(bytes, line_bytes_max)), line),
     }
 }
@@ -109,8 +113,13 @@ pub(super) fn mended(joined: &Joined) -> Record<'static> {
 
 /// Finds the head of the block that a line belongs to.
 pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
+    head_of(bytes, hit, split::joined(bytes, hit, bytes.len(), line_bytes_max).as_ref(), line_bytes_max)
+}
+
+/// The same for a line of which it is known whether it was split.
+pub(super) fn head_of<'a>(bytes: &'a [u8], hit: Line, joined: Option<&Joined>, line_bytes_max: usize) -> Block<'a> {
     let (mut line, mut lines_back) = (hit, 0);
-    let (mut record, mut whole) = read_whole(bytes, line, line_bytes_max);
+    let (mut record, mut whole) = read_joined(bytes, line, joined, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
     while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {

@@ -6,6 +6,7 @@
 mod exposed;
 mod further;
 mod head;
+mod ids;
 mod intake;
 mod journal;
 mod replay;
@@ -232,7 +233,7 @@ impl Feed {
                 return Some(hit.end);
             }
         }
-        let mut block = blocks::head(work.bytes, hit, max);
+        let mut block = blocks::head_of(work.bytes, hit, joined.as_ref(), max);
         if block.is_source_code() {
             return Some(hit.end);
         }
@@ -280,16 +281,18 @@ impl Feed {
         }
         let head_line = self.line.saturating_sub(block.lines_back);
         let mut ids = block.record.ids;
-        tokens::note_ids(&text, &mut ids);
+        ids::note_ids(&text, &mut ids);
         let of_line = (&block.record, block.head, head_line);
         let time = self.time_of(work, of_line, core.settings.window_lines, core);
         self.trail.remember(Before { time: self.last_time, region: self.tokens.region() });
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
-        let lines = memchr_iter(b'\n', work.bytes.get(block.head.start..end).unwrap_or_default()).count();
-        let last_line = head_line + lines.saturating_sub(1) as u64;
+        let is_single = joined.is_none() && end == block.head.end;
+        let more = if is_single { b"" } else { work.bytes.get(block.head.start..end).unwrap_or_default() };
+        let last_line = head_line + memchr_iter(b'\n', more).count().saturating_sub(1) as u64;
         self.tokens.own(head_line, last_line + pieces);
+        self.tokens.own_bytes(block.head.start..end);
         if let Some(joined) = &joined {
             self.note_split(joined, self.line);
         }
@@ -327,7 +330,7 @@ impl Feed {
         let counted = self.trail.counted(sighting.offset);
         if let Some(counted) = counted.filter(|counted| counted.of != sighting.offset) {
             self.trail.note(sighting.offset, counted.of, from);
-            return self.sight_further(counted, &sighting).unwrap_or_default();
+            return self.sight_further(counted, &sighting);
         }
         // With what is known before this sighting, so that it does not matter whether the lines came at once.
         self.choose_after(work, head.start, head_line, core);
@@ -434,12 +437,11 @@ impl Feed {
 
     /// Stops to look for the tokens of rejections whose window has been searched to its end.
     fn end_searches(&mut self, window_lines: u32) {
-        let searched = self.tokens.searched_line();
-        let is_done = |line: u64| line.saturating_add(u64::from(window_lines)) < searched;
-        for rejection in self.open.iter_mut().take_while(|rejection| is_done(rejection.first.line)) {
+        let first = self.tokens.searched_line().saturating_sub(u64::from(window_lines));
+        for rejection in self.open.iter_mut().take_while(|rejection| rejection.first.line < first) {
             rejection.lines_after = LinesAfter::Searched;
         }
-        self.heads.want(|_, head| head.wants_token && !is_done(head.line));
+        self.heads.end_wanting_before(first);
     }
 
     /// Matches rejections with the tokens found after them.

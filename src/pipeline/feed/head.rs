@@ -139,6 +139,13 @@ impl Heads {
         }
     }
 
+    /// Says that none of a line before this one wants a token any more.
+    pub(super) fn end_wanting_before(&mut self, line: u64) {
+        for head in self.list.iter_mut().take_while(|head| head.line < line) {
+            self.wanting -= usize::from(std::mem::take(&mut head.wants_token));
+        }
+    }
+
     /// The places of those that have a mark in common with a sighting, the newest first.
     pub(super) fn tied(&self, sighting: &Head) -> impl Iterator<Item = usize> {
         let (first, ties) = (self.gone, sighting.ties);
@@ -240,6 +247,11 @@ mod tests {
                     2 => {
                         heads.want(|at, head| head.wants_token && at > 20);
                         list.iter_mut().take(21).for_each(|head| head.wants_token = false);
+                    }
+                    3 => {
+                        let line = u64::from(name / 4);
+                        heads.end_wanting_before(line);
+                        list.iter_mut().take_while(|head| head.line < line).for_each(|head| head.wants_token = false);
                     }
                     _ => {
                         heads.push(head(name));

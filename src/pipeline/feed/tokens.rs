@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::{memchr_iter, memmem};
 
+use super::ids::note_ids;
 use super::wrapped::{self, Rest};
-use crate::detect::{Refusal, ends_in_escape};
+use crate::detect::Refusal;
 use crate::diagnosis::Found;
-use crate::envelope::{self, Id, Ids};
+use crate::envelope;
 use crate::pair::rejection::Rejection;
 use crate::pair::sent::Place;
 use crate::pair::{self, Candidate, Channel, Wanted, sent};
@@ -35,6 +36,8 @@ pub(super) struct Tokens {
     indexed_line: u64,
     /// First and last lines of sightings: a token there belongs to its own refusal.
     owned: VecDeque<(u64, u64)>,
+    /// Positions of the last two sightings, for which all is known.
+    owned_bytes: [Range<usize>; 2],
     /// Lines with endpoints, and their regions.
     endpoints: VecDeque<(u64, &'static str)>,
     /// The region of the endpoint nearest before the last rejection that had one within its window.
@@ -50,6 +53,12 @@ impl Tokens {
         if self.owned.len() > CANDIDATES_MAX {
             self.owned.pop_front();
         }
+    }
+
+    /// Notes where the lines of the last sighting are.
+    pub(super) fn own_bytes(&mut self, bytes: Range<usize>) {
+        self.owned_bytes.rotate_left(1);
+        self.owned_bytes[1] = bytes;
     }
 
     /// The region of the endpoint nearest before the last rejection that had one within its window.
@@ -70,11 +79,16 @@ impl Tokens {
     /// The bytes were forgotten; what was found in them stays.
     pub(super) fn forget_bytes(&mut self) {
         self.indexed = 0;
+        self.owned_bytes = Default::default();
     }
 
     /// The first bytes were dropped; a line of the given number is the first now.
     pub(super) fn shift(&mut self, dropped: usize, first_line: u64) {
         self.indexed = self.indexed.saturating_sub(dropped);
+        for bytes in &mut self.owned_bytes {
+            let start = bytes.start.checked_sub(dropped);
+            *bytes = start.map_or(0..0, |start| start..bytes.end - dropped);
+        }
         while self.owned.front().is_some_and(|(_, last)| *last < first_line) {
             self.owned.pop_front();
         }
@@ -145,7 +159,9 @@ impl Tokens {
         settings: &Settings,
     ) {
         let count = |from: usize, to: usize| memchr_iter(b'\n', bytes.get(from..to).unwrap_or_default()).count() as u64;
-        let (mut last, mut at) = (None, from);
+        // Where each line is a sighting there is nothing to search for.
+        let (mut last, mut at) =
+            (None, self.owned_bytes.iter().fold(from, |at, own| if own.start == at { at.max(own.end) } else { at }));
         while let Some(hit) = next_hit(bytes.get(..upto).unwrap_or_default(), at) {
             let line = Line::around(bytes, hit, upto);
             let number = match last {
@@ -426,60 +442,6 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
         return Some(Product::Chat);
     }
     (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
-}
-
-/// The value behind the word `jti`: `SK` with 32 digits, a hyphen and a time.
-fn jti(text: &[u8]) -> Option<&[u8]> {
-    let start = text.iter().take(8).position(|byte| *byte == b'S')?;
-    let value = text.get(start..)?;
-    let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
-    (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
-}
-
-/// The SID of an event that Twilio reports: `NO` with 32 digits.
-fn event(text: &[u8]) -> Option<&[u8]> {
-    const SID_BYTES: usize = 34;
-    static PREFIX: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"NO"));
-    PREFIX.find_iter(text).find_map(|at| {
-        let is_free = text.get(..at)?.last().is_none_or(|before| !before.is_ascii_alphanumeric())
-            || ends_in_escape(text.get(..at)?);
-        let sid = text.get(at..at + SID_BYTES)?;
-        let is_sid = sid.iter().skip(2).all(u8::is_ascii_hexdigit)
-            && !text.get(at + SID_BYTES).is_some_and(u8::is_ascii_alphanumeric);
-        (is_free && is_sid).then_some(sid)
-    })
-}
-
-/// The number of Video's connection, the ids of the messages of the wire protocol, in objects that node prints (`id: 'c185…'`) and in JSON, and the
-/// token's own id.
-pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
-    static KEYS: LazyLock<Words> =
-        LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
-    if let Some(sid) = event(text) {
-        ids.note(Id::Event, sid);
-    }
-    let mut from = 0;
-    while let Some((_, end, key)) = KEYS.next(text, from) {
-        from = end;
-        let value = text.get(end..).unwrap_or_default();
-        if key == 2 {
-            if let Some(jti) = jti(value) {
-                ids.note(Id::Token, jti);
-            }
-            continue;
-        }
-        if key == 3 {
-            // Video numbers its connections; its messages have ids of their own
-            let length = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            ids.note(Id::Connection, value.get(..length).unwrap_or_default());
-            return;
-        }
-        let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
-        let id = value.get(..length).unwrap_or_default();
-        if id.len() >= 32 {
-            ids.note(Id::Message, id);
-        }
-    }
 }
 
 /// The region in an endpoint's name: `tsock.us1.twilio.com`.
