@@ -2,9 +2,9 @@
 //!
 //! A fault that the token shows wins. If it shows nothing, a code that names a cause decides, then a text.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Family};
 use crate::code::{self, Code};
-use crate::diagnosis::Basis;
+use crate::diagnosis::{Basis, Check};
 use crate::finding::Finding;
 use crate::validate::Verdict;
 
@@ -28,16 +28,46 @@ pub fn classify(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>) -
     {
         return Classification { cause, basis: Basis::Token, remark: disagreement(verdict, cause, codes) };
     }
-    if let Some((code, cause)) = naming(codes).find_map(|code| Some((code, code.causes.first()?))) {
-        let is_open = code.causes.len() > 1;
-        let remark = is_open.then_some(Finding::LeftOpen { code: code.number, title: code.title, causes: code.causes });
-        return Classification { cause: *cause, basis: Basis::Code, remark };
+    if let Some((code, first)) = naming(codes).find_map(|code| Some((code, *code.causes.first()?))) {
+        let read = shown.filter(|(_, cause)| *cause == Cause::NoneFound).map(|(verdict, _)| verdict);
+        let is_open = |cause: &Cause| read.is_none_or(|verdict| may_still_be(*cause, verdict));
+        let causes: Vec<Cause> = code.causes.iter().copied().filter(is_open).collect();
+        let cause = causes.first().copied().unwrap_or(first);
+        let remark = match causes.len() {
+            0 => Some(Finding::Disagreement { code: code.number, named: cause, shown: Cause::NoneFound }),
+            1 => None,
+            _ => Some(Finding::LeftOpen { code: code.number, title: code.title, usual: cause, causes }),
+        };
+        return Classification { cause, basis: Basis::Code, remark };
     }
     let (cause, basis) = text
         .map(|cause| (cause, Basis::Text))
         .or_else(|| shown.map(|(_, cause)| (cause, Basis::Token)))
         .unwrap_or((Cause::NoToken, Basis::None));
     Classification { cause, basis, remark: None }
+}
+
+/// A cause that a token may have in which nothing was found: what would tell was not checked, or only Twilio knows.
+fn may_still_be(cause: Cause, verdict: &Verdict) -> bool {
+    let check = match (cause.family(), cause) {
+        (_, Cause::GrantSidInvalid) => return true,
+        (_, Cause::AccountMismatch) => Check::Account,
+        (_, Cause::KeyNotAllowed) => Check::KeyKind,
+        (_, Cause::ProductGrantMissing | Cause::GrantIncomplete) => Check::ProductGrant,
+        (Family::Signature, _) => Check::Signature,
+        (Family::Region, _) => Check::Region,
+        (
+            Family::Form
+            | Family::Header
+            | Family::Key
+            | Family::Time
+            | Family::Grants
+            | Family::Identity
+            | Family::Unknown,
+            _,
+        ) => return false,
+    };
+    verdict.skipped.iter().any(|skipped| skipped.check == check)
 }
 
 /// The causes that say nothing of a fault.
@@ -131,7 +161,16 @@ mod tests {
         check(Some(&masked), &[20101], Some(Cause::Expired), (Cause::Expired, Basis::Text));
         let good = verdict(&mint::good(), mint::ISSUED);
         check(Some(&good), &[51007], None, (Cause::NoneFound, Basis::Token));
-        check(Some(&good), &[20103], None, (Cause::IssuerInvalid, Basis::Code));
+        // Its issuer and account have the right form; whether they belong together was not checked.
+        let check_code = |code, expected| {
+            let found = classify(Some(&good), &[code], None);
+            assert_eq!((found.cause, found.basis), (expected, Basis::Code));
+            found.remark
+        };
+        assert!(matches!(check_code(20103, Cause::AccountMismatch), None | Some(Finding::LeftOpen { .. })));
+        assert!(matches!(check_code(20107, Cause::SignatureInvalid), Some(Finding::LeftOpen { .. })));
+        let (named, shown) = (Cause::LifetimeTooLong, Cause::NoneFound);
+        assert_eq!(check_code(20157, named), Some(Finding::Disagreement { code: 20157, named, shown }));
     }
 
     #[test]

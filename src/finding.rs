@@ -234,7 +234,7 @@ pub enum Finding {
     LifetimeTooShort {
         /// The claim that tells the issue time.
         from: Field,
-        /// From issue to expiry; may be negative.
+        /// From issue to expiry.
         lifetime_seconds: i64,
     },
     /// The token is encrypted.
@@ -268,8 +268,10 @@ pub enum Finding {
         code: u32,
         /// Its title in Twilio's dictionary.
         title: &'static str,
-        /// What it may stand for; the first is the usual one.
-        causes: &'static [Cause],
+        /// What it usually stands for.
+        usual: Cause,
+        /// All that it may stand for.
+        causes: Vec<Cause>,
     },
     /// A finding of an earlier run of the process, as it was worded then.
     Earlier {
@@ -315,8 +317,7 @@ impl Finding {
             Self::Encrypted | Self::Masked { .. } | Self::Cut => Cause::Unreadable,
             Self::NoneFound { .. } => Cause::NoneFound,
             Self::Disagreement { named, .. } => *named,
-            Self::LeftOpen { causes: [usual, ..], .. } => *usual,
-            Self::LeftOpen { causes: [], .. } => Cause::NoToken,
+            Self::LeftOpen { usual, .. } => *usual,
             Self::Earlier { cause, .. } => *cause,
         }
     }

@@ -323,8 +323,14 @@ mod tests {
     fn only_sids_and_known_words_are_shown() {
         check(&Claim::Text("MG00000000000000000000000000000001".into()), "MG00000000000000000000000000000001");
         check(&Claim::Text("RS256".into()), "`RS256`");
-        check(&Claim::Text("SyntheticSecretNotReal0000000001".into()), "a text of 32 characters");
-        check(&Claim::Text("00112233445566778899aabbccddeeff".into()), "a text of 32 characters");
+        check(
+            &Claim::Text("SyntheticSecretNotReal0000000001".into()),
+            "a text of 32 characters, as many as a secret has",
+        );
+        check(
+            &Claim::Text("00112233445566778899aabbccddeeff".into()),
+            "a text of 32 characters, as many as a secret has",
+        );
         check(&Claim::Text("alice@example.com".into()), "a text of 17 characters");
         check(&Claim::Text("ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".into()), "a placeholder");
         check(&Claim::Text("IS...".into()), "a placeholder");

@@ -72,7 +72,8 @@ impl fmt::Display for Finding {
             Self::Cut => f.write_str("expected a whole token, but found that the logger has cut it"),
             Self::NoneFound { signature_checked, product } => none_found(f, *signature_checked, *product),
             Self::Earlier { message, .. } => f.write_str(message),
-            Self::LeftOpen { code, title, causes } => left_open(f, *code, title, causes),
+            Self::LeftOpen { code, title, causes, .. } => left_open(f, *code, title, causes),
+            Self::Disagreement { code, named, shown: Cause::NoneFound } => unseen(f, *code, named.id()),
             Self::Disagreement { code, named, shown } => disagreement(f, *code, named.id(), shown.id()),
         }
     }
@@ -423,7 +424,7 @@ fn none_found(f: &mut fmt::Formatter<'_>, signature_checked: bool, product: Prod
 }
 
 fn disagreement(f: &mut fmt::Formatter<'_>, code: u32, named: &str, shown: &str) -> fmt::Result {
-    write!(f, "expected {named}, which code {code} names, but found {shown} in the token")?;
+    write!(f, "expected `{named}`, which code {code} names, but found `{shown}` in the token")?;
     // Twilio looks at the grants only after signature and issuer.
     if matches!(code, 20106 | 51116) {
         f.write_str(
@@ -431,6 +432,14 @@ fn disagreement(f: &mut fmt::Formatter<'_>, code: u32, named: &str, shown: &str)
         )?;
     }
     Ok(())
+}
+
+fn unseen(f: &mut fmt::Formatter<'_>, code: u32, named: &str) -> fmt::Result {
+    write!(
+        f,
+        "expected `{named}`, which code {code} names, but found nothing of it in the token: another one may have been \
+         refused, or Twilio knows more (a deleted key, an inactive account, a secret that was rotated)"
+    )
 }
 
 fn left_open(f: &mut fmt::Formatter<'_>, code: u32, title: &str, causes: &[Cause]) -> fmt::Result {

@@ -239,7 +239,9 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
             } else {
                 Ending::Cut
             };
-            Some(with_marker(raw, ending, b""))
+            // `'eyJ…'... 200 more characters` (node)
+            let after = end.and_then(|end| content.get(end + level + 1..)).unwrap_or_default();
+            Some(with_marker(raw, ending, if after.starts_with(b"... ") { after } else { b"" }))
         }
         Some(b'<') if !value.starts_with(b"<r") && !value.starts_with(b"<R") => Some((value.to_vec(), Ending::Closed)),
         Some(b'[' | b'<') => {
@@ -321,9 +323,13 @@ fn plain(text: &[u8]) -> (Vec<u8>, usize) {
 
 /// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
 fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Ending) {
-    const MARKERS: [&[u8]; 10] = [
+    const MARKERS: [&[u8]; 14] = [
         b"...",
         "…".as_bytes(),
+        br"\u2026",
+        b"&hellip;",
+        "(…".as_bytes(),
+        "[…".as_bytes(),
         b"[trunc",
         b"(trunc",
         b"<trunc",
@@ -334,8 +340,16 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
         b"(snip",
     ];
     if MARKERS.iter().any(|marker| after.starts_with(marker)) {
-        raw.truncate(raw.strip_suffix(b".").unwrap_or(&raw).len());
+        let dots = raw.iter().rev().take_while(|byte| **byte == b'.').count();
+        raw.truncate(raw.len() - dots);
         return (raw, Ending::Cut);
+    }
+    for ellipsis in [b"...".as_slice(), "…".as_bytes(), br"\u2026"] {
+        if let Some(kept) = raw.strip_suffix(ellipsis) {
+            let kept = kept.len();
+            raw.truncate(kept);
+            return (raw, Ending::Cut);
+        }
     }
     // What is in brackets behind a part of it, or was taken for a part of it but for the closing one.
     if let Some(bracketed) = bracketed(after) {
@@ -345,13 +359,6 @@ fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Endi
         && token::is_mask(&[raw.get(open..).unwrap_or_default(), &[*closing]].concat())
     {
         raw.push(*closing);
-    }
-    for ellipsis in [b"...".as_slice(), "…".as_bytes(), br"\u2026"] {
-        if let Some(kept) = raw.strip_suffix(ellipsis) {
-            let kept = kept.len();
-            raw.truncate(kept);
-            return (raw, Ending::Cut);
-        }
     }
     // the full stop of a sentence
     if raw.ends_with(b".") && memchr::memchr_iter(b'.', &raw).count() == 3 {
@@ -456,7 +463,14 @@ mod tests {
     fn a_cut_token_says_so() {
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M...", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M…", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
-        check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M [truncated]", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
+        for marker in [" [truncated]", "... (truncated)", "...[300 more]", "(…+300)", r"\u2026", "&hellip;"] {
+            check(&format!("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M{marker}"), "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
+        }
+        check(
+            "token: 'eyJhbGciOiJIUzI1NiJ9.eyJpc3M'... 200 more characters",
+            "eyJhbGciOiJIUzI1NiJ9.eyJpc3M",
+            Ending::Cut,
+        );
         let limited = find(b"token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Place::Beside, true).unwrap();
         assert_eq!(limited.ending, Ending::LineEnd);
     }

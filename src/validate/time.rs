@@ -83,7 +83,7 @@ pub(super) fn expiry(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut
     // The seconds in a `jti` may be minutes off.
     if let Some((from, issued_at)) = issued(subject.claims).filter(|(from, _)| *from != Field::Jti) {
         let lifetime_seconds = expired_at.seconds_since(issued_at);
-        if lifetime_seconds < SHORT_SECONDS {
+        if (0..SHORT_SECONDS).contains(&lifetime_seconds) {
             outcome.find(Finding::LifetimeTooShort { from, lifetime_seconds });
         }
     }

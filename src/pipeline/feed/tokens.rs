@@ -444,13 +444,13 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
     (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
 }
 
-/// The region in an endpoint's name: `tsock.us1.twilio.com`.
+/// The region in an endpoint's name: `tsock.us1.twilio.com`, `tsock.dublin.ie1.twilio.com`.
 pub(super) fn region(text: &[u8]) -> Option<&'static str> {
     static ENDPOINT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"tsock."));
     let at = ENDPOINT.find(text)?;
     let name = text.get(at + 6..)?;
-    let end = memmem::find(name.get(..24).unwrap_or(name), b".twilio.com")?;
-    known_region(std::str::from_utf8(name.get(..end)?).ok()?)
+    let end = memmem::find(name.get(..40).unwrap_or(name), b".twilio.com")?;
+    known_region(std::str::from_utf8(name.get(..end)?.rsplit(|byte| *byte == b'.').next()?).ok()?)
 }
 
 /// A region of Twilio.
