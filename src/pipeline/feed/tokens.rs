@@ -26,6 +26,9 @@ const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
 pub(super) const TANGLE_MILLIS: u64 = 1000;
 
+/// No `jti` of the helper libraries is as long, in bytes.
+const JTI_BYTES_MAX: usize = 64;
+
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
@@ -199,9 +202,12 @@ impl Tokens {
             let excess = self.endpoints.len().saturating_sub(CANDIDATES_MAX);
             self.endpoints.drain(..excess);
         }
-        let own = sent::channel(&record.text);
+        let (own, is_announced) = sent::channel(&record.text).unzip();
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
         let Some(mut sent) = sent::find(&record.text, place(own), limited) else { return true };
+        if own.is_none() && sent::is_of_registration(&record.text) {
+            return true;
+        }
         match wrapped::rest(&sent, &record.text, all, line, settings.line_bytes_max) {
             Rest::Open if !is_last => return false,
             Rest::Open | Rest::Nothing => {}
@@ -216,6 +222,9 @@ impl Tokens {
         let mut block = blocks::head(bytes, line, settings.line_bytes_max);
         if block.is_continuation {
             let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            if own.is_none() && sent::is_of_registration(&body.text) {
+                return true;
+            }
             block.record.take_in_body(&body.text);
             ids.merge(&block.record.ids);
         }
@@ -233,6 +242,7 @@ impl Tokens {
             ids,
             sent: Arc::new(sent),
             own,
+            is_announced: is_announced == Some(true),
             product: own.and_then(|channel| product_of_message(&record.text, channel)),
             claimed: false,
         });
@@ -292,7 +302,9 @@ impl Tokens {
         }
         let near = |other: &Rejection| {
             let apart = other.first.time.zip(last.first.time).and_then(|(a, b)| a.apart(b));
+            // Which connection of several a message is of is guessed only among those of one writer.
             other.is_waiting()
+                && other.first.emitter.likeness(&last.first.emitter) != envelope::Likeness::Different
                 && other.guessed_own.is_some()
                 && other.first.channel == last.first.channel
                 && apart.is_none_or(|apart| apart <= TANGLE_MILLIS)
@@ -392,7 +404,7 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
     while let Some(hit) = next_hit(bytes.get(..range.end).unwrap_or_default(), from) {
         let line = Line::around(bytes, hit, range.end);
         let text = blocks::read(bytes, line, line_bytes_max).text;
-        if sent::find(&text, place(sent::channel(&text)), false).is_some() {
+        if sent::find(&text, place(sent::channel(&text).unzip().0), false).is_some() {
             return true;
         }
         from = line.end;
@@ -434,6 +446,7 @@ fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
 fn jti(text: &[u8]) -> Option<&[u8]> {
     let start = text.iter().take(8).position(|byte| *byte == b'S')?;
     let value = text.get(start..)?;
+    let value = value.get(..JTI_BYTES_MAX).unwrap_or(value);
     let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
@@ -457,10 +470,13 @@ fn event(text: &[u8]) -> Option<&[u8]> {
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
     static KEYS: LazyLock<Words> =
         LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
+    // The message that closes a connection has an id of its own.
+    static CLOSES: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b"method: 'close'".as_slice(), br#""method":"close""#]));
     if let Some(sid) = event(text) {
         ids.note(Id::Event, sid);
     }
-    let mut from = 0;
+    let (mut from, mut closes) = (0, None);
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;
         let value = text.get(end..).unwrap_or_default();
@@ -478,7 +494,7 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
         }
         let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
         let id = value.get(..length).unwrap_or_default();
-        if id.len() >= 32 {
+        if id.len() >= 32 && !*closes.get_or_insert_with(|| CLOSES.any(text)) {
             ids.note(Id::Message, id);
         }
     }
