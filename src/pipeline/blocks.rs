@@ -85,6 +85,8 @@ pub(super) struct Block<'a> {
     pub record: Record<'a>,
     /// The hit is in a line that continues another.
     pub is_continuation: bool,
+    /// The first line continues the block that ends before it.
+    pub follows: bool,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -109,7 +111,12 @@ pub(super) fn mended(joined: &Joined) -> Record<'static> {
 
 /// Finds the head of the block that a line belongs to.
 pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
-    let (mut line, mut lines_back) = (hit, 0);
+    head_behind(bytes, hit, None, line_bytes_max)
+}
+
+/// The same, but not before a line that begins at a known place, behind another block: that is the head then.
+pub(super) fn head_behind(bytes: &[u8], hit: Line, floor: Option<usize>, line_bytes_max: usize) -> Block<'_> {
+    let (mut line, mut lines_back, mut follows) = (hit, 0, false);
     let (mut record, mut whole) = read_whole(bytes, line, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
@@ -117,6 +124,10 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
         let Some(before) = line.before(bytes) else { break };
         let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
         if is_element(&above.text, &record.text, member_indent) {
+            break;
+        }
+        if floor == Some(line.start) {
+            follows = true;
             break;
         }
         // anyhow and eyre leave a line empty before the causes
@@ -137,7 +148,7 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
     // All pieces of a split line have one head: the first of them.
     let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
     lines_back += memchr_iter(b'\n', pieces).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation }
+    Block { head: whole, lines_back, record, is_continuation, follows }
 }
 
 impl Block<'_> {

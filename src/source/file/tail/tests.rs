@@ -169,7 +169,7 @@ fn without_notifications_files_are_polled() {
     tailer.folders = Folders::polled();
     let thread = std::thread::spawn(move || tailer.run());
     bytes.wait(b"one\n");
-    let mut file = std::fs::OpenOptions::new().append(true).open(&first).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&first).unwrap();
     std::io::Write::write_all(&mut file, b"two\n").unwrap();
     bytes.wait(b"one\ntwo\n");
     std::fs::write(&second, "three\n").unwrap();
