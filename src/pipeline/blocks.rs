@@ -116,17 +116,18 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
 
 /// The same, but not before a line that begins at a known place, behind another block: that is the head then.
 pub(super) fn head_behind(bytes: &[u8], hit: Line, floor: Option<usize>, line_bytes_max: usize) -> Block<'_> {
-    let (mut line, mut lines_back, mut follows) = (hit, 0, false);
-    let (mut record, mut whole) = read_whole(bytes, line, line_bytes_max);
+    let (mut steps, mut follows) = (0, false);
+    // Of a split line all pieces are passed at once.
+    let (mut record, mut whole) = read_whole(bytes, hit, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
-    while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
-        let Some(before) = line.before(bytes) else { break };
+    while continues(&record.text) && steps < BLOCK_LINES_MAX {
+        let Some(before) = whole.before(bytes) else { break };
         let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
         if is_element(&above.text, &record.text, member_indent) {
             break;
         }
-        if floor == Some(line.start) {
+        if floor == Some(whole.start) {
             follows = true;
             break;
         }
@@ -142,12 +143,10 @@ pub(super) fn head_behind(bytes: &[u8], hit: Line, floor: Option<usize>, line_by
         }
         member_indent = indent(&record.text);
         (record, whole) = (above, whole_above);
-        line = before;
-        lines_back += 1;
+        steps += 1;
     }
-    // All pieces of a split line have one head: the first of them.
-    let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
-    lines_back += memchr_iter(b'\n', pieces).count() as u64;
+    let lines = bytes.get(whole.start..hit.start).unwrap_or_default();
+    let lines_back = memchr_iter(b'\n', lines).count() as u64;
     Block { head: whole, lines_back, record, is_continuation, follows }
 }
 
