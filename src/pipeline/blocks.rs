@@ -137,8 +137,7 @@ pub(super) fn head_behind(bytes: &[u8], hit: Line, floor: Option<usize>, line_by
             && let Some(error) = before.before(bytes)
         {
             (record, whole) = read_whole(bytes, error, line_bytes_max);
-            line = error;
-            lines_back += 2;
+            steps += 2;
             continue;
         }
         member_indent = indent(&record.text);

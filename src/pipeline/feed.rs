@@ -6,6 +6,7 @@
 mod exposed;
 mod further;
 mod head;
+mod ids;
 mod intake;
 mod journal;
 mod replay;
@@ -285,7 +286,7 @@ impl Feed {
         }
         let head_line = self.line.saturating_sub(block.lines_back);
         let mut ids = block.record.ids;
-        tokens::note_ids(&text, &mut ids);
+        ids::note_ids(&text, &mut ids);
         let of_line = (&block.record, block.head, head_line);
         let time = self.time_of(work, of_line, core.settings.window_lines, core);
         self.trail.remember(Before { time: self.last_time, region: self.tokens.region() });
