@@ -11,12 +11,13 @@
 //!
 //! [`Detector::find`] finds candidates in whole blocks at the speed of memory; [`Detector::refusal`] decides.
 
+mod context;
 mod number;
 mod sdk;
 pub mod search;
 mod shape;
+mod weak;
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::envelope::Record;
 use crate::product::Product;
 use crate::words::Words;
 
-use sdk::Told;
+use context::Context;
 pub use sdk::{Print, Transport};
 use search::{Hits, Search, TOKEN_STARTS};
 
@@ -106,8 +107,6 @@ const OTHER_VENDORS: [&str; 12] = [
     "SalesForce",
     "WebEx",
 ];
-/// How far from a number another vendor's name counts, in bytes.
-const VENDOR_DISTANCE: usize = 64;
 
 impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes; if wanted, all tokens are candidates.
@@ -195,7 +194,7 @@ impl Detector {
     pub fn refusal(&self, text: &[u8], record: &Record<'_>) -> Option<Refusal> {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
-        let mut context = Context { text, detector: self, told: OnceCell::new(), near_twilio: None };
+        let mut context = Context::new(text, self);
         let mut from = 0;
         while let Some((start, end, needle)) = self.next(text, from) {
             from = end;
@@ -211,8 +210,14 @@ impl Detector {
         }
         let message = text_at.and_then(|_| code::find_text(text));
         if codes.is_empty() {
-            message?;
-            if !context.is_sdk_or_twilio() || number::names_other_code(text, self.companion_codes) {
+            let message = message?;
+            let has_twilio = |text: &[u8]| self.holds_twilio_word(text);
+            let is_of_twilio = if weak::is_weak(message.message) {
+                weak::is_of_twilio(text, has_twilio)
+            } else {
+                context.is_sdk_or_twilio()
+            };
+            if !is_of_twilio || number::names_other_code(text, self.companion_codes) {
                 return None;
             }
         }
@@ -252,59 +257,6 @@ impl Detector {
     }
 }
 
-/// What is asked about the text around a candidate, answered once.
-struct Context<'a> {
-    text: &'a [u8],
-    detector: &'a Detector,
-    told: OnceCell<Told>,
-    near_twilio: Option<bool>,
-}
-
-impl Context<'_> {
-    fn accepts(&mut self, number: u32, start: usize, end: usize) -> bool {
-        if !number::stands_alone(self.text, start, end) {
-            return false;
-        }
-        let code = code::find(number);
-        if number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio())
-            && ((number == TOKEN_REJECTED && !self.is_near_other_vendor(start))
-                || self.is_near_twilio()
-                || code.is_some_and(|code| code.has_message_in(self.text)))
-        {
-            return true;
-        }
-        code.is_some_and(|code| {
-            number::beside_message(self.text, start, end, code)
-                || (number::is_column(self.text, start, end)
-                    && (code.has_message_in(self.text) || number::has_alert(self.text)))
-        })
-    }
-
-    fn told(&self) -> &Told {
-        self.told.get_or_init(|| sdk::told(self.text))
-    }
-
-    fn is_near_other_vendor(&self, at: usize) -> bool {
-        let around = self.text.get(at.saturating_sub(VENDOR_DISTANCE)..).unwrap_or_default();
-        let around = around.get(..2 * VENDOR_DISTANCE).unwrap_or(around);
-        self.detector.vendors.any(around)
-    }
-
-    fn is_sdk_or_twilio(&self) -> bool {
-        let told = self.told();
-        told.is_print || told.prefix.is_some() || self.detector.holds_twilio_word(self.text)
-    }
-
-    fn is_near_twilio(&mut self) -> bool {
-        if let Some(known) = self.near_twilio {
-            return known;
-        }
-        let near = self.is_sdk_or_twilio() || holds_sid(self.text) || memchr::memmem::find(self.text, b"eyJ").is_some();
-        self.near_twilio = Some(near);
-        near
-    }
-}
-
 /// `%3D`, `\n`, `\u0022`: a letter or digit at the end that is none of the text's.
 pub fn ends_in_escape(text: &[u8]) -> bool {
     [b"\\n".as_slice(), b"\\t", b"\\r"].iter().any(|escape| text.ends_with(escape))
@@ -324,17 +276,6 @@ fn spellings(name: &str) -> BTreeSet<String> {
         first.make_ascii_uppercase();
     }
     BTreeSet::from([name.to_owned(), name.to_ascii_uppercase(), capital, small])
-}
-
-/// A SID of one of the resources that a token or its refusal names.
-fn holds_sid(text: &[u8]) -> bool {
-    const PREFIXES: [&[u8; 2]; 14] =
-        [b"AC", b"SK", b"IS", b"AP", b"NO", b"CR", b"RM", b"WS", b"WK", b"RL", b"MG", b"CH", b"TM", b"RQ"];
-    text.windows(34).any(|window| {
-        window.split_first_chunk::<2>().is_some_and(|(prefix, id)| {
-            prefix[0].is_ascii_uppercase() && PREFIXES.contains(&prefix) && id.iter().all(u8::is_ascii_hexdigit)
-        })
-    })
 }
 
 #[cfg(test)]

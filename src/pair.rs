@@ -35,6 +35,8 @@ pub struct Candidate {
     pub sent: Arc<Sent>,
     /// It is the message with which a connection presents its token.
     pub own: Option<Channel>,
+    /// It only announces that message.
+    pub is_announced: bool,
     /// The product that the message names.
     pub product: Option<Product>,
     /// A rejection has been matched with this message.
@@ -117,8 +119,13 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
         })
     };
     let by_id = before().find(|(_, candidate)| wanted.ids.likeness(&candidate.ids) == Likeness::Same);
+    // What has not been sent is not answered; and one of the same thread or logger is the better guess.
+    let guess = |candidate: &Candidate| (candidate.is_announced, wanted.is_aside(candidate));
     let free = || {
-        before().find(|(_, candidate)| !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different)
+        let is_free = |(_, candidate): &(usize, &Candidate)| {
+            !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different
+        };
+        before().filter(is_free).min_by_key(|(_, candidate)| guess(candidate))
     };
     by_id.or_else(free).map(|(at, _)| at)
 }

@@ -65,6 +65,23 @@ fn a_token_of_a_megabyte_is_a_finding() {
     check("token", format!("Twilio error code=51007 token={token}\n").into_bytes(), 1);
 }
 
+/// Inputs on which a search that begins anew for each hit, key or line takes minutes.
+#[test]
+fn what_stands_there_ten_thousand_times_is_looked_at_once() {
+    let refused = "2026-03-01T10:00:00Z error Twilio error 51007 ";
+    for unit in
+        ["token=", "token={", "token=[", "token=(", "token=Promise {", "access_token=", "jtiS", ",20101", "code=20101 "]
+    {
+        check(unit, format!("{refused}{}\n", unit.repeat((1 << 19) / unit.len())).into_bytes(), 1);
+    }
+    check("codes of nobody", format!("{}\n", "code=20101 ".repeat(50_000)).into_bytes(), 0);
+    check("digits", "51007".repeat(100_000).into_bytes(), 0);
+    check("padding", format!("{refused}token=eyJ{}\n", "=".repeat(16_000)).repeat(20).into_bytes(), 20);
+    check("brackets that close", "} 51007 twilio error\n".repeat(20_000).into_bytes(), 0);
+    let beginnings = format!("eyJ{}.\n", "c".repeat(40)).repeat(100);
+    check("beginnings of tokens", format!("{refused}\n{beginnings}").repeat(20).into_bytes(), 20);
+}
+
 #[test]
 fn a_multi_line_object_without_an_end_is_no_obstacle() {
     check("object", format!("Twilsock D: receive reply: {{\n{}", "  a: 1,\n".repeat(100_000)).into_bytes(), 0);

@@ -229,7 +229,8 @@ pub(super) fn is_column(text: &[u8], start: usize, end: usize) -> bool {
     }
     let is_separator = |byte: u8| b",;\t".contains(&byte);
     let separator = match (before.last(), after.first()) {
-        (Some(before), Some(after)) if before == after && is_separator(*before) => *before,
+        // These two are all that is asked for.
+        (Some(before), Some(after)) => return before == after && is_separator(*before),
         (Some(before), None) if is_separator(*before) => *before,
         (None, Some(after)) if is_separator(*after) => *after,
         _ => return false,
@@ -327,7 +328,7 @@ fn named_otherwise(before: &[u8]) -> bool {
     if is_id || before.get(..run).is_some_and(|before| before.ends_with(b"=")) {
         return false;
     }
-    if before.last_chunk::<14>().is_some_and(|last| last.eq_ignore_ascii_case(b"twilio verify:")) {
+    if ends_with_ignoring_case(before, b"twilio verify:") {
         return true;
     }
     if word.eq_ignore_ascii_case(b"with") {
@@ -336,6 +337,10 @@ fn named_otherwise(before: &[u8]) -> bool {
         return [b"exited".as_slice(), b"exit", b"terminated", b"finished"].iter().any(|verb| end.ends_with(verb));
     }
     OTHER_CODES.iter().any(|other| other.eq_ignore_ascii_case(word)) || word.eq_ignore_ascii_case(b"status")
+}
+
+fn ends_with_ignoring_case(text: &[u8], end: &[u8]) -> bool {
+    text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 fn followed_by_unit(after: &[u8]) -> bool {

@@ -37,11 +37,14 @@ pub enum Transport {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 30] = [
+const PRINTS: [(&[u8], Print); 33] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
     (b"receive reply:", Print::Reply),
+    (b"message received:  {", Print::Reply),
+    (b"onreceiveClose:", Print::Event),
+    (b"connection closed by server, reason is", Print::Event),
     (b"Reply status for init request", Print::Reply),
     (b"'init' message failed", Print::Reply),
     (b"[WSTransport] Received:", Print::Reply),
@@ -71,9 +74,11 @@ const PRINTS: [(&[u8], Print); 30] = [
 ];
 
 /// Phrases that other programs print too: no evidence of Twilio.
-const ANYBODYS: [&[u8]; 8] = [
+const ANYBODYS: [&[u8]; 10] = [
     b"Server closed connection",
     b"receive reply:",
+    b"message received:  {",
+    b"connection closed by server, reason is",
     b"Emitting event: ",
     b"Received error:  ",
     b"originalError",
@@ -246,6 +251,13 @@ pub(super) struct Told {
     pub probable_product: Option<Product>,
     /// It names the connection of Conversations, Chat and Sync.
     pub names_twilsock: bool,
+}
+
+impl Told {
+    /// One of Twilio's SDKs, or its logger, printed this.
+    pub(super) const fn is_of_sdk(&self) -> bool {
+        self.is_print || self.prefix.is_some()
+    }
 }
 
 /// Reads the words of SDKs in a text.

@@ -12,13 +12,18 @@ use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
 mod encoded;
+mod message;
 mod stands;
 pub mod wrapped;
 
-use stands::{is_fault_object, is_jwt_like, is_token_name, stands_for_token};
+pub use message::{Channel, channel, is_of_registration};
+use stands::{is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token};
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
+
+/// A longer name before *token* is looked at up to here.
+const KEY_BYTES_MAX: usize = 256;
 
 /// Where a text stands to a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,44 +36,6 @@ pub enum Place {
     /// Any other line.
     Beside,
 }
-
-/// The kinds of connection that present a token in a message of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Conversations, Chat and Sync.
-    Twilsock,
-    /// The Voice SDKs.
-    Voice,
-    /// The Video SDKs.
-    Video,
-    /// TaskRouter.
-    TaskRouter,
-}
-
-/// Phrases of the messages with which a connection presents its token.
-const MESSAGES: [(&[u8], Channel); 18] = [
-    (b"\"method\":\"init\"", Channel::Twilsock),
-    (b"\"method\":\"update\"", Channel::Twilsock),
-    (b"\\\"method\\\":\\\"init\\\"", Channel::Twilsock),
-    (b"\\\"method\\\":\\\"update\\\"", Channel::Twilsock),
-    (b"\"method\": \"init\"", Channel::Twilsock),
-    (b"\"method\": \"update\"", Channel::Twilsock),
-    (b"method: 'init'", Channel::Twilsock),
-    (b"fpa_token:", Channel::Twilsock),
-    (b"setupSocket:", Channel::Twilsock),
-    (b"updateToken:", Channel::Twilsock),
-    (b"\"type\":\"listen\"", Channel::Voice),
-    (b"\"type\":\"register\"", Channel::Voice),
-    (b"\\\"type\\\":\\\"listen\\\"", Channel::Voice),
-    // Twilio Video asks for ICE servers before it connects.
-    (b"\"type\":\"ice\"", Channel::Video),
-    (b"\\\"type\\\":\\\"ice\\\"", Channel::Video),
-    (b"\"type\":\"connect\"", Channel::Video),
-    (b"\\\"type\\\":\\\"connect\\\"", Channel::Video),
-    (b"/wschannels?token=", Channel::TaskRouter),
-];
-
-static MESSAGE_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(MESSAGES.iter().map(|(phrase, _)| *phrase)));
 
 /// Ends of the keys under which tokens stand.
 const KEY_ENDS: [&[u8]; 3] = [b"oken", b"jwt", b"JWT"];
@@ -98,11 +65,6 @@ const OTHER_TOKENS: [&[u8]; 17] = [
     b"idempotency",
 ];
 
-/// The channel whose message a text is.
-pub fn channel(text: &[u8]) -> Option<Channel> {
-    MESSAGES.get(MESSAGE_WORDS.first(text)?).map(|(_, channel)| *channel)
-}
-
 /// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
 /// for one or, in its own message, anything; else the first JWT that stands free. `limited` says that the line may have
 /// been cut at its end.
@@ -111,22 +73,34 @@ pub fn find(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
 }
 
 fn field_value(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
-    let mut from = 0;
+    // Each value is read up to its end, which may be that of the text: of hostile ones only so much.
+    let (mut from, mut room) = (0, text.len() + KEPT_BYTES_MAX);
     while let Some((at, end, _)) = KEY_END_WORDS.next(text, from) {
         from = end;
-        if let Some(sent) = value_after_key(text, at, end, place, limited) {
+        if let Some(sent) = value_after_key(text, at, end, place, limited, &mut room) {
             return Some(sent);
+        }
+        if room == 0 {
+            return None;
         }
     }
     None
 }
 
 /// The value of the key that ends in `oken` or `jwt` at `at`, if it is a token's.
-fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited: bool) -> Option<Sent> {
+fn value_after_key(
+    text: &[u8],
+    at: usize,
+    key_end: usize,
+    place: Place,
+    limited: bool,
+    room: &mut usize,
+) -> Option<Sent> {
     let any_value = place == Place::Message;
     let head = text.get(..at)?;
-    let start =
-        head.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).map_or(0, |at| at + 1);
+    let near = head.get(head.len().saturating_sub(KEY_BYTES_MAX)..)?;
+    let is_other = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte);
+    let start = head.len() - near.len() + near.iter().rposition(is_other).map_or(0, |at| at + 1);
     let prefix: Vec<u8> =
         head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
     let is_jwt = key_end - at == 3;
@@ -173,11 +147,19 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited
     if !separated && !value.starts_with(b"'") && !value.starts_with(b"eyJ") {
         return None;
     }
+    let shown = value.get(..2 * KEPT_BYTES_MAX).unwrap_or(value);
+    let limited = limited && shown.len() == value.len();
+    let value = shown;
     // an object that an application prints has its token inside; only an SDK shows that it was sent as a whole
     if value.starts_with(b"{") && !any_value && !(place == Place::Refusal && is_fault_object(value)) {
+        *room = room.saturating_sub(value.iter().position(|byte| *byte == b'}').unwrap_or(value.len()));
         return None;
     }
-    let (mut raw, ending) = read_value(value, limited)?;
+    let read = read_value(value, limited);
+    let is_sought = matches!(value.first(), Some(b'[' | b'(' | b'P'));
+    let looked_at = read.as_ref().map_or(if is_sought { value.len() } else { 1 }, |(raw, _)| raw.len());
+    *room = room.saturating_sub(looked_at);
+    let (mut raw, ending) = read?;
     if is_jwt && raw.is_empty() && !matches!(value.first(), Some(b'"' | b'\'')) {
         return None;
     }
@@ -191,7 +173,10 @@ fn value_after_key(text: &[u8], at: usize, key_end: usize, place: Place, limited
     {
         raw = decoded;
     }
-    let stands_for_one = is_jwt_like(&raw) || stands_for_token(&raw);
+    // What is no JWT needs more than the word: of an object of nobody knows what, the name of the field.
+    let is_named = || place == Place::Refusal || is_token_name(prefix);
+    let is_of_other = || is_of_other(near.get(..start - (head.len() - near.len())).unwrap_or_default());
+    let stands_for_one = is_jwt_like(&raw) || (stands_for_token(&raw) && is_named() && !is_of_other());
     let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && token::instead(&raw).is_some();
     (any_value || stands_for_one || was_taken_for_one()).then(|| sent(raw, ending))
 }
@@ -487,6 +472,13 @@ mod tests {
             "jwt: malformed",
             "token: 5 left",
             "monkeyJhbGciOiJIUzI1NiJ9.x",
+            "Device token: (null)",
+            "[fcm] registration token: null",
+            "csrf token: null",
+            "password reset token=",
+            "SyntaxError: Unexpected token: undefined",
+            "invitation_token=***",
+            r#"{"apiToken":"********"}"#,
         ] {
             assert_eq!(find(line.as_bytes(), Place::Beside, false), None, "{line}");
         }

@@ -85,6 +85,8 @@ pub(super) struct Block<'a> {
     pub record: Record<'a>,
     /// The hit is in a line that continues another.
     pub is_continuation: bool,
+    /// The first line continues the block that ends before it.
+    pub follows: bool,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -113,19 +115,31 @@ pub(super) fn mended(joined: &Joined) -> Record<'static> {
 
 /// Finds the head of the block that a line belongs to.
 pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
-    head_of(bytes, hit, split::joined(bytes, hit, bytes.len(), line_bytes_max).as_ref(), line_bytes_max)
+    head_behind(bytes, hit, split::joined(bytes, hit, bytes.len(), line_bytes_max).as_ref(), None, line_bytes_max)
 }
 
-/// The same for a line of which it is known whether it was split.
-pub(super) fn head_of<'a>(bytes: &'a [u8], hit: Line, joined: Option<&Joined>, line_bytes_max: usize) -> Block<'a> {
-    let (mut line, mut lines_back) = (hit, 0);
-    let (mut record, mut whole) = read_joined(bytes, line, joined, line_bytes_max);
+/// The same for a line of which it is known whether it was split, but not before a line that begins at a known place,
+/// behind another block: that is the head then.
+pub(super) fn head_behind<'a>(
+    bytes: &'a [u8],
+    hit: Line,
+    joined: Option<&Joined>,
+    floor: Option<usize>,
+    line_bytes_max: usize,
+) -> Block<'a> {
+    let (mut steps, mut follows) = (0, false);
+    // Of a split line all pieces are passed at once.
+    let (mut record, mut whole) = read_joined(bytes, hit, joined, line_bytes_max);
     let is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
-    while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
-        let Some(before) = line.before(bytes) else { break };
+    while continues(&record.text) && steps < BLOCK_LINES_MAX {
+        let Some(before) = whole.before(bytes) else { break };
         let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
         if is_element(&above.text, &record.text, member_indent) {
+            break;
+        }
+        if floor == Some(whole.start) {
+            follows = true;
             break;
         }
         // anyhow and eyre leave a line empty before the causes
@@ -134,19 +148,16 @@ pub(super) fn head_of<'a>(bytes: &'a [u8], hit: Line, joined: Option<&Joined>, l
             && let Some(error) = before.before(bytes)
         {
             (record, whole) = read_whole(bytes, error, line_bytes_max);
-            line = error;
-            lines_back += 2;
+            steps += 2;
             continue;
         }
         member_indent = indent(&record.text);
         (record, whole) = (above, whole_above);
-        line = before;
-        lines_back += 1;
+        steps += 1;
     }
-    // All pieces of a split line have one head: the first of them.
-    let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
-    lines_back += memchr_iter(b'\n', pieces).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation }
+    let lines = bytes.get(whole.start..hit.start).unwrap_or_default();
+    let lines_back = memchr_iter(b'\n', lines).count() as u64;
+    Block { head: whole, lines_back, record, is_continuation, follows }
 }
 
 impl Block<'_> {

@@ -16,6 +16,7 @@ mod times;
 mod tokens;
 mod wrapped;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ use crate::stamp;
 use crate::time::{Moment, UnixTime};
 
 use exposed::Looked;
-use further::LastSighting;
+use further::{Last, What};
 use head::{Head, Heads};
 use intake::Fresh;
 use journal::Journal;
@@ -78,7 +79,9 @@ pub(super) struct Feed {
     heads: Heads,
     /// The last time seen, and on which line.
     last_time: Option<(u64, Moment)>,
-    last_sighting: Option<LastSighting>,
+    /// The numbers of lines, from the one to the other, of which none has a time.
+    timeless: Cell<(u64, u64)>,
+    last: Option<Last>,
     /// When bytes came first.
     first_push: Option<UnixTime>,
     /// When bytes came last, or were written last.
@@ -125,7 +128,8 @@ impl Feed {
             open: VecDeque::new(),
             heads: Heads::default(),
             last_time: None,
-            last_sighting: None,
+            timeless: Cell::default(),
+            last: None,
             first_push: None,
             last_push: UnixTime::default(),
             counts: Counts::default(),
@@ -166,8 +170,12 @@ impl Feed {
         let searched = work.bytes.get(..work.limit).unwrap_or_default();
         let mut from = self.scanned;
         let line_before = self.line.saturating_sub(work.fresh.as_ref().map_or(0, |fresh| fresh.passed));
+        let mut last = Line { start: 0, end: 0 };
         while let Some((at, is_long)) = self.next(work, from, core) {
-            let line = Line::around(work.bytes, at, work.limit);
+            // Of a long line with many hits, the ends are looked for once.
+            let is_same = (last.start..last.end).contains(&at);
+            let line = if is_same { last } else { Line::around(work.bytes, at, work.limit) };
+            last = line;
             if is_long && !self.is_hit_split(work, line, core) {
                 from = at;
                 continue;
@@ -233,20 +241,15 @@ impl Feed {
                 return Some(hit.end);
             }
         }
-        let mut block = blocks::head_of(work.bytes, hit, joined.as_ref(), max);
+        let mut block = blocks::head_behind(work.bytes, hit, joined.as_ref(), self.floor(), max);
+        if self.is_further(work, hit, &block, core) {
+            return Some(hit.end);
+        }
         if block.is_source_code() {
+            self.note_block(work, block.head.start, hit.end, What::Source);
             return Some(hit.end);
         }
         let head_offset = self.base + block.head.start as u64;
-        if block.is_continuation
-            && let Some(last) = self.last_sighting.as_mut().filter(|last| last.head == head_offset)
-        {
-            let rejection = self.open.iter_mut().find(|open| Some(open.id) == last.id);
-            let from = usize::try_from(last.behind.saturating_sub(self.base)).unwrap_or(hit.start);
-            last.behind = self.base + hit.end as u64;
-            further::note(work.bytes, (from, hit), &block, rejection, core);
-            return Some(hit.end);
-        }
         let body = block.body(work.bytes, work.limit, max);
         let too_long = work.limit - block.head.start > KEPT_BYTES_MAX;
         if !body.is_complete && !work.is_final && !too_long {
@@ -259,7 +262,10 @@ impl Feed {
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
         block.record.take_in_body(&body.text);
         let text = without_tokens(&body.text);
-        let Some(mut refusal) = core.detector.refusal(&text, &block.record) else { return Some(end) };
+        let Some(mut refusal) = core.detector.refusal(&text, &block.record) else {
+            self.note_block(work, block.head.start, end, What::Nothing);
+            return Some(end);
+        };
         if refusal.product.is_none() {
             let announced = || core.detector.announced(block.head.before(work.bytes)?.text(work.bytes, max));
             refusal.probable_product = refusal.probable_product.or_else(announced);
@@ -312,7 +318,7 @@ impl Feed {
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
-        self.last_sighting = Some(LastSighting { head: head_offset, behind: self.base + end as u64, id });
+        self.note_block(work, block.head.start, end, What::Sighting(id));
         Some(end)
     }
 

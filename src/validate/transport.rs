@@ -121,13 +121,18 @@ fn restore_alphabet(text: &[u8]) -> Option<Vec<u8>> {
 fn remove_padding(text: &[u8]) -> Option<Vec<u8>> {
     // Padding stands at the end of a part, any other `=` is part of added text, such as `token=`.
     let mut kept = Vec::with_capacity(text.len());
-    for (at, byte) in text.iter().enumerate() {
-        let is_padding =
-            *byte == b'=' && text.get(at..).unwrap_or_default().iter().find(|b| **b != b'=').is_none_or(|b| *b == b'.');
-        if !is_padding {
-            kept.push(*byte);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'=', rest) {
+        let (before, run) = rest.split_at_checked(at)?;
+        let length = run.iter().take_while(|byte| **byte == b'=').count();
+        let (run, behind) = run.split_at_checked(length)?;
+        kept.extend_from_slice(before);
+        if behind.first().is_some_and(|byte| *byte != b'.') {
+            kept.extend_from_slice(run);
         }
+        rest = behind;
     }
+    kept.extend_from_slice(rest);
     (kept.len() != text.len()).then_some(kept)
 }
 

@@ -75,6 +75,40 @@ pub(super) fn is_token_name(word: &[u8]) -> bool {
     NAMES.contains(&word)
 }
 
+/// The word before *token*, as `Device token: (null)` has it, says that it is another one.
+pub(super) fn is_of_other(before: &[u8]) -> bool {
+    const WORDS: [&[u8]; 24] = [
+        b"device",
+        b"registration",
+        b"notification",
+        b"csrf",
+        b"xsrf",
+        b"authenticity",
+        b"reset",
+        b"refresh",
+        b"push",
+        b"session",
+        b"id",
+        b"fcm",
+        b"apns",
+        b"page",
+        b"next",
+        b"continuation",
+        b"invitation",
+        b"invite",
+        b"verification",
+        b"confirmation",
+        b"api",
+        b"bot",
+        b"unexpected",
+        b"unsubscribe",
+    ];
+    let Some(before) = before.strip_suffix(b" ") else { return false };
+    let start = before.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    let word = before.get(start..).unwrap_or_default();
+    WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
 /// An object without a token that was taken for one: an empty one, as a promise becomes in JSON, or the answer of an
 /// endpoint that failed. `{"exp":…}` is what a token says.
 pub(super) fn is_fault_object(value: &[u8]) -> bool {

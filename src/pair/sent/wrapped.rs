@@ -54,6 +54,7 @@ pub enum Next {
 
 impl Next {
     /// What lines that make this come to with one more.
+    #[must_use]
     pub fn and(self, line: &[u8]) -> Self {
         match self {
             Self::More(beginning) => beginning.take(line),

@@ -1,36 +1,95 @@
 //! Further hits in an object whose first line was judged: codes, and the product that its stack trace names.
 
-use super::Line;
+use memchr::memchr_iter;
+
+use super::{Feed, Line, Work};
 use crate::diagnosis::Fingerprint;
+use crate::envelope::Record;
 use crate::pair::rejection::Rejection;
-use crate::pipeline::blocks::{self, Block};
+use crate::pipeline::blocks::{self, BLOCK_LINES_MAX, Block};
 use crate::pipeline::judge::Core;
 
-/// The object that was judged last: in it, further hits begin no other sighting.
+/// The block that was looked at last: a further hit in it begins no other sighting, and no line of it is looked at again
+/// to find where a block begins.
 #[derive(Debug)]
-pub(super) struct LastSighting {
+pub(super) struct Last {
     /// Offset of its first line.
     pub head: u64,
     /// Offset behind what has been looked at of it.
     pub behind: u64,
-    /// Id of its rejection, if that was open.
-    pub id: Option<Fingerprint>,
+    /// Lines up to there.
+    pub lines: u64,
+    pub what: What,
+}
+
+/// What a block was.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A sighting of the rejection with this id, if that was open.
+    Sighting(Option<Fingerprint>),
+    /// Source code that a traceback shows.
+    Source,
+    Nothing,
+}
+
+impl Last {
+    /// The block that begins at this offset, if it is a sighting.
+    pub(super) fn is_sighting_at(&self, head: u64) -> bool {
+        self.head == head && matches!(self.what, What::Sighting(_))
+    }
+}
+
+impl Feed {
+    /// Where the block that was looked at last ends, if that is still kept.
+    pub(super) fn floor(&self) -> Option<usize> {
+        usize::try_from(self.last.as_ref()?.behind.checked_sub(self.base)?).ok()
+    }
+
+    /// Takes a further hit of the block that was looked at last; says whether it is one.
+    pub(super) fn is_further(&mut self, work: &Work<'_>, hit: Line, block: &Block<'_>, core: &Core) -> bool {
+        let (base, max) = (self.base, core.settings.line_bytes_max);
+        let head_offset = base + block.head.start as u64;
+        let Some(last) = self.last.as_mut() else { return false };
+        let lines = last.lines + block.lines_back + 1;
+        let is_of_last = match &last.what {
+            What::Source => block.follows,
+            What::Sighting(_) => {
+                block.is_continuation
+                    && (last.head == head_offset || (block.follows && lines <= BLOCK_LINES_MAX as u64 + 1))
+            }
+            What::Nothing => false,
+        };
+        if !is_of_last {
+            return false;
+        }
+        let from = usize::try_from(last.behind.saturating_sub(base)).unwrap_or(hit.start);
+        (last.behind, last.lines) = (base + hit.end as u64, lines);
+        if let What::Sighting(id) = &last.what
+            && let Some(head) = last.head.checked_sub(base).and_then(|head| usize::try_from(head).ok())
+        {
+            let rejection = self.open.iter_mut().find(|open| Some(open.id) == *id);
+            let first = blocks::read(work.bytes, Line::around(work.bytes, head, work.limit), max);
+            note(work.bytes, (from, hit), &first, rejection, core);
+        }
+        true
+    }
+
+    /// Notes the block that was looked at.
+    pub(super) fn note_block(&mut self, work: &Work<'_>, head: usize, end: usize, what: What) {
+        let lines = memchr_iter(b'\n', work.bytes.get(head..end).unwrap_or_default()).count() as u64;
+        let (head, behind) = (self.base + head as u64, self.base + end as u64);
+        self.last = Some(Last { head, behind, lines, what });
+    }
 }
 
 /// Takes in what a further hit in an object says, and what its lines from a position up to there say of the product: they
 /// do, and not what a collector has put around them.
-pub(super) fn note(
-    bytes: &[u8],
-    (from, hit): (usize, Line),
-    block: &Block<'_>,
-    rejection: Option<&mut Rejection>,
-    core: &Core,
-) {
+fn note(bytes: &[u8], (from, hit): (usize, Line), first: &Record<'_>, rejection: Option<&mut Rejection>, core: &Core) {
     let max = core.settings.line_bytes_max;
     // With the words of the first line, which tell whose code it is.
     let own = blocks::read(bytes, hit, max).text;
-    let text = [&*block.record.text, b"\n", &*own].concat();
-    let further = core.detector.refusal(&text, &block.record);
+    let text = [&*first.text, b"\n", &*own].concat();
+    let further = core.detector.refusal(&text, first);
     let Some(rejection) = rejection else { return };
     if let Some(further) = further {
         rejection.add_codes(&further.codes);

@@ -1,4 +1,4 @@
-//! Ids that a text shows of connections, messages and tokens.
+//! What a text is about: the ids of connections, messages, tokens and events in it.
 
 use std::sync::LazyLock;
 
@@ -8,10 +8,14 @@ use crate::detect::ends_in_escape;
 use crate::envelope::{Id, Ids};
 use crate::words::Words;
 
+/// No `jti` of the helper libraries is as long, in bytes.
+const JTI_BYTES_MAX: usize = 64;
+
 /// The value behind the word `jti`: `SK` with 32 digits, a hyphen and a time.
 fn jti(text: &[u8]) -> Option<&[u8]> {
     let start = text.iter().take(8).position(|byte| *byte == b'S')?;
     let value = text.get(start..)?;
+    let value = value.get(..JTI_BYTES_MAX).unwrap_or(value);
     let length = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-')).unwrap_or(value.len());
     (value.starts_with(b"SK") && length >= 36).then(|| value.get(..length)).flatten()
 }
@@ -35,10 +39,13 @@ fn event(text: &[u8]) -> Option<&[u8]> {
 pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
     static KEYS: LazyLock<Words> =
         LazyLock::new(|| Words::new([b" id: '".as_slice(), b"{\"id\":\"", b"jti", b"[TwilioConnection #"]));
+    // The message that closes a connection has an id of its own.
+    static CLOSES: LazyLock<Words> =
+        LazyLock::new(|| Words::new([b"method: 'close'".as_slice(), br#""method":"close""#]));
     if let Some(sid) = event(text) {
         ids.note(Id::Event, sid);
     }
-    let mut from = 0;
+    let (mut from, mut closes) = (0, None);
     while let Some((_, end, key)) = KEYS.next(text, from) {
         from = end;
         let value = text.get(end..).unwrap_or_default();
@@ -56,7 +63,7 @@ pub(super) fn note_ids(text: &[u8], ids: &mut Ids) {
         }
         let length = value.iter().position(|byte| matches!(byte, b'\'' | b'"')).unwrap_or(0);
         let id = value.get(..length).unwrap_or_default();
-        if id.len() >= 32 {
+        if id.len() >= 32 && !*closes.get_or_insert_with(|| CLOSES.any(text)) {
             ids.note(Id::Message, id);
         }
     }

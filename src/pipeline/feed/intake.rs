@@ -290,7 +290,7 @@ impl Feed {
         self.drop_lines();
         self.tokens = Tokens::default();
         // Their room is given back too: of thousands of silent files it is much.
-        (self.open, self.heads, self.last_sighting) = (VecDeque::new(), Heads::default(), None);
+        (self.open, self.heads, self.last) = (VecDeque::new(), Heads::default(), None);
         self.prune_trail(0);
         self.trail.shrink();
         before - self.kept()

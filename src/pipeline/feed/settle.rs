@@ -84,7 +84,7 @@ impl Feed {
         let last = Line::around(&self.bytes, last, self.scanned);
         let block = blocks::head(&self.bytes, last, core.settings.line_bytes_max);
         let head_offset = self.base + block.head.start as u64;
-        let is_refusal = self.last_sighting.as_ref().is_some_and(|last| last.head == head_offset);
+        let is_refusal = self.last.as_ref().is_some_and(|last| last.is_sighting_at(head_offset));
         !is_refusal && tokens::is_any(&self.bytes, block.head.start..self.scanned, core.settings.line_bytes_max)
     }
 

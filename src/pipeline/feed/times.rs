@@ -54,18 +54,31 @@ impl Feed {
         is_wanted: impl Fn(&Moment) -> bool,
     ) -> Option<Moment> {
         let completion = self.completion(work.now);
+        let head_line = number;
+        let oldest = head_line.saturating_sub(u64::from(lines));
+        let (timeless, mut has_time) = (self.timeless.get(), false);
         for _ in 0..lines {
             if let Some((known, time)) = self.last_time
                 && known >= number
             {
                 return Some(time);
             }
+            // Those before were searched in vain.
+            if timeless.0 <= oldest && (timeless.0..=timeless.1).contains(&number) {
+                break;
+            }
             line = line.before(work.bytes)?;
             number = number.saturating_sub(1);
             let record = envelope::read(line.text(work.bytes, core.settings.line_bytes_max));
-            if let Some(time) = record.time(&completion).filter(&is_wanted) {
-                return Some(time);
+            if let Some(time) = record.time(&completion) {
+                if is_wanted(&time) {
+                    return Some(time);
+                }
+                has_time = true;
             }
+        }
+        if !has_time {
+            self.timeless.set((oldest, head_line.saturating_sub(1)));
         }
         self.last_time.map(|(_, time)| time)
     }

@@ -215,9 +215,12 @@ impl Tokens {
             let excess = self.endpoints.len().saturating_sub(CANDIDATES_MAX);
             self.endpoints.drain(..excess);
         }
-        let own = sent::channel(&record.text);
+        let (own, is_announced) = sent::channel(&record.text).unzip();
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
         let Some(mut sent) = sent::find(&record.text, place(own), limited) else { return true };
+        if own.is_none() && sent::is_of_registration(&record.text) {
+            return true;
+        }
         match wrapped::rest(&sent, &record.text, all, line, settings.line_bytes_max) {
             Rest::Open if !is_last => return false,
             Rest::Open | Rest::Nothing => {}
@@ -232,6 +235,9 @@ impl Tokens {
         let mut block = blocks::head(bytes, line, settings.line_bytes_max);
         if block.is_continuation {
             let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            if own.is_none() && sent::is_of_registration(&body.text) {
+                return true;
+            }
             block.record.take_in_body(&body.text);
             ids.merge(&block.record.ids);
         }
@@ -249,6 +255,7 @@ impl Tokens {
             ids,
             sent: Arc::new(sent),
             own,
+            is_announced: is_announced == Some(true),
             product: own.and_then(|channel| product_of_message(&record.text, channel)),
             claimed: false,
         });
@@ -308,7 +315,9 @@ impl Tokens {
         }
         let near = |other: &Rejection| {
             let apart = other.first.time.zip(last.first.time).and_then(|(a, b)| a.apart(b));
+            // Which connection of several a message is of is guessed only among those of one writer.
             other.is_waiting()
+                && other.first.emitter.likeness(&last.first.emitter) != envelope::Likeness::Different
                 && other.guessed_own.is_some()
                 && other.first.channel == last.first.channel
                 && apart.is_none_or(|apart| apart <= TANGLE_MILLIS)
@@ -408,7 +417,7 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
     while let Some(hit) = next_hit(bytes.get(..range.end).unwrap_or_default(), from) {
         let line = Line::around(bytes, hit, range.end);
         let text = blocks::read(bytes, line, line_bytes_max).text;
-        if sent::find(&text, place(sent::channel(&text)), false).is_some() {
+        if sent::find(&text, place(sent::channel(&text).unzip().0), false).is_some() {
             return true;
         }
         from = line.end;

@@ -1,7 +1,7 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
-use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::pipeline::{Stream, StreamId};
@@ -101,7 +101,7 @@ fn of_a_file_that_grows_while_it_is_read_at_start_no_old_time_of_writing_is_told
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         std::fs::write(&path, "one\n").unwrap();
-        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        let long_ago = UNIX_EPOCH + Duration::from_secs(1_772_359_200);
         OpenOptions::new().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         let (bytes, reached) = (Bytes::default(), Mutex::default());
         let sink = Arc::new(Growing { path, bytes, reached });
