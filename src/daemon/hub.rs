@@ -69,9 +69,17 @@ struct Inner {
     slack: Slack,
     /// The ticker is to be woken when there is something for it.
     ticker_waits: bool,
-    has_ended: bool,
+    stage: Stage,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Running,
     /// Nothing more is taken in if it can't be committed.
-    is_stopping: bool,
+    Stopping,
+    /// The last counts were committed, or can't be.
+    Ended,
 }
 
 /// When a commit is made.
@@ -132,8 +140,7 @@ impl Hub {
             rested: now,
             slack: Slack::of_start(),
             ticker_waits: false,
-            has_ended: false,
-            is_stopping: false,
+            stage: Stage::Running,
         };
         let hub = Self {
             inner: Mutex::new(inner),
@@ -254,14 +261,14 @@ impl Hub {
 
     /// Waits while commits fail, so that what is taken in stays bounded; says whether more may be taken in.
     fn admit(&self) -> Option<MutexGuard<'_, Inner>> {
-        let blocked = |inner: &mut Inner| inner.keeper.has_failed() && !inner.is_stopping;
+        let blocked = |inner: &mut Inner| inner.keeper.has_failed() && inner.stage == Stage::Running;
         let inner = self.works.wait_while(self.lock(), blocked).unwrap_or_else(PoisonError::into_inner);
         (!inner.keeper.has_failed()).then_some(inner)
     }
 
     /// Lets go of sources that wait for commits to work again: they are about to be stopped.
     pub(super) fn release(&self) {
-        self.lock().is_stopping = true;
+        self.lock().stage = Stage::Stopping;
         self.works.notify_all();
     }
 
@@ -274,7 +281,7 @@ impl Hub {
         if inner.keeper.has_failed() {
             tracing::error!("The last counts can't be committed; what they are of is read again at the next start.");
         }
-        inner.has_ended = true;
+        inner.stage = Stage::Ended;
         drop(inner);
         self.waits.notify_all();
     }

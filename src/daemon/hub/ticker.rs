@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use super::Hub;
+use super::{Hub, Stage};
 use crate::source::Sink;
 
 /// The thread.
@@ -31,11 +31,11 @@ impl Hub {
             loop {
                 let inner = hub.lock();
                 let waited = hub.waits.wait_while(inner, |inner| {
-                    inner.ticker_waits = !inner.needs_tick() && !inner.has_ended;
+                    inner.ticker_waits = !inner.needs_tick() && inner.stage != Stage::Ended;
                     inner.ticker_waits
                 });
                 let inner = waited.unwrap_or_else(PoisonError::into_inner);
-                let has_ended = inner.has_ended;
+                let has_ended = inner.stage == Stage::Ended;
                 let wait = inner.until_tick();
                 drop(inner);
                 if has_ended {
