@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::document;
 use super::split::{self, End, Joined};
 use super::trace::TRACEBACK;
 use crate::envelope::{self, Format, Record, Split};
@@ -85,6 +86,8 @@ pub(super) struct Block<'a> {
     pub record: Record<'a>,
     /// The hit is in a line that continues another.
     pub is_continuation: bool,
+    /// It is a document of YAML.
+    is_document: bool,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -120,7 +123,7 @@ pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> 
 pub(super) fn head_of<'a>(bytes: &'a [u8], hit: Line, joined: Option<&Joined>, line_bytes_max: usize) -> Block<'a> {
     let (mut line, mut lines_back) = (hit, 0);
     let (mut record, mut whole) = read_joined(bytes, line, joined, line_bytes_max);
-    let is_continuation = continues(&record.text);
+    let mut is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
     while continues(&record.text) && lines_back < BLOCK_LINES_MAX as u64 {
         let Some(before) = line.before(bytes) else { break };
@@ -143,16 +146,32 @@ pub(super) fn head_of<'a>(bytes: &'a [u8], hit: Line, joined: Option<&Joined>, l
         line = before;
         lines_back += 1;
     }
+    let document = document::first(bytes, line, &record.text, line_bytes_max);
+    if let Some((first, back)) = document {
+        (record, whole) = read_whole(bytes, first, line_bytes_max);
+        line = first;
+        lines_back += back;
+        is_continuation = true;
+    }
     // All pieces of a split line have one head: the first of them.
     let pieces = bytes.get(whole.start..line.start).unwrap_or_default();
     lines_back += memchr_iter(b'\n', pieces).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation }
+    Block { head: whole, lines_back, record, is_continuation, is_document: document.is_some() }
 }
 
 impl Block<'_> {
     /// The hit is in the source code that a Python traceback shows.
     pub(super) fn is_source_code(&self) -> bool {
         self.is_continuation && self.record.text.starts_with(TRACEBACK)
+    }
+
+    /// Takes in what all of its text says of time and subject.
+    pub(super) fn take_in(&mut self, text: &[u8]) {
+        if self.is_document {
+            self.record.take_in_document(text);
+        } else {
+            self.record.take_in_body(text);
+        }
     }
 }
 
@@ -194,7 +213,8 @@ impl<'a> Block<'a> {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
             };
             let record = read(bytes, next, line_bytes_max);
-            if !continues(&record.text) {
+            let goes_on = if self.is_document { document::goes_on } else { continues };
+            if !goes_on(&record.text) {
                 break;
             }
             line = next;
@@ -202,7 +222,7 @@ impl<'a> Block<'a> {
             text.push(b'\n');
             text.extend_from_slice(&record.text);
             let closes = matches!(record.text.get(depth), Some(b'}' | b']' | b')'));
-            if closes && indent(&record.text) == depth && !opens(&record.text) {
+            if closes && !self.is_document && indent(&record.text) == depth && !opens(&record.text) {
                 break;
             }
         }

@@ -232,7 +232,7 @@ impl Tokens {
         let mut block = blocks::head(bytes, line, settings.line_bytes_max);
         if block.is_continuation {
             let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
-            block.record.take_in_body(&body.text);
+            block.take_in(&body.text);
             ids.merge(&block.record.ids);
         }
         let head = &block.record;
