@@ -3,6 +3,7 @@
 pub mod arrival;
 mod blocks;
 pub mod checkpoint;
+mod document;
 mod feed;
 mod judge;
 mod keyed;

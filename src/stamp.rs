@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::time::{Moment, Precision, UnixTime, civil_from_days, days_from_civil};
 
-pub use epoch::{epoch, leading_epoch, may_be_written};
+pub use epoch::{epoch, leading_epoch, may_be_written, placed_epoch};
 pub use formats::{begins, find, of_value, read};
 
 /// What completes an incomplete time.

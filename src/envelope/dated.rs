@@ -1,7 +1,7 @@
 //! The time of an object whose members have names that are not known to hold it: the first member that is a date with a
 //! time, or a number of such a name that it may be one.
 
-use super::Written;
+use super::{Record, Written, note, pairs};
 use crate::fields::Field;
 use crate::stamp;
 
@@ -50,6 +50,26 @@ impl Dated {
 
     pub(super) fn first(&self) -> Option<Written> {
         self.top.or(self.below)
+    }
+}
+
+impl Record<'_> {
+    /// Takes in what a document of YAML says, whose members stand on lines of their own.
+    pub fn take_in_document(&mut self, document: &[u8]) {
+        let (mut inner, mut dated) = (Record::default(), Dated::default());
+        for line in document.split(|byte| *byte == b'\n') {
+            let Some(colon) = memchr::memchr(b':', line).filter(|_| !line.starts_with(b" ")) else { continue };
+            let (key, value) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
+            let value = value.trim_ascii();
+            let bare = [b'\'', b'"'].iter().find_map(|quote| value.strip_prefix(&[*quote])?.strip_suffix(&[*quote]));
+            let field = Field { parents: &[], key, value: bare.unwrap_or(value), at: 0, quoted: true };
+            dated.note(&field);
+            note(&mut inner, field);
+        }
+        pairs::note_ids(document, &mut inner);
+        self.note_time(inner.time.or_else(|| dated.first()));
+        self.ids.merge(&inner.ids);
+        self.product = self.product.or(inner.product);
     }
 }
 

@@ -276,7 +276,8 @@ fn time_behind(text: &[u8]) -> Option<Stamp> {
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.
 pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
     let found = stamp::find(text).or_else(|| time_behind(text));
-    let number = stamp::leading_epoch(text).map(|number| Written::Number(number, found));
+    let number =
+        stamp::leading_epoch(text).or_else(|| stamp::placed_epoch(text)).map(|number| Written::Number(number, found));
     record.note_time(number.or_else(|| found.map(Written::Stamp)));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;

@@ -17,7 +17,9 @@ mod stands;
 pub mod wrapped;
 
 pub use message::{Channel, channel, is_of_registration};
-use stands::{is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token};
+use stands::{
+    behind_type, bytes_literal, is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token,
+};
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
@@ -181,24 +183,11 @@ fn value_after_key(
     (any_value || stands_for_one || was_taken_for_one()).then(|| sent(raw, ending))
 }
 
-/// What follows the type before a value that PHP dumps: `⏎  string(512) "eyJ…"`.
-fn behind_type(value: &[u8]) -> &[u8] {
-    let inner = value.trim_ascii_start().strip_prefix(b"string(");
-    let digits = |inner: &[u8]| inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    inner.and_then(|inner| inner.get(digits(inner)..)?.strip_prefix(b") ")).unwrap_or(value)
-}
-
 /// What follows `\t`, `\n` or `\r`, escaped any number of times.
 fn behind_escaped_blank(value: &[u8]) -> Option<&[u8]> {
     let level = value.iter().take_while(|byte| **byte == b'\\').count();
     let (blank, rest) = value.get(level..)?.split_first()?;
     b"tnr".contains(blank).then_some(rest)
-}
-
-/// The contents of `b'…'`.
-fn bytes_literal(raw: &[u8]) -> Option<&[u8]> {
-    let body = raw.strip_prefix(b"b")?;
-    [b"'".as_slice(), b"\""].iter().find_map(|quote| body.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
 /// A value: quoted at any level of escaping, or bare.
@@ -251,8 +240,12 @@ fn read_value(value: &[u8], limited: bool) -> Option<(Vec<u8>, Ending)> {
             let is_jwt = value.starts_with(b"eyJ");
             // None of a token's bytes ends it.
             let sure = token::run(value);
+            let marks = ["(…".as_bytes(), "[…".as_bytes()];
+            let is_marked = marks.iter().any(|mark| value.get(sure..).is_some_and(|rest| rest.starts_with(mark)));
+            let ends_in_dots = value.get(..sure).is_some_and(|token| token.ends_with(b"..."));
+            let is_cut = is_jwt && (is_marked || ends_in_dots);
             let ends = |byte: &u8| ends_bare_value(*byte) || (is_jwt && matches!(byte, b':' | b'|'));
-            let end = value.get(sure..)?.iter().position(ends).map(|end| sure + end);
+            let end = value.get(sure..)?.iter().position(|byte| is_cut || ends(byte)).map(|end| sure + end);
             let raw = value.get(..end.unwrap_or(value.len()))?;
             let ending = if end.is_none() && limited { Ending::LineEnd } else { Ending::Closed };
             Some(with_marker(raw.to_vec(), ending, value.get(raw.len()..)?))

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::document;
 use super::split::{self, End, Joined};
 use super::trace::TRACEBACK;
 use crate::envelope::{self, Format, Record, Split};
@@ -87,6 +88,8 @@ pub(super) struct Block<'a> {
     pub is_continuation: bool,
     /// The first line continues the block that ends before it.
     pub follows: bool,
+    /// It is a document of YAML.
+    is_document: bool,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -130,7 +133,7 @@ pub(super) fn head_behind<'a>(
     let (mut steps, mut follows) = (0, false);
     // Of a split line all pieces are passed at once.
     let (mut record, mut whole) = read_joined(bytes, hit, joined, line_bytes_max);
-    let is_continuation = continues(&record.text);
+    let mut is_continuation = continues(&record.text);
     let mut member_indent = indent(&record.text);
     while continues(&record.text) && steps < BLOCK_LINES_MAX {
         let Some(before) = whole.before(bytes) else { break };
@@ -155,15 +158,29 @@ pub(super) fn head_behind<'a>(
         (record, whole) = (above, whole_above);
         steps += 1;
     }
+    let document = document::first(bytes, whole, &record.text, line_bytes_max).filter(|_| !follows);
+    if let Some((first, _)) = document {
+        (record, whole) = read_whole(bytes, first, line_bytes_max);
+        is_continuation = true;
+    }
     let lines = bytes.get(whole.start..hit.start).unwrap_or_default();
     let lines_back = memchr_iter(b'\n', lines).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation, follows }
+    Block { head: whole, lines_back, record, is_continuation, follows, is_document: document.is_some() }
 }
 
 impl Block<'_> {
     /// The hit is in the source code that a Python traceback shows.
     pub(super) fn is_source_code(&self) -> bool {
         self.is_continuation && self.record.text.starts_with(TRACEBACK)
+    }
+
+    /// Takes in what all of its text says of time and subject.
+    pub(super) fn take_in(&mut self, text: &[u8]) {
+        if self.is_document {
+            self.record.take_in_document(text);
+        } else {
+            self.record.take_in_body(text);
+        }
     }
 }
 
@@ -205,7 +222,8 @@ impl<'a> Block<'a> {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
             };
             let record = read(bytes, next, line_bytes_max);
-            if !continues(&record.text) {
+            let goes_on = if self.is_document { document::goes_on } else { continues };
+            if !goes_on(&record.text) {
                 break;
             }
             line = next;
@@ -213,7 +231,7 @@ impl<'a> Block<'a> {
             text.push(b'\n');
             text.extend_from_slice(&record.text);
             let closes = matches!(record.text.get(depth), Some(b'}' | b']' | b')'));
-            if closes && indent(&record.text) == depth && !opens(&record.text) {
+            if closes && !self.is_document && indent(&record.text) == depth && !opens(&record.text) {
                 break;
             }
         }

@@ -260,7 +260,7 @@ impl Feed {
         }
         // Between the pieces of a split line may be lines of others.
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
-        block.record.take_in_body(&body.text);
+        block.take_in(&body.text);
         let text = without_tokens(&body.text);
         let Some(mut refusal) = core.detector.refusal(&text, &block.record) else {
             self.note_block(work, block.head.start, end, What::Nothing);

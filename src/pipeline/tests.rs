@@ -171,3 +171,38 @@ fn the_token_of_a_split_line_is_found_as_far_as_that_of_another() {
         }
     }
 }
+
+#[test]
+fn an_export_of_the_journal_is_read_on_where_it_was_left_wherever_that_is() {
+    let entry = |number: u64, message: &str| {
+        let time = 1_772_359_200_000_000 + number * 10_000_000;
+        let mut entry =
+            format!("__CURSOR=s=1;i={number}\n__REALTIME_TIMESTAMP={time}\n_PID=51007\nMESSAGE\n").into_bytes();
+        entry.extend((message.len() as u64).to_le_bytes());
+        entry.extend(message.as_bytes());
+        entry.extend(b"\n\n");
+        entry
+    };
+    let messages = ["first\n\nand second", "Twilio error {\n  code: 51007\n}", "10 bytes…", "Twilio\ncode=51007"];
+    let log = (0..).zip(messages).map(|(number, message)| entry(number, message)).collect::<Vec<_>>().concat();
+    for cut in 0..=log.len() {
+        let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_300_000));
+        let mut found = Vec::new();
+        let mut emit = |event| {
+            if let Event::Diagnosed(diagnosis) = event {
+                found.push((diagnosis.line, diagnosis.at.to_string()));
+            }
+        };
+        let mut before = Pipeline::new(Settings::default(), KeyRing::default());
+        before.open(id, stream());
+        before.push(id, &log[..cut], now, &mut emit);
+        let checkpoint = before.suspend(id, now, &mut emit).unwrap();
+        let from = checkpoint.resume;
+        let mut after = Pipeline::new(Settings::default(), KeyRing::default());
+        after.resume(id, Stream { offset: from, ..stream() }, checkpoint);
+        after.push(id, &log[usize::try_from(from).unwrap()..], now, &mut emit);
+        after.finish(id, now, &mut emit);
+        let expected = [(2, "2026-03-01T10:00:10Z".to_owned()), (4, "2026-03-01T10:00:30Z".to_owned())];
+        assert_eq!(found, expected, "cut after byte {cut}");
+    }
+}

@@ -55,6 +55,33 @@ pub fn leading_epoch(text: &[u8]) -> Option<UnixTime> {
     epoch(rest.get(..length)?)
 }
 
+/// A number of the same kind where some programs write it: `audit(1795488081.250:42)`, `<log4j:event timestamp="1795488081250"`,
+/// `[0] app: [[1795488081.250000000, {}]` (Fluent Bit), `@400000006b05a54a05f5e100` (TAI64N).
+pub fn placed_epoch(text: &[u8]) -> Option<UnixTime> {
+    const HEAD_BYTES: usize = 100;
+    const PLACES: [&[u8]; 4] = [b"audit(", b" timestamp=\"", b": [[", b": ["];
+    if let Some(label) = text.strip_prefix(b"@") {
+        return tai(label.get(..24)?);
+    }
+    let head = text.get(..HEAD_BYTES).unwrap_or(text);
+    let is_placed = text.starts_with(b"[") || text.starts_with(b"<") || text.starts_with(b"type=");
+    PLACES.iter().filter(|_| is_placed).find_map(|place| {
+        let number = head.get(memchr::memmem::find(head, place)? + place.len()..)?;
+        let length = number.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+        epoch(number.get(..length)?)
+    })
+}
+
+/// A label of TAI64N: seconds since 1970 beside 2^62, 10 of them more, and nanoseconds, in hexadecimal digits.
+fn tai(label: &[u8]) -> Option<UnixTime> {
+    const OFFSET: i64 = (1 << 62) + 10;
+    let label = std::str::from_utf8(label).ok()?;
+    let (seconds, nanoseconds) = label.split_at_checked(16)?;
+    let seconds = i64::from_str_radix(seconds, 16).ok()?.checked_sub(OFFSET)?;
+    let millis = i64::from_str_radix(nanoseconds, 16).ok()? / 1_000_000;
+    Some(UnixTime::from_seconds(seconds).plus_millis(millis))
+}
+
 /// A number at the beginning of a line that was written near a time may be a time: no phone number, order or article has one
 /// between the first access tokens and a year later than that.
 pub fn may_be_written(number: UnixTime, near: UnixTime) -> bool {
@@ -102,6 +129,23 @@ mod tests {
             [(1_795_488_081, true), (1_420_070_400, true), (1_234_567_890, false), (2_125_551_234, false)]
         {
             assert_eq!(may_be_written(UnixTime::from_seconds(number), near), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_where_programs_write_it_may_be_a_time() {
+        for line in [
+            "type=USER_ERR msg=audit(1795488081.250:42): x",
+            "<log4j:event logger=\"a\" timestamp=\"1795488081250\" level=\"ERROR\">",
+            "[0] app: [[1795488081.250000000, {}], {\"log\"=>\"x\"}]",
+            "[0] app: [1795488081.250000000, {\"log\"=>\"x\"}]",
+            "@400000006b04f95b0ee6b280 x",
+        ] {
+            assert_eq!(placed_epoch(line.as_bytes()), Some(UnixTime::from_millis(1_795_488_081_250)), "{line}");
+        }
+        for line in ["x audit(1795488081.250:42)", "[a] b: [12]", "@here 400000006b05a54a05f5e100", "@400000006b05a54a"]
+        {
+            assert_eq!(placed_epoch(line.as_bytes()), None, "{line}");
         }
     }
 

@@ -120,3 +120,16 @@ pub(super) fn is_fault_object(value: &[u8]) -> bool {
     let key = inner.iter().position(|byte| !byte.is_ascii_alphabetic()).and_then(|length| inner.get(..length));
     key.is_some_and(|key| KEYS.contains(&key)) && memmem::find(inner, b"oken").is_none()
 }
+
+/// The contents of `b'…'`.
+pub(super) fn bytes_literal(raw: &[u8]) -> Option<&[u8]> {
+    let body = raw.strip_prefix(b"b")?;
+    [b"'".as_slice(), b"\""].iter().find_map(|quote| body.strip_prefix(*quote)?.strip_suffix(*quote))
+}
+
+/// What follows the type before a value that PHP dumps: `⏎  string(512) "eyJ…"`.
+pub(super) fn behind_type(value: &[u8]) -> &[u8] {
+    let inner = value.trim_ascii_start().strip_prefix(b"string(");
+    let digits = |inner: &[u8]| inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    inner.and_then(|inner| inner.get(digits(inner)..)?.strip_prefix(b") ")).unwrap_or(value)
+}

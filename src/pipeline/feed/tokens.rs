@@ -238,7 +238,7 @@ impl Tokens {
             if own.is_none() && sent::is_of_registration(&body.text) {
                 return true;
             }
-            block.record.take_in_body(&body.text);
+            block.take_in(&body.text);
             ids.merge(&block.record.ids);
         }
         let head = &block.record;
