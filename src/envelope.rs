@@ -7,6 +7,7 @@ mod collected;
 mod dated;
 mod emitter;
 mod export;
+mod head;
 mod pairs;
 mod prefix;
 mod text;
@@ -213,7 +214,7 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
         });
         return (Format::Logfmt, Cow::Borrowed(text));
     }
-    let names_writer = text::plain(text, record);
+    let names_writer = head::plain(text, record);
     pairs::note_ids(text, record);
     (if names_writer { Format::Text } else { Format::Bare }, Cow::Borrowed(text))
 }

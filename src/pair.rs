@@ -84,7 +84,7 @@ impl Wanted<'_> {
 
     /// Another logger or thread of the same process: the worse guess.
     fn is_aside(&self, candidate: &Candidate) -> bool {
-        self.emitter.likeness(&candidate.emitter) == Likeness::Different
+        self.emitter.is_aside(&candidate.emitter)
     }
 
     /// The refusal names the token: by its `jti`, or by the identity in it.

@@ -10,7 +10,7 @@ pub enum Part {
     Process,
     /// Host.
     Host,
-    /// Logger, service or component.
+    /// Logger or component: one of several within a process, or a thread of it.
     Logger,
     /// Thread.
     Thread,
@@ -20,6 +20,8 @@ pub enum Part {
     Pod,
     /// Client address.
     Client,
+    /// Service or application.
+    Program,
 }
 
 /// Kinds of ids that a line carries.
@@ -56,7 +58,7 @@ pub enum Likeness {
 
 /// Who wrote a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Emitter([u64; 7]);
+pub struct Emitter([u64; 8]);
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,23 +80,38 @@ impl Emitter {
         self.0.iter().all(|part| *part == 0)
     }
 
-    /// One number for all parts; the same for the same writer.
+    /// One number for all parts that count; the same for the same writer.
     pub fn digest(&self) -> u64 {
-        self.0.iter().fold(0, |digest, part| fold(digest ^ part, MULTIPLIER))
+        self.counting().iter().fold(0, |digest, part| fold(digest ^ part, MULTIPLIER))
+    }
+
+    /// The parts that tell writers apart: a thread, or a process, may have several loggers.
+    const fn counting(&self) -> [u64; 8] {
+        let mut parts = self.0;
+        if parts[Part::Process as usize] != 0 || parts[Part::Thread as usize] != 0 {
+            parts[Part::Logger as usize] = 0;
+        }
+        parts
     }
 
     /// Another process, host, container, pod or client; another logger or thread of one process is not elsewhere.
     pub fn is_elsewhere(&self, other: &Self) -> bool {
-        let inside = [Part::Logger as usize, Part::Thread as usize];
+        let inside = [Part::Logger as usize, Part::Thread as usize, Part::Program as usize];
         let mut parts = self.0.iter().zip(&other.0).enumerate();
         parts.any(|(at, (a, b))| !inside.contains(&at) && *a != 0 && *b != 0 && a != b)
+    }
+
+    /// Another logger or thread, or elsewhere.
+    pub fn is_aside(&self, other: &Self) -> bool {
+        compare(&self.0, &other.0) == Likeness::Different
     }
 
     /// Compares two writers. Lines that name different parts of a writer (a process here, only a logger there) are not
     /// taken to be the same.
     pub fn likeness(&self, other: &Self) -> Likeness {
-        let same_parts = self.0.iter().zip(&other.0).all(|(a, b)| (*a == 0) == (*b == 0));
-        match compare(&self.0, &other.0) {
+        let (mine, theirs) = (self.counting(), other.counting());
+        let same_parts = mine.iter().zip(&theirs).all(|(a, b)| (*a == 0) == (*b == 0));
+        match compare(&mine, &theirs) {
             Likeness::Same if same_parts => Likeness::Same,
             Likeness::Same | Likeness::Unknown => Likeness::Unknown,
             Likeness::Different => Likeness::Different,
@@ -291,12 +308,10 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         b"observedtimeunixnano" => Role::Observed,
         b"pid" | b"processid" | b"process" | b"syslogpid" if depth <= 1 => Role::Emitter(Part::Process),
         b"host" | b"hostname" | b"machinename" | b"server" if depth <= 1 => Role::Emitter(Part::Host),
-        b"name" | b"logger" | b"loggername" | b"sourcecontext" | b"component" | b"service" | b"svc" | b"app"
-        | b"syslogidentifier" | b"category"
-            if depth == 0 =>
-        {
+        b"name" | b"logger" | b"loggername" | b"sourcecontext" | b"component" | b"category" if depth == 0 => {
             Role::Emitter(Part::Logger)
         }
+        b"service" | b"svc" | b"app" | b"syslogidentifier" if depth == 0 => Role::Emitter(Part::Program),
         b"thread" | b"threadname" | b"threadid" if depth <= 1 => Role::Emitter(Part::Thread),
         b"container" | b"containerid" | b"dockerid" if depth <= 1 => Role::Emitter(Part::Container),
         b"pod" | b"podid" if depth <= 1 => Role::Emitter(Part::Pod),

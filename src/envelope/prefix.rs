@@ -5,7 +5,8 @@
 //! line is understood with its prefix as well as without.
 
 use super::emitter::Part;
-use super::text::{PREFIX_BYTES, dyno, is_level, split_word};
+use super::head::dyno;
+use super::text::{PREFIX_BYTES, is_level, split_word};
 use super::{Record, Written};
 use crate::stamp;
 

@@ -17,9 +17,7 @@ mod stands;
 pub mod wrapped;
 
 pub use message::{Channel, channel, is_of_registration};
-use stands::{
-    behind_type, bytes_literal, is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token,
-};
+use stands::{behind_type, bytes_literal, is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token};
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;

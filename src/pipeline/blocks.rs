@@ -159,7 +159,7 @@ pub(super) fn head_behind<'a>(
         steps += 1;
     }
     let document = document::first(bytes, whole, &record.text, line_bytes_max).filter(|_| !follows);
-    if let Some((first, _)) = document {
+    if let Some(first) = document {
         (record, whole) = read_whole(bytes, first, line_bytes_max);
         is_continuation = true;
     }

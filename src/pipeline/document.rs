@@ -6,17 +6,17 @@ use super::blocks::{BLOCK_LINES_MAX, Line};
 /// Stands before each document.
 const MARK: &[u8] = b"---";
 
-/// The first line of the document of which a line is a member, and how many lines before it stands.
-pub(super) fn first(bytes: &[u8], member: Line, text: &[u8], line_bytes_max: usize) -> Option<(Line, u64)> {
+/// The first line of the document of which a line is a member.
+pub(super) fn first(bytes: &[u8], member: Line, text: &[u8], line_bytes_max: usize) -> Option<Line> {
     if !is_member(text) {
         return None;
     }
     let mut line = member;
-    for back in 0..BLOCK_LINES_MAX as u64 {
+    for _ in 0..BLOCK_LINES_MAX {
         let before = line.before(bytes)?;
         let text = before.text(bytes, line_bytes_max).trim_ascii_end();
         if text == MARK {
-            return Some((line, back));
+            return Some(line);
         }
         if !goes_on(text) {
             return None;
@@ -45,19 +45,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(log: &str, member: &str, expected: Option<(&str, u64)>) {
+    fn check(log: &str, member: &str, expected: Option<&str>) {
         let at = log.find(member).unwrap();
         let line = Line::around(log.as_bytes(), at, log.len());
         let found = first(log.as_bytes(), line, line.text(log.as_bytes(), 1000), 1000);
-        let found = found.and_then(|(line, back)| Some((log.get(line.start..line.end)?, back)));
+        let found = found.and_then(|line| log.get(line.start..line.end));
         assert_eq!(found, expected, "{log}");
     }
 
     #[test]
     fn a_document_begins_behind_its_mark() {
-        check("x\n---\na: 1\nb:\n  c: 2\n- d\ne: 3\n", "e: 3", Some(("a: 1\n", 4)));
-        check("---\na: 1\n", "a: 1", Some(("a: 1\n", 0)));
-        check("--- \r\na: 1\r\nb: 2\r\n", "b: 2", Some(("a: 1\r\n", 1)));
+        check("x\n---\na: 1\nb:\n  c: 2\n- d\ne: 3\n", "e: 3", Some("a: 1\n"));
+        check("---\na: 1\n", "a: 1", Some("a: 1\n"));
+        check("--- \r\na: 1\r\nb: 2\r\n", "b: 2", Some("a: 1\r\n"));
     }
 
     #[test]
