@@ -259,10 +259,18 @@ pub(super) fn key_of(diagnosis: &Diagnosis) -> Option<&str> {
     diagnosis.token.as_ref().and_then(|token| token.key_sid.as_deref())
 }
 
+/// The same for rejections of one cause, product and key; hardly ever for others.
+fn mark(cause: Cause, product: Product, key_sid: Option<&str>) -> u64 {
+    let tail = key_sid.and_then(|sid| sid.as_bytes().last_chunk()).map_or(0, |tail| u64::from_le_bytes(*tail));
+    tail ^ (((cause as u64 + 1) << 32) | (product as u64 + 1)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 /// The incidents, in the order in which they began to be counted. Readers share those that do not change.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents {
     list: Vec<Arc<Incident>>,
+    /// Beside each, what most often tells that a rejection is none of it.
+    marks: Vec<u64>,
     next: u64,
 }
 
@@ -270,9 +278,12 @@ impl Incidents {
     /// Counts a rejection at a time, with what is known of its key.
     pub fn count(&mut self, diagnosis: &Diagnosis, at: UnixTime, key: &KeyRecord) {
         // The newest first: a flood belongs to one of the last.
-        let place = self.list.iter().rposition(|incident| incident.takes(diagnosis, at));
+        let mark = mark(diagnosis.cause, diagnosis.product, key_of(diagnosis));
+        let mut places = self.marks.iter().enumerate().rev().filter(|(_, known)| **known == mark).map(|(at, _)| at);
+        let place = places.find(|place| self.list.get(*place).is_some_and(|incident| incident.takes(diagnosis, at)));
         let place = place.unwrap_or_else(|| {
             self.make_room();
+            self.marks.push(mark);
             self.list.push(Arc::new(Incident::begin(self.next, diagnosis, at, key.clone())));
             self.next += 1;
             self.list.len() - 1
@@ -289,6 +300,7 @@ impl Incidents {
             && let Some((place, _)) = self.list.iter().enumerate().min_by_key(|(_, incident)| incident.last)
         {
             self.list.remove(place);
+            self.marks.remove(place);
         }
     }
 
@@ -315,7 +327,9 @@ impl Incidents {
     /// What a store remembered.
     pub fn restored(list: Vec<Incident>, next: u64) -> Self {
         let next = list.iter().map(|incident| incident.id + 1).max().unwrap_or(0).max(next);
-        Self { list: list.into_iter().map(Arc::new).take(INCIDENTS_MAX).collect(), next }
+        let list: Vec<_> = list.into_iter().map(Arc::new).take(INCIDENTS_MAX).collect();
+        let marks = list.iter().map(|one| mark(one.cause, one.product, one.key_sid.as_deref())).collect();
+        Self { list, marks, next }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only what languages print between such exceptions connects them; two traces that merely follow each other are of two.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -113,10 +114,11 @@ impl<'a> Place<'a> {
     /// `%+v` of Go's errors: the frames of what was wrapped, each a function and a file below, stand above.
     fn go(self, text: &[u8]) -> Option<(Self, bool)> {
         const TAIL_BYTES: usize = 64;
+        static FILE: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b".go:"));
         let above = self.above()?;
         let raw = above.line.text(self.bytes, self.line_bytes_max);
         let tail = raw.get(raw.len().saturating_sub(TAIL_BYTES)..)?;
-        if memmem::find(tail, b".go:").is_none() || is_function(text) {
+        if FILE.find(tail).is_none() || is_function(text) {
             return None;
         }
         let mut at = self;
@@ -142,11 +144,11 @@ fn is_class_of_java(text: &[u8]) -> bool {
 
 /// ``bridge.rb:9:in `connect': …``.
 fn is_frame_of_ruby(text: &[u8]) -> bool {
-    let Some(at) = memmem::find(text, b":in ") else { return false };
-    let Some(head) = text.get(..at) else { return false };
+    let word = memchr::memchr(b' ', text).and_then(|space| text.get(..space)).unwrap_or_default();
+    let Some(head) = word.strip_suffix(b":in") else { return false };
     let digits = head.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let file = head.get(..head.len() - digits).unwrap_or_default();
-    digits > 0 && file.ends_with(b":") && !file.contains(&b' ') && !file.first().is_some_and(u8::is_ascii_whitespace)
+    digits > 0 && file.ends_with(b":") && !file.first().is_some_and(u8::is_ascii_whitespace)
 }
 
 /// `main.(*Bridge).connect`.

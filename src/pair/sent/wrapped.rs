@@ -75,7 +75,7 @@ impl Beginning {
     /// The token of a text, if the text ends within it, or the whole, if the text has all of it.
     fn of(sent: &Sent, text: &[u8]) -> Option<Next> {
         // In quotes, what was read goes on to the closing one.
-        let first = before_break(sent.raw.split(|byte| *byte == b'\n').next()?);
+        let first = before_break(sent.raw.get(..memchr(b'\n', &sent.raw).unwrap_or(sent.raw.len()))?);
         if !may_go_on(first) {
             return None;
         }
