@@ -212,6 +212,11 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
             note(record, field);
             true
         });
+        if !record.has_day() {
+            // `date=2026-03-01 time=14:02:11`, `msg=audit(…)`
+            let own = text.strip_prefix(b"date=").and_then(stamp::read).map(Written::Stamp);
+            record.note_time(own.or_else(|| Some(Written::Number(stamp::placed_epoch(text)?, None))));
+        }
         return (Format::Logfmt, Cow::Borrowed(text));
     }
     let names_writer = head::plain(text, record);

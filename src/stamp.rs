@@ -52,8 +52,18 @@ struct Calendar {
     year: Option<i16>,
     month: i8,
     day: i8,
+    order: Order,
+}
+
+/// How sure it is which number of a day is which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// There is no doubt.
+    Sure,
     /// The month may as well be the day.
-    is_ambiguous: bool,
+    MonthOrDay,
+    /// The year has two digits, so that it may as well stand first: `26/03/01`.
+    Any,
 }
 
 impl Stamp {
@@ -76,13 +86,23 @@ impl Stamp {
     /// The point in time that is meant.
     pub fn complete(&self, completion: &Completion) -> Option<UnixTime> {
         let Some(date) = self.date else { return self.on_likely_day(completion) };
-        let orders = [date, Calendar { month: date.day, day: date.month, ..date }];
-        let orders = orders.get(..1 + usize::from(date.is_ambiguous))?;
+        let swapped = Calendar { month: date.day, day: date.month, ..date };
+        let (first, last) = (i16::from(date.month), date.year.and_then(|year| i8::try_from(year - 2000).ok()));
+        let turned = Calendar { year: Some(2000 + first), month: date.day, day: last.unwrap_or(0), ..date };
+        let orders = [date, swapped, turned];
+        let orders = orders.get(
+            ..match date.order {
+                Order::Sure => 1,
+                Order::MonthOrDay => 2,
+                Order::Any => 3,
+            },
+        )?;
         let nearest = |times: &mut dyn Iterator<Item = UnixTime>| {
             times.min_by_key(|time| time.millis_since(completion.near).abs())
         };
-        if let Some(year) = date.year {
-            return nearest(&mut orders.iter().filter_map(|date| self.on(year, date.month, date.day, completion)));
+        if date.year.is_some() {
+            let mut times = orders.iter().filter_map(|date| self.on(date.year?, date.month, date.day, completion));
+            return nearest(&mut times);
         }
         let around = civil_from_days(days(completion.near)).0;
         let years = (around - 1..=around + 1).filter_map(|year| i16::try_from(year).ok());

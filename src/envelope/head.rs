@@ -26,12 +26,16 @@ fn time_behind(text: &[u8]) -> Option<Stamp> {
     KEYS.contains(&head.get(start..)?).then(|| stamp::read(value)).flatten()
 }
 
+/// The time that a line of text tells.
+fn own_time(text: &[u8]) -> Option<Written> {
+    let found = stamp::find(text).or_else(|| time_behind(text));
+    let number = stamp::leading_epoch(text).or_else(|| stamp::placed_epoch(text));
+    number.map(|number| Written::Number(number, found)).or_else(|| found.map(Written::Stamp))
+}
+
 /// Time, thread, logger and process of a line of text; says whether anything names its writer.
 pub(super) fn plain(text: &[u8], record: &mut Record<'_>) -> bool {
-    let found = stamp::find(text).or_else(|| time_behind(text));
-    let number =
-        stamp::leading_epoch(text).or_else(|| stamp::placed_epoch(text)).map(|number| Written::Number(number, found));
-    record.note_time(number.or_else(|| found.map(Written::Stamp)));
+    record.note_time(own_time(text));
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let mut named = false;
     if let Some((process, thread)) = threadtime(head) {

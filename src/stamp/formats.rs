@@ -1,7 +1,7 @@
 //! The formats: dates in every order, and times of day alone.
 
 use super::reader::Reader;
-use super::{Calendar, Stamp};
+use super::{Calendar, Order, Stamp};
 use crate::time::Precision;
 
 /// How far into a line of text a time is looked for, in bytes.
@@ -129,7 +129,8 @@ fn year_first(text: &[u8]) -> Option<Stamp> {
     let (month, day) = match at.peek() {
         Some(byte @ (b'-' | b'/' | b'.')) => {
             at.expect(byte)?;
-            let month = at.short_number()?;
+            // `2026-Mar-01`
+            let month = at.short_number().or_else(|| at.month())?;
             at.expect(byte)?;
             (month, at.short_number()?)
         }
@@ -169,15 +170,20 @@ fn month_day(text: &[u8]) -> Option<Stamp> {
     let separator = at.any(b"-/")?;
     let day = at.short_number()?;
     if at.any(&[separator]).is_some() {
-        if let Some(year) = at.year().or_else(|| short_year(&mut at)) {
+        let (year, order) = match at.year() {
+            Some(year) => (Some(year), Order::MonthOrDay),
+            None => (short_year(&mut at), Order::Any),
+        };
+        if let Some(year) = year {
             at.any(b",");
             at.skip_spaces();
             let millis = at.clock()?;
-            let mut stamp = stamp(Some(year), if month > 12 { (day, month) } else { (month, day) }, millis, &mut at)?;
-            if let Some(date) = &mut stamp.date {
-                date.is_ambiguous = month <= 12 && day <= 12;
-            }
-            return Some(stamp);
+            let zone = at.zone();
+            let year = i16::try_from(year).ok()?;
+            // which of them is the month is decided by when the file was written
+            let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+            let date = Some(Calendar { year: Some(year), month, day, order });
+            return Some(Stamp { date, millis_of_day: millis, offset_minutes: zone, precision: at.precision });
         }
         if separator == b'-' {
             return None;
@@ -299,7 +305,7 @@ impl Stamp {
         };
         let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
         plausible.then_some(Self {
-            date: Some(Calendar { year, month, day, is_ambiguous: false }),
+            date: Some(Calendar { year, month, day, order: Order::Sure }),
             millis_of_day,
             offset_minutes,
             precision,

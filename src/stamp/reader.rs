@@ -45,10 +45,10 @@ impl<'a> Reader<'a> {
                 return Some(());
             }
         }
-        self.any(b",");
-        self.any(accepted)?;
+        let has_comma = self.any(b",").is_some();
+        let is_separate = self.any(accepted).is_some() || has_comma;
         self.skip_spaces();
-        Some(())
+        is_separate.then_some(())
     }
 
     /// Exactly so many digits.
