@@ -12,10 +12,12 @@ use crate::token::{self, Ending, Sent};
 use crate::words::Words;
 
 mod encoded;
+mod marker;
 mod message;
 mod stands;
 pub mod wrapped;
 
+use marker::with_marker;
 pub use message::{Channel, channel, is_of_registration};
 use stands::{behind_type, bytes_literal, is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token};
 
@@ -297,60 +299,6 @@ fn plain(text: &[u8]) -> (Vec<u8>, usize) {
     (text.get(..length).unwrap_or_default().to_vec(), length)
 }
 
-/// Takes an ellipsis off the end, or notices a marker that follows: the logger cut the token.
-fn with_marker(mut raw: Vec<u8>, ending: Ending, after: &[u8]) -> (Vec<u8>, Ending) {
-    const MARKERS: [&[u8]; 14] = [
-        b"...",
-        "…".as_bytes(),
-        br"\u2026",
-        b"&hellip;",
-        "(…".as_bytes(),
-        "[…".as_bytes(),
-        b"[trunc",
-        b"(trunc",
-        b"<trunc",
-        b" [trunc",
-        b" (trunc",
-        b" <trunc",
-        b"<snip",
-        b"(snip",
-    ];
-    if MARKERS.iter().any(|marker| after.starts_with(marker)) {
-        let dots = raw.iter().rev().take_while(|byte| **byte == b'.').count();
-        raw.truncate(raw.len() - dots);
-        return (raw, Ending::Cut);
-    }
-    for ellipsis in [b"...".as_slice(), "…".as_bytes(), br"\u2026"] {
-        if let Some(kept) = raw.strip_suffix(ellipsis) {
-            let kept = kept.len();
-            raw.truncate(kept);
-            return (raw, Ending::Cut);
-        }
-    }
-    // What is in brackets behind a part of it, or was taken for a part of it but for the closing one.
-    if let Some(bracketed) = bracketed(after) {
-        raw.extend_from_slice(bracketed);
-    } else if let Some(closing @ (b']' | b')' | b'>' | b'}')) = after.first()
-        && let Some(open) = raw.iter().rposition(|byte| b"[(<{".contains(byte))
-        && token::is_mask(&[raw.get(open..).unwrap_or_default(), &[*closing]].concat())
-    {
-        raw.push(*closing);
-    }
-    // the full stop of a sentence
-    if raw.ends_with(b".") && memchr::memchr_iter(b'.', &raw).count() == 3 {
-        raw.pop();
-    }
-    (raw, ending)
-}
-
-/// A mask in brackets with which a text begins.
-fn bracketed(text: &[u8]) -> Option<&[u8]> {
-    const BYTES_MAX: usize = 64;
-    text.first().filter(|first| b"[(<{".contains(first))?;
-    let end = text.iter().take(BYTES_MAX).position(|byte| b"])>}".contains(byte))?;
-    text.get(..=end).filter(|inner| token::is_mask(inner))
-}
-
 fn sent(mut raw: Vec<u8>, ending: Ending) -> Sent {
     raw.truncate(KEPT_BYTES_MAX);
     Sent { raw: Zeroizing::new(raw), ending }
@@ -439,7 +387,8 @@ mod tests {
     fn a_cut_token_says_so() {
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M...", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
         check("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M…", "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
-        for marker in [" [truncated]", "... (truncated)", "...[300 more]", "(…+300)", r"\u2026", "&hellip;"] {
+        for marker in [" [truncated]", "... (truncated)", "...[300 more]", "(…+300)", "[...]", r"\u2026", "&hellip;"]
+        {
             check(&format!("token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M{marker}"), "eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Ending::Cut);
         }
         check(
@@ -447,6 +396,9 @@ mod tests {
             "eyJhbGciOiJIUzI1NiJ9.eyJpc3M",
             Ending::Cut,
         );
+        for masked in ["eyJhbGciOiJI.eyJq.[signature removed]", "eyJhbGciOiJIUzI1NiJ9…[+480]"] {
+            check(&format!("token={masked} by server"), masked, Ending::Closed);
+        }
         let limited = find(b"token=eyJhbGciOiJIUzI1NiJ9.eyJpc3M", Place::Beside, true).unwrap();
         assert_eq!(limited.ending, Ending::LineEnd);
     }

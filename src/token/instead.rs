@@ -93,7 +93,7 @@ const MASKS: [&str; 22] = [
 ];
 
 /// What they write in brackets, and nothing beside it.
-const BRACKETED_MASKS: [&str; 12] = [
+const BRACKETED_MASKS: [&str; 17] = [
     "sensitive",
     "secret",
     "private",
@@ -105,6 +105,11 @@ const BRACKETED_MASKS: [&str; 12] = [
     "string",
     "credential",
     "credentials",
+    "header",
+    "payload",
+    "claims",
+    "signature",
+    "sig",
     "...",
 ];
 
@@ -153,7 +158,8 @@ pub fn has_mask(raw: &[u8]) -> bool {
 
 /// Recognises a mask over a part, if it can be nothing else.
 pub(super) fn has_sure_mask(raw: &[u8]) -> bool {
-    if has_plain_mask(raw) {
+    let is_named = |part: &[u8]| part.eq_ignore_ascii_case(b"signature") || is_mask_word(part);
+    if has_plain_mask(raw) || raw.split(|byte| *byte == b'.').skip(1).any(is_named) {
         return true;
     }
     let find = |needle: &str| memchr::memmem::find(raw, needle.as_bytes());
@@ -312,8 +318,9 @@ fn is_bracketed_mask(text: &[u8]) -> bool {
             && MASKS.iter().any(|mask| memchr::memmem::find(&inner, mask.as_bytes()).is_some()))
 }
 
-/// `528 chars`, `+528 more bytes`, `+528`.
+/// `528 chars`, `+528 more bytes`, `…+528`.
 fn is_length(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"...").or_else(|| text.strip_prefix("…".as_bytes())).unwrap_or(text);
     let (has_plus, text) = text.strip_prefix(b"+").map_or((false, text), |rest| (true, rest));
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let words = text.get(digits..).unwrap_or_default();
@@ -431,8 +438,21 @@ mod tests {
 
     #[test]
     fn masks_over_a_part_are_recognised() {
-        for mask in ["eyJh***", "eyJh.eyJq.[REDACTED]", "eyJhxxxxxxxx", "eyJhbG...w5Zk", "eyJh…w5Zk", "eyJ•••"]
-        {
+        for mask in [
+            "eyJh***",
+            "eyJh.eyJq.[REDACTED]",
+            "eyJh.eyJq.REDACTED",
+            "eyJh.eyJq.[signature removed]",
+            "eyJh.eyJq.SIGNATURE",
+            "eyJh.eyJq.<signature>",
+            "eyJh.<payload>",
+            "eyJh...[300 more]",
+            "eyJh(…+300)",
+            "eyJhxxxxxxxx",
+            "eyJhbG...w5Zk",
+            "eyJh…w5Zk",
+            "eyJ•••",
+        ] {
             assert!(has_mask(mask.as_bytes()), "{mask}");
         }
         for other in ["eyJhbGciOi...", "eyJhbGciOi…", "eyJh.xxxxxxx.a", "eyJh..iv.c.t", "eyJh... 12 more characters"]
