@@ -86,10 +86,13 @@ impl Emitter {
     }
 
     /// The parts that tell writers apart: a thread, or a process, may have several loggers.
-    const fn counting(&self) -> [u64; 8] {
+    fn counting(&self) -> [u64; 8] {
         let mut parts = self.0;
-        if parts[Part::Process as usize] != 0 || parts[Part::Thread as usize] != 0 {
-            parts[Part::Logger as usize] = 0;
+        let has = |part: Part| self.0.get(part as usize).is_some_and(|part| *part != 0);
+        if (has(Part::Process) || has(Part::Thread))
+            && let Some(logger) = parts.get_mut(Part::Logger as usize)
+        {
+            *logger = 0;
         }
         parts
     }

@@ -144,10 +144,10 @@ impl Piece {
             Level => (None, level(text)?),
             Day => (None, klog_day(text)?),
             Number(part) => (Some(Name::Writer(part)), run(u8::is_ascii_digit)),
-            Word(part) => (Some(Name::Writer(part)), run(is_of_name)),
+            Word(part) => (Some(Name::Writer(part)), run(|byte| is_of_name(*byte))),
             Module(part) => (Some(Name::Writer(part)), module(text)?),
             BareId => {
-                let length = run(is_of_name);
+                let length = run(|byte| is_of_name(*byte));
                 (
                     Some(Name::Request),
                     Some(length).filter(|_| pairs::is_bare_id(text.get(..length).unwrap_or_default()))?,
@@ -158,7 +158,7 @@ impl Piece {
     }
 }
 
-const fn is_of_name(byte: &u8) -> bool {
+const fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'$' | b'@')
 }
 
