@@ -1,7 +1,7 @@
 //! The one cause of a rejection: what the token shows, what a code or a text names, and which of them decides.
 //!
-//! A fault that the token shows wins. If it shows nothing, a code that names a cause decides, then a text; but not for
-//! what the token disproves.
+//! A fault that the token shows wins. If it shows nothing, a code that names a cause decides, then a text: Twilio saw what
+//! is not in the log. Where the token excludes all that the code names, a finding says so.
 
 use crate::cause::{Cause, Family};
 use crate::code::{self, Code};
@@ -34,17 +34,14 @@ pub fn classify(verdict: Option<&Verdict>, codes: &[u32], text: Option<Cause>) -
         let is_open = |cause: &Cause| read.is_none_or(|verdict| may_still_be(*cause, verdict));
         let causes: Vec<Cause> = code.causes.iter().copied().filter(is_open).collect();
         let cause = causes.first().copied().unwrap_or(first);
-        let is_wrong = causes.is_empty() && is_disproved(first);
         let remark = match causes.len() {
             0 => Some(Finding::Disagreement { code: code.number, named: first, shown: Cause::NoneFound }),
             1 => None,
             _ => Some(Finding::LeftOpen { code: code.number, title: code.title, usual: cause, causes }),
         };
-        let (cause, basis) = if is_wrong { (Cause::NoneFound, Basis::Token) } else { (cause, Basis::Code) };
-        return Classification { cause, basis, remark };
+        return Classification { cause, basis: Basis::Code, remark };
     }
     let (cause, basis) = text
-        .filter(|cause| shown.is_none_or(|(_, shown)| shown != Cause::NoneFound) || !is_disproved(*cause))
         .map(|cause| (cause, Basis::Text))
         .or_else(|| shown.map(|(_, cause)| (cause, Basis::Token)))
         .unwrap_or((Cause::NoToken, Basis::None));
@@ -73,18 +70,6 @@ fn may_still_be(cause: Cause, verdict: &Verdict) -> bool {
         ) => return false,
     };
     verdict.skipped.iter().any(|skipped| skipped.check == check)
-}
-
-/// A cause that a token without that fault can't have been refused for. Of others Twilio may know better: its clock may be
-/// right, the secrets and regions in the key ring may be old, and its rules for a product may go further.
-const fn is_disproved(cause: Cause) -> bool {
-    match cause.family() {
-        Family::Form | Family::Header | Family::Key => true,
-        Family::Time => matches!(cause, Cause::TimeClaimInvalid | Cause::LifetimeTooLong),
-        Family::Grants => matches!(cause, Cause::GrantsMissing | Cause::ProductGrantMissing | Cause::GrantIncomplete),
-        Family::Identity => matches!(cause, Cause::IdentityMissing),
-        Family::Signature | Family::Region | Family::Unknown => false,
-    }
 }
 
 /// The causes that say nothing of a fault.
@@ -181,24 +166,23 @@ mod tests {
         // Its issuer and account have the right form; whether they belong together was not checked.
         let check_code = |code, expected| {
             let found = classify(Some(&good), &[code], None);
-            let basis = if expected == Cause::NoneFound { Basis::Token } else { Basis::Code };
-            assert_eq!((found.cause, found.basis), (expected, basis));
+            assert_eq!((found.cause, found.basis), (expected, Basis::Code));
             found.remark
         };
         assert!(matches!(check_code(20103, Cause::AccountMismatch), None | Some(Finding::LeftOpen { .. })));
         assert!(matches!(check_code(20107, Cause::SignatureInvalid), Some(Finding::LeftOpen { .. })));
-        for (code, named, expected) in [
-            (20104, Cause::Expired, Cause::Expired),
-            (20105, Cause::NotYetValid, Cause::NotYetValid),
-            (31105, Cause::IdentityInvalid, Cause::IdentityInvalid),
-            (20157, Cause::LifetimeTooLong, Cause::NoneFound),
-            (20102, Cause::HeaderInvalid, Cause::NoneFound),
-            (51103, Cause::GrantsMissing, Cause::NoneFound),
+        for (code, named) in [
+            (20104, Cause::Expired),
+            (20105, Cause::NotYetValid),
+            (31105, Cause::IdentityInvalid),
+            (20157, Cause::LifetimeTooLong),
+            (20102, Cause::HeaderInvalid),
+            (51103, Cause::GrantsMissing),
         ] {
             let disagreement = Finding::Disagreement { code, named, shown: Cause::NoneFound };
-            assert_eq!(check_code(code, expected), Some(disagreement), "{code}");
+            assert_eq!(check_code(code, named), Some(disagreement), "{code}");
         }
-        check(Some(&good), &[], Some(Cause::HeaderInvalid), (Cause::NoneFound, Basis::Token));
+        check(Some(&good), &[], Some(Cause::HeaderInvalid), (Cause::HeaderInvalid, Basis::Text));
         check(Some(&good), &[], Some(Cause::Expired), (Cause::Expired, Basis::Text));
     }
 
