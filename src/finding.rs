@@ -322,6 +322,11 @@ impl Finding {
         }
     }
 
+    /// It says what a code means, not what is wrong with the token.
+    pub const fn is_of_code(&self) -> bool {
+        matches!(self, Self::Disagreement { .. } | Self::LeftOpen { .. })
+    }
+
     /// Where in the token the fault is: a path such as `payload.exp`, or the name of a part. `None` when it is not in
     /// one place.
     pub const fn claim(&self) -> Option<&'static str> {

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use crate::diagnosis::{Basis, Check, Fingerprint, Found, SkipReason, Skipped, TokenReport, TokenState};
+use crate::finding::{Finding, TimeSource};
 use crate::product::Product;
 use crate::source::{Failure, Rotation};
+use crate::token::Field;
 
 use super::*;
 
@@ -44,6 +46,19 @@ pub(super) fn diagnosis(id: u64, cause: Cause) -> Diagnosis {
 
 fn apply(ledger: &mut Ledger, diagnosis: Diagnosis) {
     ledger.apply(Event::Diagnosed(Box::new(diagnosis)), NOW);
+}
+
+#[test]
+fn a_cause_is_counted_once_a_token_and_what_a_code_means_is_no_fault_of_it() {
+    let (mut ledger, mut found) = (ledger(Settings::default()), diagnosis(1, Cause::Expired));
+    found.findings = vec![
+        Finding::Expired { expired_at: NOW, refused_at: NOW, told_by: TimeSource::Line },
+        Finding::LifetimeTooShort { from: Field::Iat, lifetime_seconds: 3 },
+        Finding::Disagreement { code: 20107, named: Cause::SignatureInvalid, shown: Cause::Expired },
+    ];
+    apply(&mut ledger, found);
+    let findings = &ledger.commit().totals.findings;
+    assert_eq!((findings[&Cause::Expired], findings[&Cause::SignatureInvalid]), (1, 0));
 }
 
 #[test]

@@ -247,8 +247,12 @@ impl Totals {
         self.rejections += 1;
         *self.codes.entry(CodeLabel::of(diagnosis.code)).or_default() += 1;
         *self.bases.entry(diagnosis.basis).or_default() += 1;
-        for finding in &diagnosis.findings {
-            *self.findings.entry(finding.cause()).or_default() += 1;
+        for (at, finding) in diagnosis.findings.iter().enumerate() {
+            // Of one cause there may be several: a token that has expired, and that never lives longer than seconds.
+            let mut before = diagnosis.findings.iter().take(at).filter(|before| !before.is_of_code());
+            if !finding.is_of_code() && before.all(|before| before.cause() != finding.cause()) {
+                *self.findings.entry(finding.cause()).or_default() += 1;
+            }
         }
         for skipped in &diagnosis.skipped {
             *self.skipped.entry(*skipped).or_default() += 1;

@@ -59,13 +59,14 @@ impl KeyRecords {
 /// Whether the token's signature was found good; none if it was not checked.
 fn is_verified(diagnosis: &Diagnosis) -> Option<bool> {
     let token = diagnosis.token.as_ref()?;
-    let is_bad = diagnosis.findings.iter().any(|finding| finding.cause().family() == Family::Signature);
+    let of_token = || diagnosis.findings.iter().filter(|finding| !finding.is_of_code());
+    let is_bad = of_token().any(|finding| finding.cause().family() == Family::Signature);
     if is_bad {
         return Some(false);
     }
     let was_checked = token.state == TokenState::Readable
         && !diagnosis.skipped.iter().any(|skipped| skipped.check == Check::Signature)
-        && !diagnosis.findings.iter().any(|finding| matches!(finding.cause().family(), Family::Form | Family::Header));
+        && !of_token().any(|finding| matches!(finding.cause().family(), Family::Form | Family::Header));
     was_checked.then_some(true)
 }
 
