@@ -481,6 +481,9 @@ mod tests {
         assert_eq!(likeness(&pino(1), &pino(1)), Likeness::Same);
         assert_eq!(likeness(&pino(1), &pino(2)), Likeness::Different);
         assert_eq!(likeness(&pino(1), "Twilsock W: x"), Likeness::Unknown);
+        let of_logger = |logger: &str| format!(r#"{{"@t":"2026-03-01T00:00:00Z","SourceContext":"{logger}"}}"#);
+        assert_eq!(likeness(&pino(1), &of_logger("App.Gateway")), Likeness::Different);
+        assert_eq!(likeness(&pino(1), &of_logger("gw")), Likeness::Unknown);
         let logcat = |ids: &str| format!("11-25 09:46:40.000 {ids} W Twilio: x");
         for ids in ["  8101  8201", "+0000  8101  8201", "u0_a12  8101  8201"] {
             assert_eq!(likeness(&logcat(ids), &logcat(" 8101  8201")), Likeness::Same, "{ids}");

@@ -112,7 +112,14 @@ impl Emitter {
     /// Compares two writers. Lines that name different parts of a writer (a process here, only a logger there) are not
     /// taken to be the same.
     pub fn likeness(&self, other: &Self) -> Likeness {
-        let (mine, theirs) = (self.counting(), other.counting());
+        let has = |parts: &[u64; 8], part: Part| parts.get(part as usize).is_some_and(|part| *part != 0);
+        let both = |part| has(&self.0, part) && has(&other.0, part);
+        // A process of one program says nothing of the logger of another.
+        let (mine, theirs) = if both(Part::Process) || both(Part::Thread) {
+            (self.counting(), other.counting())
+        } else {
+            (self.0, other.0)
+        };
         let same_parts = mine.iter().zip(&theirs).all(|(a, b)| (*a == 0) == (*b == 0));
         match compare(&mine, &theirs) {
             Likeness::Same if same_parts => Likeness::Same,
