@@ -271,10 +271,10 @@ pub(super) fn told(text: &[u8]) -> Told {
                 print = first(print, at);
                 told.is_print |= !ANYBODYS.contains(&word);
             }
-            Kind::Prefix(at) if begins_word(text, start) && is_of_sdk(word, text) => {
+            Kind::Prefix(at) if begins_word(text, start) && is_own_word(word, text) => {
                 told.prefix = first(told.prefix, at);
             }
-            Kind::Product(at) if is_of_sdk(word, text) => product = first(product, at),
+            Kind::Product(at) if is_own_word(word, text) => product = first(product, at),
             Kind::Prefix(_) | Kind::Product(_) => {}
             Kind::Sync if text.get(..start).unwrap_or_default().ends_with(b"node_modules/") => {}
             Kind::Sync => told.probable_product = Some(Product::Sync),
@@ -320,7 +320,7 @@ pub(super) fn transport(told: &Told, product: Option<Product>) -> Option<Transpo
 }
 
 /// The word is no one else's.
-fn is_of_sdk(word: &[u8], text: &[u8]) -> bool {
+fn is_own_word(word: &[u8], text: &[u8]) -> bool {
     word != VIDEO_CONNECT || CONNECT_WORDS.any(text)
 }
 
