@@ -412,3 +412,11 @@ pub(super) fn find_names(label: &Label) -> (Option<Seen>, Option<Seen>) {
     }
     (None, other)
 }
+
+/// The name at which the file is now; if it is at none, the oldest.
+pub(super) fn current_name(label: &Label) -> Option<&PathBuf> {
+    let is_there = |name: &&PathBuf| {
+        std::fs::metadata(name).is_ok_and(|metadata| disk::seen(&metadata).identity == label.identity)
+    };
+    label.names.iter().find(is_there).or(label.names.first())
+}

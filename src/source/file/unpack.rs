@@ -19,7 +19,7 @@ use super::follow::{Identity, Position};
 use super::kin;
 use super::known::{Extent, Search};
 use super::tail::{Body, Label, TURN_BYTES, Tailer, Turn};
-use super::turn::{Live, find_names};
+use super::turn::{Live, current_name, find_names};
 use crate::pipeline::StreamId;
 use crate::source::{Failure, Mark, Opened};
 
@@ -137,28 +137,33 @@ impl Tailer {
     }
 
     pub(super) fn turn_archive(&mut self, label: &mut Label, archive: &mut Archive) -> Turn {
-        let (own, other) = find_names(label);
-        match &mut archive.state {
-            State::Waiting(_) | State::Done(_) if own.is_none() => {
-                if other.is_none() {
-                    return Turn::Closed;
-                }
-                Turn::Left(self.leave(label))
-            }
-            State::Waiting(_) => self.begin_archive(label, archive),
-            State::Comparing(_) => self.compare_archive(label, archive),
-            State::Reading(_) => self.read_archive(label, archive),
-            State::Done(_) if own.is_some_and(|seen| seen.length > archive.length) => {
-                archive.state = State::Waiting(self.now());
-                self.begin_archive(label, archive)
-            }
-            State::Done(_) if label.names.len() > 1 => Turn::Left(self.leave(label)),
-            State::Done(_) => Turn::Idle,
+        match &archive.state {
+            State::Comparing(_) => return self.compare_archive(label, archive),
+            State::Reading(_) => return self.read_archive(label, archive),
+            State::Waiting(_) | State::Done(_) => {}
         }
+        let (own, other) = find_names(label);
+        let Some(own) = own else {
+            return if other.is_none() { Turn::Closed } else { Turn::Left(self.leave(label)) };
+        };
+        // The next rotation renames it, also while it is waited for, and makes another one of the old name.
+        let left = if label.names.len() > 1 { self.leave(label) } else { Vec::new() };
+        let is_due = match &archive.state {
+            State::Waiting(_) => true,
+            State::Done(_) => own.length > archive.length,
+            State::Comparing(_) | State::Reading(_) => false,
+        };
+        if !left.is_empty() {
+            if is_due {
+                archive.state = State::Waiting(self.now());
+            }
+            return Turn::Left(left);
+        }
+        if is_due { self.begin_archive(label, archive) } else { Turn::Idle }
     }
 
     fn begin_archive(&mut self, label: &Label, archive: &mut Archive) -> Turn {
-        let Some(path) = label.names.first() else { return Turn::Closed };
+        let Some(path) = current_name(label) else { return Turn::Closed };
         archive.state = State::Waiting(self.now().saturating_add(AGAIN));
         let opened = disk::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
@@ -244,7 +249,7 @@ impl Tailer {
             // Whether the content ends here, too.
             ended = matches!(comparing.whole.next(&mut comparing.buffer), Ok(0));
         }
-        let Some(path) = label.names.first() else { return Turn::Closed };
+        let Some(path) = current_name(label) else { return Turn::Closed };
         archive.delivered = comparing.search.answer(ended);
         let content = comparing.search.extent();
         if ended && (archive.delivered == content.offset || self.is_beginning(path, &content)) {
@@ -264,7 +269,7 @@ impl Tailer {
     }
 
     fn deliver_archive(&mut self, label: &Label, archive: &mut Archive, file: &File, whole: Whole) -> Turn {
-        let Some(path) = label.names.first() else { return Turn::Closed };
+        let Some(path) = current_name(label) else { return Turn::Closed };
         let end = end_position(file, archive.identity, archive.length);
         let (Some(end), Ok(metadata)) = (end, file.metadata()) else {
             return self.fail_archive(label, archive, file, Failure::Read, "It was cut while it was opened");

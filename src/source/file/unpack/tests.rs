@@ -59,13 +59,23 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Packs some content as it was packed a while ago.
-    fn pack(&self, name: &str, content: &[u8]) {
+    /// Packs some content now.
+    fn pack_now(&self, name: &str, content: &[u8]) {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         packed.write_all(content).unwrap();
         fs::write(self.path(name), packed.finish().unwrap()).unwrap();
+    }
+
+    /// Makes it seem that a file was written a while ago.
+    fn age(&self, name: &str) {
         let file = fs::OpenOptions::new().write(true).open(self.path(name)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(480_000)).unwrap();
+    }
+
+    /// Packs some content as it was packed a while ago.
+    fn pack(&self, name: &str, content: &[u8]) {
+        self.pack_now(name, content);
+        self.age(name);
     }
 
     /// Begins to read an archive; nothing before this has looked at it.
@@ -113,4 +123,41 @@ fn an_archive_that_is_renamed_while_it_is_compared_is_read_to_its_end() {
     assert_eq!(world.heard(), ("followed\npacked\n".to_owned(), 0));
     let mark = archive.mark().unwrap();
     assert_eq!((mark.done, mark.unpacked), (true, Some(7)));
+}
+
+#[test]
+fn archives_that_are_renamed_in_a_chain_before_they_are_complete_are_each_read() {
+    let mut world = World::new(b"");
+    world.pack_now("app.log.1.gz", b"first\n");
+    world.tailer.look_at_all();
+    for (n, content) in ["second\n", "third\n"].iter().enumerate() {
+        for number in (1..=n + 1).rev() {
+            let [old, new] = [number, number + 1].map(|number| world.path(&format!("app.log.{number}.gz")));
+            fs::rename(old, new).unwrap();
+        }
+        world.pack_now("app.log.1.gz", content.as_bytes());
+        world.tailer.look_at_all();
+    }
+    assert_eq!(world.heard(), (String::new(), 0), "they may still be written to");
+
+    for number in 1..=3 {
+        world.age(&format!("app.log.{number}.gz"));
+    }
+    world.tailer.look_at_all();
+    world.tailer.look_at_all();
+    let (heard, failures) = world.heard();
+    let mut lines: Vec<_> = heard.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((lines, failures), (vec!["first", "second", "third"], 0));
+}
+
+#[test]
+fn an_archive_that_is_renamed_while_it_is_waited_for_is_read_under_its_new_name() {
+    let mut world = World::new(b"");
+    world.pack("app.log.1.gz", b"packed\n");
+    let (mut label, mut archive) = world.begin("app.log.1.gz");
+    fs::rename(world.path("app.log.1.gz"), world.path("app.log.2.gz")).unwrap();
+    label.names.push(world.path("app.log.2.gz"));
+    while !matches!(world.tailer.turn_archive(&mut label, &mut archive), Turn::Idle) {}
+    assert_eq!(world.heard(), ("packed\n".to_owned(), 0));
 }
