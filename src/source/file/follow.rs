@@ -35,6 +35,13 @@ pub struct Identity {
     pub born: Option<i64>,
 }
 
+impl Identity {
+    /// Names content that stands in no file any more, or only packed, as if it were a file: on a device that no file has.
+    pub const fn of_content(Fingerprint(inode): Fingerprint) -> Self {
+        Self { device: 0, inode, born: None }
+    }
+}
+
 /// Content of a file before one offset, as a number: it changes when the file is cut and filled again.
 ///
 /// It covers the first and the last [`FINGERPRINT_BYTES`] before the offset and so grows with the file: files with

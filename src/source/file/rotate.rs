@@ -8,7 +8,7 @@
 //!
 //! A copy is not read a second time: as long as a file is the beginning of the file that its name is made of, it waits.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,9 +26,6 @@ use crate::source::{Health, Mark, Opened};
 /// Names and copies that are remembered at a time.
 const REMEMBERED_MAX: usize = 4096;
 
-/// Contents remembered that stand in no file any more.
-const EXTENTS_MAX: usize = 1024;
-
 /// How long a file is looked at without a pause after a copy of it began to grow: its cut may come at any moment, and
 /// what is written between the end of the copy and the cut stands nowhere else.
 const COPYING: Duration = Duration::from_millis(30);
@@ -40,8 +37,6 @@ pub(super) struct Rotations {
     lineage: BTreeMap<PathBuf, usize>,
     /// Files that are copies as far as can be seen; they are not read.
     held: BTreeMap<PathBuf, Held>,
-    /// What was read of files before they were cut, and in archives.
-    extents: VecDeque<Extent>,
     /// A file of which a copy is being made, and until when it is looked at without a pause.
     copying: Option<(SlotId, Duration)>,
     /// Copies that came while nothing was read of their originals, so that no content proves them.
@@ -63,21 +58,10 @@ struct Candidate {
 }
 
 impl Rotations {
-    pub(super) fn keep_extent(&mut self, extent: Extent) {
-        if self.extents.len() >= EXTENTS_MAX {
-            self.extents.pop_front();
-        }
-        self.extents.push_back(extent);
-    }
-
     fn keep_unproven(&mut self, path: &Path) {
         if self.unproven.len() < REMEMBERED_MAX {
             self.unproven.push(path.to_owned());
         }
-    }
-
-    pub(super) fn extents(&self) -> impl Iterator<Item = Extent> {
-        self.extents.iter().copied()
     }
 
     /// Whether a file at this path waits because it seems to be a copy.
@@ -211,8 +195,8 @@ impl Tailer {
         }
         let last = known.iter().map(|(identity, _)| *identity).max_by_key(|identity| identity.born);
         // If it was deleted, all that was born after every known file came while nobody looked.
-        let last =
-            last.or_else(|| self.positions.iter().map(|read| read.identity).max_by_key(|identity| identity.born));
+        let last = last
+            .or_else(|| self.positions.iter().map(|mark| mark.position.identity).max_by_key(|identity| identity.born));
         if let Some(last) = last.filter(|_| !self.positions.knows(&now)) {
             self.open_between(source, path, alias.as_deref(), last);
         }
@@ -338,13 +322,13 @@ impl Tailer {
     /// the file was when it was seen last.
     pub(super) fn finish_in_copy(&mut self, label: &Label, read: Position, length: u64, stream: Opened) -> bool {
         self.rotations.copying = None;
-        if read.offset > 0 {
-            self.rotations.keep_extent(Extent::of(&read));
-        }
         let Some(name) = label.names.first().cloned().or_else(|| label.left_at.clone()) else {
             self.lose(label.source, length.saturating_sub(read.offset));
             return false;
         };
+        if read.offset > 0 {
+            self.keep_content(label.source, &name, Extent::of(&read));
+        }
         let left = self.later_files(label, &name);
         let copy = left.iter().rposition(|left| is_copy(left, &read, length));
         let born = copy.and_then(|at| left.get(at)).map(|copy| copy.seen.identity.born);

@@ -12,6 +12,7 @@ use super::archive;
 use super::disk;
 use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::kin;
+use super::known::Extent;
 use super::looks::Target;
 use super::pace::ROUND_BUSY;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
@@ -78,13 +79,8 @@ impl Positions {
         self.by_identity.get(identity).map(|mark| mark.position)
     }
 
-    #[cfg(test)]
-    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Mark> {
         self.by_identity.values()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
-        self.by_identity.values().map(|mark| &mark.position)
     }
 
     /// The position of a file, if the open file is still the one that was read.
@@ -159,6 +155,13 @@ impl Tailer {
         if let Some(source) = self.sources.get(source) {
             self.sink.read_elsewhere(&source.name, path, mark);
         }
+    }
+
+    /// Remembers content that stands in no file any more, or in an archive, in case that an archive brings it again.
+    pub(super) fn keep_content(&mut self, source: usize, path: &Path, content: Extent) {
+        let Extent { offset, open, fingerprint } = content;
+        let position = Position { identity: Identity::of_content(fingerprint), offset, fingerprint };
+        self.read_elsewhere(source, path, Mark { unpacked: (!open).then_some(offset), ..Mark::plain(position) });
     }
 
     /// Opens a file and begins to follow it.

@@ -195,8 +195,9 @@ impl Tailer {
     /// What is known to have been read of files from which the archive may have been made.
     fn extents(&self, archive: &Path, identity: Identity) -> Vec<Extent> {
         let before = |read: &Position| identity.born.zip(read.identity.born).is_none_or(|(own, read)| own >= read);
-        let mut extents: Vec<Extent> = self.positions.iter().filter(|read| before(read)).map(Extent::of).collect();
-        extents.extend(self.rotations.extents());
+        let marks = self.positions.iter().filter(|mark| before(&mark.position));
+        let extent = |mark: &Mark| Extent { open: mark.unpacked.is_none(), ..Extent::of(&mark.position) };
+        let mut extents: Vec<Extent> = marks.map(extent).collect();
         for (named, identity, live) in self.originals(archive) {
             let file = live.file();
             // Where it was read up to, if it was cut since.
@@ -302,8 +303,11 @@ impl Tailer {
             reading.content.push(reading.buffer.get(..length).unwrap_or_default());
             if length == 0 {
                 self.sink.finish(reading.stream);
-                self.rotations.keep_extent(reading.content.extent());
-                archive.state = State::Done(Some(reading.end));
+                let (content, end) = (reading.content.extent(), reading.end);
+                archive.state = State::Done(Some(end));
+                if let Some(path) = current_name(label) {
+                    self.keep_content(label.source, path, content);
+                }
                 return Turn::Idle;
             }
             let passed = usize::try_from(reading.skip).unwrap_or(usize::MAX).min(length);

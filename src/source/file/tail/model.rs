@@ -16,7 +16,7 @@ use super::*;
 use crate::pipeline::{Stream, StreamId};
 use crate::source::Mark;
 
-const CASES: u32 = 150;
+const CASES: u32 = 300;
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -32,6 +32,8 @@ enum Act {
     CopyTruncate,
     /// The oldest rotated file is packed and deleted.
     Pack,
+    /// All archives are complete: they have not been written to for a while.
+    Settle,
     /// A rotated file that is read is deleted.
     Delete,
     Look,
@@ -50,6 +52,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Date),
         3 => Just(Act::CopyTruncate),
         2 => Just(Act::Pack),
+        2 => Just(Act::Settle),
         1 => Just(Act::Delete),
         6 => Just(Act::Look),
         1 => (0..9000_u64).prop_map(Act::Pass),
@@ -213,6 +216,7 @@ impl World {
                 self.writer.set_len(0).unwrap();
             }
             Act::Pack => self.pack(),
+            Act::Settle => self.settle(),
             Act::Delete => {
                 let read = |path: &PathBuf| {
                     let metadata = fs::metadata(path).unwrap();
@@ -251,7 +255,6 @@ impl World {
     }
 
     /// Where archives are not read, only what is followed and saved is packed.
-    #[expect(clippy::disallowed_methods, reason = "set beside the times that the system gives to other files")]
     fn pack(&mut self) {
         self.reopen();
         let Some(path) = self.rotated().pop() else { return };
@@ -265,15 +268,24 @@ impl World {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&fs::read(&path).unwrap()).unwrap();
         let archive = PathBuf::from(format!("{}.gz", path.display()));
-        fs::write(&archive, packed.finish().unwrap()).unwrap();
-        let hour_ago = SystemTime::now().checked_sub(Duration::from_secs(3600)).unwrap();
-        File::options().append(true).open(archive).unwrap().set_modified(hour_ago).unwrap();
+        fs::write(archive, packed.finish().unwrap()).unwrap();
         fs::remove_file(path).unwrap();
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "set beside the times that the system gives to other files")]
+    fn settle(&self) {
+        let hour_ago = SystemTime::now().checked_sub(Duration::from_secs(3600)).unwrap();
+        for entry in fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                File::options().append(true).open(path).unwrap().set_modified(hour_ago).unwrap();
+            }
+        }
     }
 
     fn save(&mut self) {
         let mut marks: BTreeMap<Identity, Mark> =
-            self.tailer.positions.marks().map(|mark| (mark.position.identity, *mark)).collect();
+            self.tailer.positions.iter().map(|mark| (mark.position.identity, *mark)).collect();
         for slot in self.tailer.slots.values() {
             let mark = match &slot.body {
                 Body::Live(live) => live.position().map(Mark::plain),
@@ -306,6 +318,7 @@ proptest! {
         for act in &acts {
             world.act(act);
         }
+        world.settle();
         for _ in 0..4 {
             world.look();
             world.act(&Act::Pass(6000));
