@@ -243,6 +243,32 @@ fn a_state_that_cannot_be_written_is_said_at_the_start_with_what_helps() {
 }
 
 #[test]
+fn what_was_read_before_a_cut_is_not_read_again_in_an_archive_that_is_complete_only_after_a_kill() {
+    let place = Place::new();
+    place.configure(&place.usual_config().replace("app.log\"", "app.log*\""));
+    place.append(&expand(EXPIRED));
+    let daemon = place.start();
+    until_rejections(&daemon, None, 1);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&fs::read(place.log()).expect("the log")).expect("packed");
+    fs::write(place.log(), "").expect("cut");
+    place.append(&expand(NO_IDENTITY));
+    fs::write(place.path("app.log.1.gz"), packed.finish().expect("packed")).expect("an archive");
+    until_rejections(&daemon, None, 2);
+    daemon.signal("KILL");
+    drop(daemon);
+
+    // Ready when both archives are read; the other one shows that they are.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(expand(EXPIRED).replace("10:", "11:").as_bytes()).expect("packed");
+    fs::write(place.path("app.log.2.gz"), packed.finish().expect("packed")).expect("an archive");
+    let daemon = place.start();
+    assert_eq!(rejections(&daemon, None), 3);
+    let shown = run(&["state", "show", "--config", text(&place.config())]);
+    assert!(shown.stdout.contains(" bytes that it held are recognised in archives"), "{shown:?}");
+}
+
+#[test]
 fn the_state_is_shown_exported_and_removed() {
     let place = Place::new();
     place.append(&expand(EXPIRED));

@@ -15,6 +15,7 @@ use super::{Exit, Failure, Outcome, exit_of_state, load_config, output};
 use crate::daemon::{self, now};
 use crate::ledger::{Ledger, Settings, View};
 use crate::report::page::shown;
+use crate::source::file::follow::CONTENT_DEVICE;
 use crate::store::{self, SCHEMA, Snapshot, SnapshotError, Table, rows_of};
 use crate::time::UnixTime;
 
@@ -98,7 +99,12 @@ fn show(folder: &std::path::Path) -> Outcome {
             let at = |pointer: &str| file.pointer(pointer).and_then(Value::as_u64);
             let offset = at("/mark/unpacked").or(at("/mark/position/offset"));
             let found = UnixTime::from_seconds(file.get("found").and_then(Value::as_i64).unwrap_or_default());
-            _ = writeln!(text, "  {path}: read up to byte {}, opened or closed last at {found}", offset.unwrap_or(0));
+            let offset = offset.unwrap_or(0);
+            _ = if at("/mark/position/identity/device") == Some(CONTENT_DEVICE) {
+                writeln!(text, "  {path}: {offset} bytes that it held are recognised in archives, kept at {found}")
+            } else {
+                writeln!(text, "  {path}: read up to byte {offset}, opened or closed last at {found}")
+            };
         }
         if files.len() > FILES_SHOWN_MAX {
             _ = writeln!(text, "  and {} more", files.len() - FILES_SHOWN_MAX);

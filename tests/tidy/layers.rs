@@ -193,6 +193,7 @@ const ROWS: &[(&str, Layer, &[&str])] = &[
             "source",
             "source::alerts_api",
             "source::file",
+            "source::file::follow",
             "source::journald",
             "source::stdin",
             "store",

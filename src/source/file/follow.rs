@@ -35,10 +35,13 @@ pub struct Identity {
     pub born: Option<i64>,
 }
 
+/// The device of what is no file: see [`Identity::of_content`].
+pub const CONTENT_DEVICE: u64 = 0;
+
 impl Identity {
     /// Names content that stands in no file any more, or only packed, as if it were a file: on a device that no file has.
     pub const fn of_content(Fingerprint(inode): Fingerprint) -> Self {
-        Self { device: 0, inode, born: None }
+        Self { device: CONTENT_DEVICE, inode, born: None }
     }
 }
 
