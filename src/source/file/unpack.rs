@@ -137,10 +137,16 @@ impl Tailer {
     }
 
     pub(super) fn turn_archive(&mut self, label: &mut Label, archive: &mut Archive) -> Turn {
-        match &archive.state {
-            State::Comparing(_) => return self.compare_archive(label, archive),
-            State::Reading(_) => return self.read_archive(label, archive),
-            State::Waiting(_) | State::Done(_) => {}
+        let turn = match &archive.state {
+            State::Comparing(_) => Some(self.compare_archive(label, archive)),
+            State::Reading(_) => Some(self.read_archive(label, archive)),
+            State::Waiting(_) | State::Done(_) => None,
+        };
+        match turn {
+            // Names that other files took meanwhile are let go in the next turn.
+            Some(Turn::Idle) if label.names.len() > 1 => return Turn::More,
+            Some(turn) => return turn,
+            None => {}
         }
         let (own, other) = find_names(label);
         let Some(own) = own else {

@@ -161,3 +161,24 @@ fn an_archive_that_is_renamed_while_it_is_waited_for_is_read_under_its_new_name(
     while !matches!(world.tailer.turn_archive(&mut label, &mut archive), Turn::Idle) {}
     assert_eq!(world.heard(), ("packed\n".to_owned(), 0));
 }
+
+#[test]
+fn the_name_of_an_archive_that_another_one_takes_while_it_is_read_is_let_go_when_it_is_read() {
+    let mut world = World::new(b"followed\n");
+    world.pack("app.log.1.gz", b"packed\n");
+    let (mut label, mut archive) = world.begin("app.log.1.gz");
+    assert!(matches!(world.tailer.turn_archive(&mut label, &mut archive), Turn::More));
+    fs::rename(world.path("app.log.1.gz"), world.path("app.log.2.gz")).unwrap();
+    world.pack("app.log.1.gz", b"another\n");
+    label.names.push(world.path("app.log.2.gz"));
+    let left = loop {
+        match world.tailer.turn_archive(&mut label, &mut archive) {
+            Turn::More => {}
+            Turn::Left(left) => break left,
+            Turn::Idle | Turn::Closed => panic!("the name is kept"),
+        }
+    };
+    assert_eq!(left, [world.path("app.log.1.gz")]);
+    assert_eq!(world.heard(), ("followed\npacked\n".to_owned(), 0));
+    assert!(matches!(world.tailer.turn_archive(&mut label, &mut archive), Turn::Idle));
+}
