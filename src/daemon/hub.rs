@@ -108,6 +108,7 @@ impl Hub {
         });
         let (mut ledger, unknown) = restored(config, &page, &rows, now);
         keeper.remove_ledger_rows(&unknown);
+        keeper.rename_remembered(&rows, &ledger);
         if let Some(recovery) = &recovered {
             log_recovery(recovery);
             ledger.recovered();

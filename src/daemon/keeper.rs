@@ -18,6 +18,7 @@ pub use self::events::read_event;
 use self::journals::Journals;
 use super::clock::monotonic;
 use crate::diagnosis::Fingerprint;
+use crate::ledger::rows::REMEMBERED_BEFORE;
 use crate::ledger::{Ledger, View};
 use crate::pipeline::checkpoint::{Checkpoint, MemoryChange, Note, Remembered, Verified};
 use crate::pipeline::seen::Seen;
@@ -174,6 +175,14 @@ impl Keeper {
     pub(super) fn remove_ledger_rows(&mut self, names: &[String]) {
         for name in names {
             self.pending.set(Table::Ledger, name.as_bytes(), None);
+        }
+    }
+
+    /// Writes alerts and incidents under their name of now, if the state has them under an earlier one.
+    pub(super) fn rename_remembered(&mut self, rows: &Rows, ledger: &Ledger) {
+        if rows_of(rows, Table::Ledger).any(|(name, _)| name == REMEMBERED_BEFORE.as_bytes()) {
+            self.pending.set(Table::Ledger, REMEMBERED_BEFORE.as_bytes(), None);
+            self.remember(ledger, true);
         }
     }
 

@@ -6,13 +6,13 @@
 //!
 //! | row | holds |
 //! | --- | --- |
+//! | `alerts` | alerts, incidents, and what they rest on; written at a look, not with every count |
 //! | `totals`, `since` | counts of all sources together; since when windows count |
 //! | `source/<place>`, `key/<place>` | counts of a source; a key SID that windows refer to |
 //! | `fine/<slot>`, `coarse/<slot>` | one bucket of a window |
 //! | `rejection/<number>`, `example/<cause>` | a diagnosis |
 //! | `exposed/<fingerprint>`, `early/<fingerprint>` | a token that was exposed, or refused early |
 //! | `exposed-until`, `early-until` | what was forgotten of those |
-//! | `remembered` | alerts, incidents, and what they rest on; written at a look, not with every count |
 //! | `token/<cause>/<fingerprint>`, `tokens/<cause>` | the last refusal of a token; what was forgotten |
 
 mod kept;
@@ -39,8 +39,11 @@ use word::{Counts, Word, add, counts, sparse};
 /// Takes a row's name and its new value; `None` removes it.
 pub type Put<'a> = dyn FnMut(String, Option<Vec<u8>>) + 'a;
 
-/// The name of the row of alerts and incidents.
-const REMEMBERED: &str = "remembered";
+/// The name of the row of alerts and incidents. It is by far the longest, and a database reads and writes what lies beside a
+/// row together with it: so it stands before all rows, away from those that come and go.
+const REMEMBERED: &str = "alerts";
+/// Its name in earlier versions, beside the rejections.
+pub const REMEMBERED_BEFORE: &str = "remembered";
 /// The name under which the tokens of all causes together are kept.
 const ALL: &str = "all";
 
@@ -260,7 +263,7 @@ impl Ledger {
             "exposed-until" => recent::restore_until(&mut working.exposed, value)?,
             "early" => recent::restore(&mut working.early, rest, value)?,
             "early-until" => recent::restore_until(&mut working.early, value)?,
-            REMEMBERED => self.restore(read(value)?, now),
+            REMEMBERED | REMEMBERED_BEFORE => self.restore(read(value)?, now),
             _ => return None,
         }
         Some(())

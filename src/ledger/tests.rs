@@ -77,6 +77,19 @@ fn nothing_is_shown_before_it_is_committed() {
 }
 
 #[test]
+fn a_token_that_ends_before_it_begins_takes_nothing_off_what_was_shown() {
+    let mut ledger = ledger(Settings::default());
+    for lifetime in [3600, -7_772_400] {
+        let mut found = diagnosis(1, Cause::TimeClaimInvalid);
+        found.token.as_mut().unwrap().lifetime_seconds = Some(lifetime);
+        apply(&mut ledger, found);
+    }
+    let lifetime = &ledger.commit().totals.lifetime[&Product::Chat];
+    assert_eq!((lifetime.count, lifetime.counts[0]), (2, 1));
+    assert!((lifetime.sum - 3600.0).abs() < 0.1, "{}", lifetime.sum);
+}
+
+#[test]
 fn a_refusal_printed_once_more_is_a_sighting_and_no_rejection() {
     let mut ledger = ledger(Settings::default());
     apply(&mut ledger, diagnosis(1, Cause::Expired));

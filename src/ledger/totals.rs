@@ -44,9 +44,11 @@ impl Histogram {
         Self { bounds, counts: vec![0; bounds.len()], count: 0, sum: 0.0 }
     }
 
+    /// Counts a duration. One below nothing, of a token that ends before it begins, is nothing: a sum that shrinks is no
+    /// counter.
     #[expect(clippy::cast_precision_loss, reason = "seconds of a token's life fit an f64")]
     fn observe(&mut self, seconds: i64) {
-        let value = seconds as f64;
+        let value = seconds.max(0) as f64;
         let at = self.bounds.partition_point(|bound| *bound < value);
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;

@@ -149,6 +149,19 @@ fn nothing_that_has_not_changed_is_written() {
 }
 
 #[test]
+fn alerts_and_incidents_stand_apart_from_rows_that_come_and_go_and_are_found_where_they_stood_before() {
+    let mut ledger = Ledger::new(settings(), sources(), NOW);
+    (8..40).for_each(|pick| ledger.apply(event(pick, 0), NOW));
+    let mut kept = all(&ledger.commit());
+    let (name, value) = ledger.remembered_row();
+    assert!(kept.keys().all(|other| name < other.as_str()), "{:?}", kept.keys());
+    kept.insert(REMEMBERED_BEFORE.to_owned(), value.unwrap());
+    let (restored, unknown) = restore(&kept);
+    assert!(unknown.is_empty(), "{unknown:?}");
+    assert_eq!(restored.working().incidents.remembered(), ledger.working().incidents.remembered());
+}
+
+#[test]
 fn rows_that_cannot_be_understood_are_named_and_left_out() {
     let mut ledger = Ledger::new(settings(), sources(), NOW);
     (8..40).for_each(|pick| ledger.apply(event(pick, 0), NOW));

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Least time between two rounds that notifications ask for. The first is always at once.
 const ROUND_LEAST: Duration = Duration::from_millis(2);
 
-/// The same while much is written.
-pub(super) const ROUND_BUSY: Duration = Duration::from_millis(10);
+/// The same while much is written. Not longer, because what a file holds that is copied and cut should be read before.
+const ROUND_BUSY: Duration = Duration::from_millis(40);
 
 /// Over so much time it is found out how much is written.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -20,12 +20,24 @@ pub(super) struct Pace {
     since: Duration,
     bytes: u64,
     busy: bool,
+    /// When the round at hand began.
+    began: Duration,
 }
 
 impl Pace {
     /// Takes note of bytes that were read.
     pub(super) const fn read(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Takes note that a round begins.
+    pub(super) const fn begins(&mut self, now: Duration) {
+        self.began = now;
+    }
+
+    /// When the next round may begin that notifications ask for.
+    pub(super) fn next_round(&self) -> Duration {
+        self.began + if self.busy { ROUND_BUSY } else { ROUND_LEAST }
     }
 
     /// Takes note that a round has ended.
@@ -39,17 +51,12 @@ impl Pace {
 
     /// Takes note that files come, go or change their names: then what they held is read as soon as possible.
     pub(super) const fn hurry(&mut self, now: Duration) {
-        *self = Self { since: now, bytes: 0, busy: false };
+        *self = Self { since: now, bytes: 0, busy: false, began: self.began };
     }
 
     /// Whether much is written.
     pub(super) const fn is_busy(&self) -> bool {
         self.busy
-    }
-
-    /// Least time between the beginnings of two rounds.
-    pub(super) const fn round_least(&self) -> Duration {
-        if self.busy { ROUND_BUSY } else { ROUND_LEAST }
     }
 }
 
@@ -62,7 +69,8 @@ mod tests {
     fn rounds(bytes_a_second: u64) -> usize {
         let (mut pace, mut now, mut last_second) = (Pace::default(), Duration::ZERO, 0);
         while now < Duration::from_secs(3) {
-            let passed = pace.round_least();
+            pace.begins(now);
+            let passed = pace.next_round() - now;
             now += passed;
             pace.read(bytes_a_second * u64::try_from(passed.as_micros()).unwrap() / 1_000_000);
             pace.ended(now);
@@ -75,8 +83,8 @@ mod tests {
     fn rounds_become_rarer_only_while_much_is_written() {
         assert!((499..=501).contains(&rounds(0)));
         assert!((499..=501).contains(&rounds(400_000)));
-        assert!((99..=101).contains(&rounds(800_000)));
-        assert!((99..=101).contains(&rounds(50_000_000)));
+        assert!((24..=26).contains(&rounds(800_000)));
+        assert!((24..=26).contains(&rounds(50_000_000)));
     }
 
     #[test]

@@ -198,7 +198,8 @@ impl Tailer {
                 return self.finish();
             }
             let (began, woken) = (self.now(), !pending.paths.is_empty());
-            if pending.all || !pending.moves.is_empty() || pending.paths.values().any(|structural| *structural) {
+            self.pace.begins(began);
+            if pending.is_structural() {
                 self.pace.hurry(began);
             }
             if pending.all {
@@ -220,7 +221,7 @@ impl Tailer {
             self.pace.ended(self.now());
             self.wake.set_busy(self.pace.is_busy());
             if (woken || self.pace.is_busy()) && self.ready.is_empty() {
-                self.wake.rest((began + self.pace.round_least()).saturating_sub(self.now()));
+                self.wake.rest(self.pace.next_round().saturating_sub(self.now()));
             }
         }
     }

@@ -14,7 +14,6 @@ use super::follow::{Follower, Identity, Position, Seen, Step};
 use super::kin;
 use super::known::Extent;
 use super::looks::Target;
-use super::pace::ROUND_BUSY;
 use super::tail::{Body, Label, Slot, SlotId, TURN_BYTES, Tailer, Turn};
 use crate::pipeline::{Stream, StreamId};
 use crate::source::{Failure, Health, Mark, Opened, Rotation};
@@ -297,7 +296,7 @@ impl Tailer {
                     // One that has left its name is read to its end, so that the next one begins; and of one that was there
                     // at start it must be known when it was written last.
                     if self.pace.is_busy() && is_read && own.is_some() && label.backlog.is_none() {
-                        live.again = Some(live.used.saturating_add(ROUND_BUSY));
+                        live.again = Some(self.pace.next_round());
                         return Turn::Idle;
                     }
                 }

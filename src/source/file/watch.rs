@@ -47,6 +47,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Files came, went or changed their names: what they held may soon be gone.
+    pub(super) fn is_structural(&self) -> bool {
+        self.all || !self.moves.is_empty() || self.paths.values().any(|structural| *structural)
+    }
+
     fn is_quiet(&self) -> bool {
         !self.stopped && !self.all && self.paths.is_empty() && self.moves.is_empty() && self.sources.is_none()
     }
@@ -63,8 +68,9 @@ impl fmt::Debug for Wake {
 pub(super) struct Wake {
     pending: Mutex<Pending>,
     changed: Condvar,
-    /// Told the stop alone, so that what is noted while the follower rests does not wake it only to rest on.
-    stopping: Condvar,
+    /// Told only what does not wait for the end of a rest, so that what else is noted meanwhile does not wake the follower
+    /// only to rest on.
+    hurries: Condvar,
     /// Much is written.
     busy: AtomicBool,
 }
@@ -78,7 +84,7 @@ impl Wake {
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
-        self.stopping.notify_all();
+        self.hurries.notify_all();
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -98,9 +104,12 @@ impl Wake {
         std::mem::replace(&mut *pending, Pending { stopped, ..Pending::default() })
     }
 
-    /// Lets time pass, unless the stop comes.
+    /// Lets time pass, unless the stop comes, or something that does not wait.
     pub(super) fn rest(&self, time: Duration) {
-        drop(self.stopping.wait_timeout_while(self.lock(), time, |pending| !pending.stopped));
+        // While little is written a rest is too short for that to matter.
+        let may_hurry = self.busy.load(Ordering::Relaxed);
+        let waits = |pending: &mut Pending| !pending.stopped && !(may_hurry && pending.is_structural());
+        drop(self.hurries.wait_timeout_while(self.lock(), time, waits));
     }
 
     pub(super) fn set_busy(&self, busy: bool) {
@@ -110,6 +119,7 @@ impl Wake {
     fn look_at_all(&self) {
         self.lock().all = true;
         self.changed.notify_all();
+        self.hurries.notify_all();
     }
 
     /// Hands over other sources to follow from now on; a later list replaces one that was not taken yet.
@@ -127,6 +137,7 @@ impl Wake {
         pending.moves.push((from, to));
         drop(pending);
         self.changed.notify_all();
+        self.hurries.notify_all();
     }
 
     /// Notes a path; says whether it was waiting already, which means that the follower is busy.
@@ -152,6 +163,9 @@ impl Wake {
         // Of what was there before, the follower knows.
         if was_quiet {
             self.changed.notify_all();
+        }
+        if structural {
+            self.hurries.notify_all();
         }
         waiting
     }
@@ -383,6 +397,20 @@ mod tests {
             "Expected to be notified of changes in /l, but the system's limit is reached; files are polled every 250 ms \
              instead. Raise it with `sysctl fs.inotify.max_user_watches=1048576` and restart."
         );
+    }
+
+    #[test]
+    fn a_rest_while_much_is_written_ends_when_a_file_comes_or_changes_its_name() {
+        let wake = Arc::new(Wake::default());
+        wake.set_busy(true);
+        let told = Arc::clone(&wake);
+        let telling = thread::spawn(move || {
+            told.look_at(PathBuf::from("/l/app.log"), false);
+            told.look_at(PathBuf::from("/l/app.log.1"), true);
+        });
+        wake.rest(Duration::from_secs(3600));
+        telling.join().unwrap();
+        assert_eq!(wake.take(Duration::ZERO).paths.len(), 2);
     }
 
     #[test]
