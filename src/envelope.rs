@@ -19,9 +19,10 @@ use crate::product::Product;
 use crate::stamp::{self, Completion, Stamp};
 use crate::time::{Moment, UnixTime};
 
+pub use dated::is_event;
 pub use emitter::{Emitter, Id, Ids, Likeness, hash};
 use emitter::{Role, role};
-pub use export::{FIELD_END, FIELD_LENGTH, MESSAGE_BREAK};
+pub use export::{FIELD_END, FIELD_LENGTH, FILLER, MESSAGE_BREAK};
 
 /// Envelopes around envelopes that are taken off; no real log has more than three.
 const LAYERS_MAX: usize = 4;
@@ -160,8 +161,7 @@ impl Record<'_> {
 
 /// Unwraps a line (without its line break).
 pub fn read(line: &[u8]) -> Record<'_> {
-    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-    let mut record = Record { text: Cow::Borrowed(trim(line)), ..Record::default() };
+    let mut record = Record { text: Cow::Borrowed(trim(export::beginning(line))), ..Record::default() };
     for layer in 0..LAYERS_MAX {
         let text = text::without_colours(std::mem::take(&mut record.text));
         let text = text::with_plain_escapes(text::without_doubled_quotes(text));
@@ -187,6 +187,10 @@ pub fn read(line: &[u8]) -> Record<'_> {
 fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
     if text.first() == Some(&b'{') {
         return peel_json(text, record);
+    }
+    if let Some((time, line)) = collected::pair(text).and_then(|(time, line)| Some((stamp::epoch(time)?, line))) {
+        record.note_time(Some(Written::Exact(time)));
+        return (Format::Collected, Cow::Owned(unescaped(line)));
     }
     if let Some(inner) = text::cri(text, |time| record.note_time(Some(Written::Stamp(time)))) {
         return (Format::Cri, Cow::Borrowed(inner));

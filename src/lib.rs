@@ -83,6 +83,9 @@
 //!   scrapes the counters does: a backlog causes no burst, and a wrong clock or zone hides none.
 //! * **An export of the journal is known by its first bytes** (`feed`'s `journal`): of each entry one line is made, byte
 //!   for byte, so that offsets stay what they are and lines are entries.
+//! * **An array of events on one line is known by the first document of a stream** (`pipeline`'s `array`): of each element
+//!   one line is made in the same way, so that its time, writer and token are its own; where such a document is printed
+//!   over several lines, an element is an object as any other (`element`).
 //! * **The exceptions of one stack trace are one refusal** (`pipeline`'s `trace`), by what languages print between an
 //!   exception and its cause; and so is an event of Twilio's, by its SID, however often it is printed.
 //! * **An export of the Debugger is known by its header** ([`pipeline`]'s `table`): a stream that begins with one is read

@@ -1,9 +1,11 @@
 //! The whole core: bytes and times in, diagnoses out. No I/O, no clock, cannot fail.
 
+mod array;
 pub mod arrival;
 mod blocks;
 pub mod checkpoint;
 mod document;
+mod element;
 mod feed;
 mod judge;
 mod keyed;
@@ -200,7 +202,7 @@ impl Pipeline {
 
     /// Announces a stream.
     pub fn open(&mut self, id: StreamId, stream: Stream) {
-        if stream.offset == 0 && stream.path.is_some() {
+        if stream.offset == 0 {
             self.spare.insert(id, Box::new(Feed::new(stream.clone())));
             self.tables.insert(id, Table::new(stream));
         } else {
@@ -218,9 +220,11 @@ impl Pipeline {
     ) -> Option<Zeroizing<Vec<u8>>> {
         let table = self.tables.get_mut(&id)?;
         let is_export = table.is_export();
-        if let Some(held) = table.decide(chunk) {
+        if let Some((held, array)) = table.decide(chunk) {
             self.tables.remove(&id);
-            self.feeds.insert(id, self.spare.remove(&id)?);
+            let mut feed = self.spare.remove(&id)?;
+            feed.begin_array(array);
+            self.feeds.insert(id, feed);
             return Some(held);
         }
         if table.is_export() {

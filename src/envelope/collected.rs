@@ -166,12 +166,27 @@ pub(super) fn payload(entry: &[u8]) -> Option<&[u8]> {
 /// The time of the first line in a push to Loki, and that line if it is alone, both as they are written.
 pub(super) fn first_value(push: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let values = behind_key(push, b"\"values\"")?.strip_prefix(b"[")?;
-    let entry = values.trim_ascii_start().strip_prefix(b"[")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let (time, line, rest) = value(values.trim_ascii_start())?;
+    let is_alone = memchr::memchr(b'[', rest).is_none() && rest.trim_ascii_start().starts_with(b"]");
+    Some((time, is_alone.then_some(line)))
+}
+
+/// A line in an answer of Loki, `["1795488081250000000", "line"]`: its time and itself, both as they are written.
+pub(super) fn pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if text.trim_ascii_start().first() != Some(&b'[') {
+        return None;
+    }
+    let (time, line, _) = value(text.trim_ascii_start())?;
+    (time.len() == 19 && time.iter().all(u8::is_ascii_digit)).then_some((time, line))
+}
+
+/// The two texts of a list, and what follows them.
+fn value(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let entry = text.strip_prefix(b"[")?.trim_ascii_start().strip_prefix(b"\"")?;
     let (time, rest) = entry.split_at_checked(fields::string_end(entry, 0)?)?;
     let line = rest.get(1..)?.trim_ascii_start().strip_prefix(b",")?.trim_ascii_start().strip_prefix(b"\"")?;
     let (line, rest) = line.split_at_checked(fields::string_end(line, 0)?)?;
-    let is_alone = memchr::memchr(b'[', rest).is_none() && rest.get(1..)?.trim_ascii_start().starts_with(b"]");
-    Some((time, is_alone.then_some(line)))
+    Some((time, line, rest.get(1..)?))
 }
 
 /// The value of the first such key, and all that follows.

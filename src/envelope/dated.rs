@@ -1,8 +1,9 @@
 //! The time of an object whose members have names that are not known to hold it: the first member that is a date with a
 //! time, or a number of such a name that it may be one.
 
-use super::{Record, Written, note, pairs};
-use crate::fields::Field;
+use super::emitter::{self, Role};
+use super::{Record, Written, collected, note, pairs, time_of};
+use crate::fields::{self, Field};
 use crate::stamp;
 
 /// No date with a time is shorter, or longer, in bytes.
@@ -71,6 +72,21 @@ impl Record<'_> {
         self.ids.merge(&inner.ids);
         self.product = self.product.or(inner.product);
     }
+}
+
+/// Whether a JSON object says when it was, itself or in an object that it holds.
+pub fn is_event(object: &[u8]) -> bool {
+    if collected::pair(object).is_some() {
+        return true;
+    }
+    let mut is_event = false;
+    fields::json(object, &mut |field| {
+        is_event = field.parents.len() <= 1
+            && emitter::role(field.key, field.parents) == Some(Role::Time)
+            && time_of(field).is_some();
+        !is_event
+    });
+    is_event
 }
 
 fn is_other_time(key: &[u8]) -> bool {

@@ -309,6 +309,7 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         | b"timestampmillis"
         | b"timestampseconds"
         | b"timetimestamp"
+        | b"starteddatetime"
             if depth <= 1 =>
         {
             Role::Time

@@ -10,6 +10,18 @@ pub const FIELD_LENGTH: u8 = 0x1F;
 /// Stands where a line ended inside a binary field.
 pub const MESSAGE_BREAK: u8 = 0x1D;
 
+/// Stands for white space that is none of a line's: before an element of an array of which a line has been made.
+pub const FILLER: u8 = FIELD_LENGTH;
+
+/// A line without what stands before its beginning.
+pub(super) fn beginning(line: &[u8]) -> &[u8] {
+    match line.first() {
+        Some(0xEF) => line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line),
+        Some(&FILLER) => line.get(line.iter().take_while(|byte| **byte == FILLER).count()..).unwrap_or(line),
+        Some(_) | None => line,
+    }
+}
+
 /// The message of an entry; what its other fields say is noted.
 pub(super) fn message(entry: &[u8], record: &mut Record<'_>) -> Option<Vec<u8>> {
     if !entry.starts_with(b"__CURSOR=") {

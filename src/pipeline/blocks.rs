@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::document;
+use super::element::{self, Element};
 use super::split::{self, End, Joined};
 use super::trace::TRACEBACK;
 use crate::envelope::{self, Format, Record, Split};
@@ -90,6 +91,8 @@ pub(super) struct Block<'a> {
     pub follows: bool,
     /// It is a document of YAML.
     is_document: bool,
+    /// It is an element of an array, or may be one whose end has not come.
+    element: Element,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -134,12 +137,24 @@ pub(super) fn head_behind<'a>(
     // Of a split line all pieces are passed at once.
     let (mut record, mut whole) = read_joined(bytes, hit, joined, line_bytes_max);
     let mut is_continuation = continues(&record.text);
-    let mut member_indent = indent(&record.text);
+    let (mut member_indent, mut element, mut open) = (indent(&record.text), Element::Nothing, None);
     while continues(&record.text) && steps < BLOCK_LINES_MAX {
         let Some(before) = whole.before(bytes) else { break };
         let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
-        if is_element(&above.text, &record.text, member_indent) {
-            break;
+        match element::begins(bytes, whole, (&above.text, &record.text), member_indent, line_bytes_max) {
+            Element::Nothing => {}
+            Element::Open => {
+                element = Element::Open;
+                open = open.or_else(|| Some((record.clone(), whole)));
+            }
+            found @ (Element::Plain | Element::Event) => {
+                // What comes after an event in an array is one too.
+                match open {
+                    Some(next) => (record, whole) = next,
+                    None => element = found,
+                }
+                break;
+            }
         }
         if floor == Some(whole.start) {
             follows = true;
@@ -165,7 +180,7 @@ pub(super) fn head_behind<'a>(
     }
     let lines = bytes.get(whole.start..hit.start).unwrap_or_default();
     let lines_back = memchr_iter(b'\n', lines).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation, follows, is_document: document.is_some() }
+    Block { head: whole, lines_back, record, is_continuation, follows, is_document: document.is_some(), element }
 }
 
 impl Block<'_> {
@@ -174,28 +189,27 @@ impl Block<'_> {
         self.is_continuation && self.record.text.starts_with(TRACEBACK)
     }
 
-    /// Takes in what all of its text says of time and subject.
-    pub(super) fn take_in(&mut self, text: &[u8]) {
-        if self.is_document {
-            self.record.take_in_document(text);
+    /// It may be an element of an array, whose end has not come.
+    pub(super) fn is_open(&self) -> bool {
+        self.element == Element::Open
+    }
+
+    /// Takes in what all of its text says of time and subject; of an event that is an element of an array all that a line
+    /// says, its writer too.
+    pub(super) fn take_in(&mut self, body: &mut Body<'_>) {
+        if self.element == Element::Event {
+            self.record = envelope::read(body.text.trim_ascii_start()).into_owned();
+            body.text = Cow::Owned(self.record.text.to_vec());
+        } else if self.is_document {
+            self.record.take_in_document(&body.text);
         } else {
-            self.record.take_in_body(text);
+            self.record.take_in_body(&body.text);
         }
     }
 }
 
-const fn indent(text: &[u8]) -> usize {
+pub(super) const fn indent(text: &[u8]) -> usize {
     text.len() - text.trim_ascii_start().len()
-}
-
-/// The line begins an element of a JSON array that is printed over several lines and is no member of anything: each
-/// element is an event of its own. `above` is the line before, `member_indent` how far the line after is indented.
-fn is_element(above: &[u8], text: &[u8], member_indent: usize) -> bool {
-    let depth = indent(text);
-    text.trim_ascii() == b"{"
-        && depth > 0
-        && member_indent == 2 * depth
-        && (above == b"[" || (indent(above) == depth && above.trim_ascii_start() == b"},"))
 }
 
 /// The rest of a block: its joined text, the position behind it, and whether its end has been seen.

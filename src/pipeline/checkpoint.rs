@@ -12,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::array::ArrayPlace;
 pub use super::memory::KeyRecord;
 pub use super::table::Columns;
 use crate::diagnosis::Fingerprint;
@@ -49,6 +50,9 @@ pub struct Checkpoint {
     /// It is an export of the journal.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_journal: bool,
+    /// It holds arrays of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<ArrayPlace>,
     /// It is an export with these columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
+use super::array::Array;
 use super::blocks::{self, Line};
 use super::checkpoint::State;
 use super::judge::Core;
@@ -61,6 +62,8 @@ pub(super) struct Feed {
     base: u64,
     /// Whether it is an export of the journal, whose entries are its lines.
     journal: Journal,
+    /// What of it is events in arrays.
+    array: Option<Box<Array>>,
     /// Number of the line there.
     base_line: u64,
     /// Position of the first line that has not been looked at.
@@ -118,6 +121,7 @@ impl Feed {
             bytes: Vec::new(),
             base: stream.offset,
             journal: Journal::default(),
+            array: None,
             base_line: 1,
             scanned: 0,
             line: 1,
@@ -242,6 +246,10 @@ impl Feed {
             }
         }
         let mut block = blocks::head_behind(work.bytes, hit, joined.as_ref(), self.floor(), max);
+        let too_long = work.limit - block.head.start > KEPT_BYTES_MAX;
+        if block.is_open() && !work.is_final && !too_long {
+            return None;
+        }
         if self.is_further(work, hit, &block, core) {
             return Some(hit.end);
         }
@@ -250,8 +258,7 @@ impl Feed {
             return Some(hit.end);
         }
         let head_offset = self.base + block.head.start as u64;
-        let body = block.body(work.bytes, work.limit, max);
-        let too_long = work.limit - block.head.start > KEPT_BYTES_MAX;
+        let mut body = block.body(work.bytes, work.limit, max);
         if !body.is_complete && !work.is_final && !too_long {
             return None;
         }
@@ -260,7 +267,7 @@ impl Feed {
         }
         // Between the pieces of a split line may be lines of others.
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
-        block.take_in(&body.text);
+        block.take_in(&mut body);
         let text = without_tokens(&body.text);
         let Some(mut refusal) = core.detector.refusal(&text, &block.record) else {
             self.note_block(work, block.head.start, end, What::Nothing);
@@ -468,14 +475,6 @@ impl Feed {
         let open = &self.open;
         let wants = |at: usize| open.get(at).is_some_and(Rejection::wants_token);
         self.heads.want(|at, head| head.wants_token && (head.line >= last_line || wants(at)));
-    }
-
-    pub(super) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
-            self.force(now, core, emit);
-            self.trail.note_break(self.base);
-        }
-        self.report_counts(emit);
     }
 
     pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {

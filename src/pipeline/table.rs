@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::array;
 use super::arrival::{self, Arrival};
 use super::checkpoint::Checkpoint;
 use super::judge::Core;
@@ -179,22 +180,28 @@ impl std::fmt::Display for Misfit {
 pub(super) enum Beginning {
     /// Not known yet.
     Unknown,
-    /// A log.
-    Log,
+    /// A log; of events in arrays, if it begins with such an array.
+    Log(Option<array::Path>),
     /// An export.
     Export(Columns),
 }
 
 impl Beginning {
     /// Looks at the first bytes of a stream, however they were cut.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8], may_be_export: bool) -> Self {
+        match array::Beginning::of(bytes) {
+            array::Beginning::Unknown if !bytes.is_empty() => return Self::Unknown,
+            array::Beginning::Array(path) => return Self::Log(Some(path)),
+            array::Beginning::Unknown | array::Beginning::Other if !may_be_export => return Self::Log(None),
+            array::Beginning::Unknown | array::Beginning::Other => {}
+        }
         if let Some(end) = memchr::memchr(b'\n', bytes.get(..HEADER_BYTES_MAX).unwrap_or(bytes)) {
-            return bytes.get(..end).and_then(Columns::of_header).map_or(Self::Log, Self::Export);
+            return bytes.get(..end).and_then(Columns::of_header).map_or(Self::Log(None), Self::Export);
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let may_be = text.first().is_none_or(|first| first.is_ascii_alphabetic() || *first == b'"')
             && (text.iter().all(|byte| is_of_header(*byte)) || b"\xef\xbb\xbf".starts_with(text));
-        if may_be && bytes.len() < HEADER_BYTES_MAX { Self::Unknown } else { Self::Log }
+        if may_be && bytes.len() < HEADER_BYTES_MAX { Self::Unknown } else { Self::Log(None) }
     }
 }
 
@@ -248,12 +255,12 @@ impl Table {
     }
 
     /// Takes the next bytes of a stream of which it is not known what it is; gives all of them back if it is a log.
-    pub(super) fn decide(&mut self, chunk: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn decide(&mut self, chunk: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Option<array::Path>)> {
         if self.columns.is_none() {
             self.held.extend_from_slice(chunk);
-            match Beginning::of(&self.held) {
+            match Beginning::of(&self.held, self.stream.path.is_some()) {
                 Beginning::Unknown => {}
-                Beginning::Log => return Some(std::mem::take(&mut self.held)),
+                Beginning::Log(array) => return Some((std::mem::take(&mut self.held), array)),
                 Beginning::Export(columns) => self.columns = Some(columns),
             }
         }

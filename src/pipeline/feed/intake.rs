@@ -12,6 +12,7 @@ use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
 use crate::detect::search::Hits;
 use crate::pair::rejection::Rejection;
 use crate::pipeline::Event;
+use crate::pipeline::array::{Array, Path};
 use crate::pipeline::blocks::{BLOCK_LINES_MAX, last_lines};
 use crate::pipeline::judge::Core;
 use crate::time::UnixTime;
@@ -52,6 +53,11 @@ impl Work<'_> {
 }
 
 impl Feed {
+    /// Says of which arrays the elements are lines, before the first byte.
+    pub(in crate::pipeline) fn begin_array(&mut self, path: Option<Path>) {
+        self.array = path.map(Array::new).map(Box::new);
+    }
+
     pub(in crate::pipeline) fn push(
         &mut self,
         chunk: &[u8],
@@ -60,23 +66,36 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) {
         self.note_push(now);
-        let unfolded = self.journal.unfold(chunk);
+        let mut chunk = chunk;
+        while let Some((head, tail)) =
+            self.trail.next_break(self.end_offset(), chunk.len()).and_then(|at| chunk.split_at_checked(at))
+        {
+            self.search_and_take(head, now, core, emit);
+            self.end_line(now, core, emit);
+            chunk = tail;
+        }
+        self.search_and_take(chunk, now, core, emit);
+        self.report_counts(emit);
+    }
+
+    /// Takes bytes among which no line is ended by force.
+    fn search_and_take(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        let (resume, _) = self.resume_at();
+        let offset = self.end_offset();
+        let unfolded = match &mut self.array {
+            Some(array) => {
+                array.forget_before(resume);
+                Some(array.unfold(chunk, offset))
+            }
+            None => self.journal.unfold(chunk),
+        };
         let chunk = unfolded.as_deref().unwrap_or(chunk);
         // Not longer than a line may be, so that an overlong one never lies within one piece.
         let mut hits = Hits::default();
-        for mut piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
-            while let Some((head, tail)) =
-                self.trail.next_break(self.end_offset(), piece.len()).and_then(|at| piece.split_at_checked(at))
-            {
-                core.detector.search().search(head, &mut hits);
-                self.take(head, &hits, now, core, emit);
-                self.end_line(now, core, emit);
-                piece = tail;
-            }
+        for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
             core.detector.search().search(piece, &mut hits);
             self.take(piece, &hits, now, core, emit);
         }
-        self.report_counts(emit);
     }
 
     /// Takes a chunk whose candidates and lines are known.
@@ -89,7 +108,7 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) {
         self.journal.rule_out(chunk);
-        let is_plain = self.journal == Journal::No;
+        let is_plain = self.journal == Journal::No && self.array.is_none();
         let has_break = self.trail.next_break(self.end_offset(), chunk.len()).is_some();
         if !is_plain || has_break || chunk.len() > PIECE_BYTES.min(core.settings.line_bytes_max) {
             self.push(chunk, now, core, emit);
@@ -321,6 +340,17 @@ impl Feed {
         self.base += partial as u64;
         self.base_line = self.line;
         self.scanned = 0;
+    }
+
+    pub(in crate::pipeline) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
+            self.force(now, core, emit);
+            self.trail.note_break(self.base);
+            if let Some(array) = &mut self.array {
+                array.begin(self.base);
+            }
+        }
+        self.report_counts(emit);
     }
 
     /// Takes what is there as complete lines and forgets the bytes.

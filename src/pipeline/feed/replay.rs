@@ -8,6 +8,7 @@ use super::{Feed, Stream, blocks, tokens};
 use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
+use crate::pipeline::array::Array;
 use crate::pipeline::checkpoint::{Checkpoint, Sighted, State};
 use crate::pipeline::judge::Core;
 use crate::time::{Moment, UnixTime};
@@ -127,6 +128,7 @@ impl Feed {
             false if checkpoint.resume == 0 => Journal::default(),
             false => Journal::No,
         };
+        feed.array = checkpoint.array.map(|place| Box::new(Array::resumed(place, checkpoint.resume)));
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
         feed.last_time = checkpoint.last_time.map(|(line, millis)| {
@@ -177,6 +179,7 @@ impl Feed {
             last_time_is_dateless: before.time.is_some_and(|(_, moment)| moment.is_dateless),
             region: before.region.map(str::to_owned),
             is_journal: self.journal.is_export(),
+            array: self.array.as_ref().map(|array| array.place(resume, self.skipping && resume == self.base)),
             columns: None,
         }
     }
@@ -187,7 +190,7 @@ impl Feed {
     }
 
     /// The place from which all is seen again that may still matter.
-    fn resume_at(&self) -> (u64, u64) {
+    pub(super) fn resume_at(&self) -> (u64, u64) {
         let now = (self.base, self.base_line);
         // Rejections and sightings both stand in the order of the stream, so the first that is open needs the most.
         let Some(first) = self.open.front().map(|open| open.first.offset) else { return now };

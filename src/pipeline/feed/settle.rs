@@ -105,7 +105,11 @@ impl Feed {
     pub(super) fn settle(&self, rejection: &Rejection, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         if rejection.is_waiting() {
             let fallback = if self.stream.whole { self.stream.modified.unwrap_or(now) } else { rejection.arrived };
-            emit(Event::Diagnosed(Box::new(core.diagnose(rejection, &self.stream, fallback))));
+            let mut diagnosis = core.diagnose(rejection, &self.stream, fallback);
+            if let Some(array) = &self.array {
+                diagnosis.line = diagnosis.line.saturating_sub(array.added_before(diagnosis.offset));
+            }
+            emit(Event::Diagnosed(Box::new(diagnosis)));
         }
     }
 

@@ -234,11 +234,11 @@ impl Tokens {
         // a part of an object: what the whole says of itself holds for the token
         let mut block = blocks::head(bytes, line, settings.line_bytes_max);
         if block.is_continuation {
-            let body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            let mut body = block.body(bytes, bytes.len(), settings.line_bytes_max);
             if own.is_none() && sent::is_of_registration(&body.text) {
                 return true;
             }
-            block.take_in(&body.text);
+            block.take_in(&mut body);
             ids.merge(&block.record.ids);
         }
         let head = &block.record;
