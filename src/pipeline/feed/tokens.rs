@@ -140,9 +140,9 @@ impl Tokens {
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
         let Some(lines) = last_line.checked_sub(number) else { return true };
         let rest = bytes.get(from..).unwrap_or_default();
-        let end = usize::try_from(lines).ok().and_then(|lines| memchr_iter(b'\n', rest).nth(lines));
+        let end = usize::try_from(lines).ok().and_then(|lines| blocks::behind_lines(rest, lines));
         let Some(end) = end else { return false };
-        self.search(bytes, from, (from + end + 1, last_line + 1), false, completion, settings);
+        self.search(bytes, from, (from + end, last_line + 1), false, completion, settings);
         // Not if the last of these lines is the first piece of a split one.
         self.indexed_line > last_line
     }
