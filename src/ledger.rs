@@ -10,6 +10,7 @@ pub mod alert;
 pub mod distinct;
 pub mod incident;
 pub mod keys;
+mod layers;
 pub mod link;
 mod look;
 pub mod recent;

@@ -86,6 +86,8 @@ fn what_stands_there_ten_thousand_times_is_looked_at_once() {
 fn a_multi_line_object_without_an_end_is_no_obstacle() {
     check("object", format!("Twilsock D: receive reply: {{\n{}", "  a: 1,\n".repeat(100_000)).into_bytes(), 0);
     check("brackets", b"x {\n".repeat(100_000), 0);
+    let piece = b"2026-03-01T10:00:00.123456789Z stdout P   Twilio error code=51007\n";
+    check("pieces of a line", piece.repeat(2_000), 1_936);
 }
 
 /// Pieces of which hostile logs are made: more of them mean something than random bytes would.

@@ -158,6 +158,7 @@ impl Search {
     pub fn search(&self, text: &[u8], hits: &mut Hits) {
         hits.starts.clear();
         hits.marks.clear();
+        hits.marks.reserve(text.len() / MARK_BYTES);
         hits.skipped = (0, 0);
         #[cfg(target_arch = "x86_64")]
         if self.is_vectorised

@@ -4,10 +4,10 @@
 //! tokens of a window are those last refused in it. When the memory is full the quarter that was refused longest ago is
 //! forgotten, and a window that reaches back to there has *at least* the number given.
 
-use hashbrown::HashMap;
-
 use crate::diagnosis::Fingerprint;
 use crate::time::UnixTime;
+
+use super::layers::Layers;
 
 /// A number of different tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Distinct {
 /// The tokens that were refused lately.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    pub(super) last: HashMap<Fingerprint, UnixTime>,
+    pub(super) last: Layers<UnixTime>,
     max: usize,
     /// Nothing that was refused after this was forgotten.
     pub(super) forgotten_until: Option<UnixTime>,
@@ -30,25 +30,24 @@ pub struct Tokens {
 impl Tokens {
     /// Remembers up to `max` tokens.
     pub fn new(max: usize) -> Self {
-        Self { last: HashMap::new(), max: max.max(1), forgotten_until: None }
+        Self { last: Layers::default(), max: max.max(1), forgotten_until: None }
     }
 
     /// Notes that a token was refused, and says when it was before.
     pub fn see(&mut self, token: Fingerprint, at: UnixTime) -> Option<UnixTime> {
-        if let Some(last) = self.last.get_mut(&token) {
-            let before = *last;
-            *last = at.max(before);
-            return Some(before);
-        }
-        if self.last.len() >= self.max {
+        let before = self.last.get(&token);
+        if before.is_none() && self.last.len() >= self.max {
             self.forget();
         }
-        self.last.insert(token, at)
+        if before.is_none_or(|before| before < at) {
+            self.last.set(token, at);
+        }
+        before
     }
 
     /// Those last refused at `start` or later.
     pub fn since(&self, start: UnixTime) -> Distinct {
-        let count = self.last.values().filter(|last| **last >= start).count();
+        let count = self.last.iter().filter(|(_, last)| **last >= start).count();
         Distinct {
             count: u64::try_from(count).unwrap_or(u64::MAX),
             at_least: self.forgotten_until.is_some_and(|until| until >= start),
@@ -56,14 +55,14 @@ impl Tokens {
     }
 
     fn forget(&mut self) {
-        let mut times: Vec<UnixTime> = self.last.values().copied().collect();
+        let mut times: Vec<UnixTime> = self.last.iter().map(|(_, last)| *last).collect();
         if times.is_empty() {
             return;
         }
         let quarter = times.len() / 4;
         let (_, limit, _) = times.select_nth_unstable(quarter);
         let limit = *limit;
-        self.last.retain(|_, last| *last > limit);
+        self.last.retain(|last| *last > limit);
         self.forgotten_until = Some(self.forgotten_until.map_or(limit, |until| until.max(limit)));
     }
 }

@@ -56,8 +56,9 @@ pub struct Incident {
     pub sources: Vec<(String, u64)>,
     /// Refusals of further sources.
     pub other_sources: u64,
-    /// The first of them.
-    pub example: Example,
+    /// The first of them; shared by the copies that readers see.
+    #[serde(with = "shared")]
+    pub example: Arc<Example>,
     /// How long the tokens had been expired, in seconds.
     pub expired_for: Spread,
     /// How long before their validity the tokens came, in seconds.
@@ -183,14 +184,14 @@ impl Incident {
             identities: Sketch::default(),
             sources: Vec::new(),
             other_sources: 0,
-            example: Example {
+            example: Arc::new(Example {
                 id: diagnosis.id.clone(),
                 at: diagnosis.at,
                 source: diagnosis.source.to_string(),
                 path: diagnosis.path.as_deref().map(str::to_owned),
                 line: diagnosis.line,
                 findings: findings.collect(),
-            },
+            }),
             expired_for: Spread::default(),
             early_by: Spread::default(),
             key,
@@ -330,6 +331,21 @@ impl Incidents {
         let list: Vec<_> = list.into_iter().map(Arc::new).take(INCIDENTS_MAX).collect();
         let marks = list.iter().map(|one| mark(one.cause, one.product, one.key_sid.as_deref())).collect();
         Self { list, marks, next }
+    }
+}
+
+/// What is shared, kept like what is not.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'a, T: Deserialize<'a>, D: Deserializer<'a>>(from: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
     }
 }
 

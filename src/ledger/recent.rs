@@ -3,11 +3,10 @@
 //! Every window ends now, so the tokens of a window are those last refused in it. When the memory is full, the quarter
 //! that was refused longest ago is forgotten, and a window that reaches back to there holds *at least* what it shows.
 
-use hashbrown::HashMap;
-
 use crate::diagnosis::Fingerprint;
 use crate::time::UnixTime;
 
+use super::layers::Layers;
 use super::window::KeyLabel;
 
 /// A token that stood in a log while it was valid.
@@ -31,29 +30,28 @@ pub struct Early {
 /// The tokens, each with the last time of its refusal and a value.
 #[derive(Clone, Debug)]
 pub struct Recent<V> {
-    pub(super) tokens: HashMap<Fingerprint, (UnixTime, V)>,
+    pub(super) tokens: Layers<(UnixTime, V)>,
     max: usize,
     /// Nothing that was refused after this was forgotten.
     pub(super) forgotten_until: Option<UnixTime>,
 }
 
-impl<V: Copy> Recent<V> {
+impl<V: Copy + PartialEq> Recent<V> {
     /// Remembers up to `max` tokens.
     pub fn new(max: usize) -> Self {
-        Self { tokens: HashMap::new(), max: max.max(1), forgotten_until: None }
+        Self { tokens: Layers::default(), max: max.max(1), forgotten_until: None }
     }
 
     /// Notes that a token was refused; `merge` decides what becomes of an older value.
     pub fn see(&mut self, token: Fingerprint, at: UnixTime, value: V, merge: impl FnOnce(V, V) -> V) {
-        if let Some((last, old)) = self.tokens.get_mut(&token) {
-            *last = at.max(*last);
-            *old = merge(*old, value);
+        if let Some((last, old)) = self.tokens.get(&token) {
+            self.tokens.set(token, (at.max(last), merge(old, value)));
             return;
         }
         if self.tokens.len() >= self.max {
             self.forget();
         }
-        self.tokens.insert(token, (at, value));
+        self.tokens.set(token, (at, value));
     }
 
     /// The last times and values of the tokens last refused at `start` or later, ascending by time; equal times in the
@@ -71,14 +69,14 @@ impl<V: Copy> Recent<V> {
     }
 
     fn forget(&mut self) {
-        let mut times: Vec<UnixTime> = self.tokens.values().map(|(last, _)| *last).collect();
+        let mut times: Vec<UnixTime> = self.tokens.iter().map(|(_, (last, _))| *last).collect();
         if times.is_empty() {
             return;
         }
         let quarter = times.len() / 4;
         let (_, limit, _) = times.select_nth_unstable(quarter);
         let limit = *limit;
-        self.tokens.retain(|_, (last, _)| *last > limit);
+        self.tokens.retain(|(last, _)| *last > limit);
         self.forgotten_until = Some(self.forgotten_until.map_or(limit, |until| until.max(limit)));
     }
 }

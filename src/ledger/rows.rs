@@ -179,21 +179,9 @@ fn tokens(name: &str, now: &Arc<Tokens>, before: Option<&Arc<Tokens>>, put: &mut
     if before.is_some_and(|before| Arc::ptr_eq(before, now)) {
         return;
     }
-    let (mut added, old_count) = (0, before.map_or(0, |before| before.last.len()));
-    let row = |token: &Fingerprint| format!("token/{name}/{token}");
-    let old = |token: &Fingerprint| before.and_then(|before| before.last.get(token));
-    for (token, at) in &now.last {
-        added += usize::from(old(token).is_none());
-        if old(token) != Some(at) {
-            put(row(token), json(&at.as_millis()));
-        }
-    }
-    if old_count + added != now.last.len() {
-        for token in before.iter().flat_map(|before| before.last.keys()).filter(|token| !now.last.contains_key(*token))
-        {
-            put(row(token), None);
-        }
-    }
+    now.last.changes(before.map(|before| &before.last), &mut |token, at| {
+        put(format!("token/{name}/{token}"), at.and_then(|at| json(&at.as_millis())));
+    });
     if before.is_none_or(|before| before.forgotten_until != now.forgotten_until) {
         put(format!("tokens/{name}"), json(&now.forgotten_until.map(UnixTime::as_millis)));
     }
@@ -253,7 +241,7 @@ impl Ledger {
             "token" => {
                 let (list, token) = rest.split_once('/')?;
                 let token = Fingerprint(u64::from_str_radix(token, 16).ok()?.to_be_bytes());
-                tokens_of(working, list, max)?.last.insert(token, UnixTime::from_millis(read(value)?));
+                tokens_of(working, list, max)?.last.set(token, UnixTime::from_millis(read(value)?));
             }
             "tokens" => {
                 let until: Option<i64> = read(value)?;

@@ -184,6 +184,21 @@ impl Rejection {
             && !matches!(self.progress, Progress::Settled)
     }
 
+    /// Bytes of the tokens that it holds.
+    pub fn token_bytes(&self) -> usize {
+        let of_line = self.first.sent.as_ref();
+        let own = self.token.as_ref().map(|(sent, _)| sent);
+        let own = own.filter(|own| of_line.is_none_or(|of_line| !Arc::ptr_eq(own, of_line)));
+        of_line.into_iter().chain(own).chain(&self.twin).map(|sent| sent.raw.len()).sum()
+    }
+
+    /// Lets go of its tokens, of which nothing more can be told once it has been diagnosed: that a further print has the
+    /// same is no longer known.
+    pub fn forget_tokens(&mut self) {
+        (self.first.sent, self.token, self.twin) = (None, None, None);
+        self.progress = Progress::Settled;
+    }
+
     /// It has been diagnosed.
     pub const fn is_settled(&self) -> bool {
         !self.is_waiting()

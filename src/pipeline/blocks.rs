@@ -17,6 +17,9 @@ use crate::stamp;
 /// Lines of one multi-line object.
 pub(super) const BLOCK_LINES_MAX: usize = 120;
 
+/// Line breaks of so many bytes are counted at a time, which is faster than to visit each.
+const STEP: usize = 2048;
+
 /// Begins the causes of an error, in several languages.
 const CAUSES: &[u8] = b"Caused by:";
 
@@ -60,8 +63,6 @@ impl Line {
 
 /// Where the last so many lines of a text begin that ends with one; nothing if it has not more than these.
 pub(super) fn last_lines(text: &[u8], lines: usize) -> Option<usize> {
-    /// Line breaks are counted faster than each is visited.
-    const STEP: usize = 2048;
     let (mut missing, mut end) = (lines + 1, text.len());
     while end > 0 {
         let from = end.saturating_sub(STEP);
@@ -72,6 +73,21 @@ pub(super) fn last_lines(text: &[u8], lines: usize) -> Option<usize> {
         }
         missing -= breaks;
         end = from;
+    }
+    None
+}
+
+/// Behind the line of a text that has so many lines before it; nothing if there are not so many.
+pub(super) fn behind_lines(text: &[u8], lines: usize) -> Option<usize> {
+    let (mut missing, mut from) = (lines, 0);
+    while let Some(part) = text.get(from..).filter(|part| !part.is_empty()) {
+        let part = part.get(..STEP).unwrap_or(part);
+        let breaks = memchr_iter(b'\n', part).count();
+        if missing < breaks {
+            return memchr_iter(b'\n', part).nth(missing).map(|at| from + at + 1);
+        }
+        missing -= breaks;
+        from += part.len();
     }
     None
 }
@@ -93,22 +109,37 @@ pub(super) struct Block<'a> {
     is_document: bool,
     /// It is an element of an array, or may be one whose end has not come.
     element: Element,
+    /// The first line was split, and reaches farther than its pieces are looked for.
+    is_part: bool,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
 pub(super) fn read(bytes: &[u8], line: Line, line_bytes_max: usize) -> Record<'_> {
-    read_whole(bytes, line, line_bytes_max).0
+    read_whole(bytes, line, line_bytes_max).record
 }
 
-/// The same, and where the pieces begin and end.
-fn read_whole(bytes: &[u8], line: Line, line_bytes_max: usize) -> (Record<'_>, Line) {
+/// A line, or what is joined of a split one.
+#[derive(Clone)]
+struct Whole<'a> {
+    record: Record<'a>,
+    /// From its first piece to its last.
+    line: Line,
+    /// It was split, and reaches farther than its pieces are looked for.
+    is_part: bool,
+}
+
+fn read_whole(bytes: &[u8], line: Line, line_bytes_max: usize) -> Whole<'_> {
     read_joined(bytes, line, split::joined(bytes, line, bytes.len(), line_bytes_max).as_ref(), line_bytes_max)
 }
 
-fn read_joined<'a>(bytes: &'a [u8], line: Line, joined: Option<&Joined>, line_bytes_max: usize) -> (Record<'a>, Line) {
+fn read_joined<'a>(bytes: &'a [u8], line: Line, joined: Option<&Joined>, line_bytes_max: usize) -> Whole<'a> {
     match joined {
-        Some(joined) => (mended(joined), Line { start: joined.first, end: joined.behind }),
-        None => (envelope::read(line.text(bytes, line_bytes_max)), line),
+        Some(joined) => Whole {
+            record: mended(joined),
+            line: Line { start: joined.first, end: joined.behind },
+            is_part: joined.is_part,
+        },
+        None => Whole { record: envelope::read(line.text(bytes, line_bytes_max)), line, is_part: false },
     }
 }
 
@@ -135,52 +166,54 @@ pub(super) fn head_behind<'a>(
 ) -> Block<'a> {
     let (mut steps, mut follows) = (0, false);
     // Of a split line all pieces are passed at once.
-    let (mut record, mut whole) = read_joined(bytes, hit, joined, line_bytes_max);
-    let mut is_continuation = continues(&record.text);
-    let (mut member_indent, mut element, mut open) = (indent(&record.text), Element::Nothing, None);
-    while continues(&record.text) && steps < BLOCK_LINES_MAX {
-        let Some(before) = whole.before(bytes) else { break };
-        let (above, whole_above) = read_whole(bytes, before, line_bytes_max);
-        match element::begins(bytes, whole, (&above.text, &record.text), member_indent, line_bytes_max) {
+    let mut head = read_joined(bytes, hit, joined, line_bytes_max);
+    let mut is_continuation = continues(&head.record.text);
+    let (mut member_indent, mut element, mut open) = (indent(&head.record.text), Element::Nothing, None);
+    while continues(&head.record.text) && !head.is_part && steps < BLOCK_LINES_MAX {
+        let Some(before) = head.line.before(bytes) else { break };
+        let above = read_whole(bytes, before, line_bytes_max);
+        let texts: (&[u8], &[u8]) = (&above.record.text, &head.record.text);
+        match element::begins(bytes, head.line, texts, member_indent, line_bytes_max) {
             Element::Nothing => {}
             Element::Open => {
                 element = Element::Open;
-                open = open.or_else(|| Some((record.clone(), whole)));
+                open = open.or_else(|| Some(head.clone()));
             }
             found @ (Element::Plain | Element::Event) => {
                 // What comes after an event in an array is one too.
                 match open {
-                    Some(next) => (record, whole) = next,
+                    Some(next) => head = next,
                     None => element = found,
                 }
                 break;
             }
         }
-        if floor == Some(whole.start) {
+        if floor == Some(head.line.start) {
             follows = true;
             break;
         }
         // anyhow and eyre leave a line empty before the causes
-        if above.text.is_empty()
-            && record.text.starts_with(CAUSES)
+        if above.record.text.is_empty()
+            && head.record.text.starts_with(CAUSES)
             && let Some(error) = before.before(bytes)
         {
-            (record, whole) = read_whole(bytes, error, line_bytes_max);
+            head = read_whole(bytes, error, line_bytes_max);
             steps += 2;
             continue;
         }
-        member_indent = indent(&record.text);
-        (record, whole) = (above, whole_above);
+        member_indent = indent(&head.record.text);
+        head = above;
         steps += 1;
     }
-    let document = document::first(bytes, whole, &record.text, line_bytes_max).filter(|_| !follows);
+    let document = document::first(bytes, head.line, &head.record.text, line_bytes_max).filter(|_| !follows);
     if let Some(first) = document {
-        (record, whole) = read_whole(bytes, first, line_bytes_max);
+        head = read_whole(bytes, first, line_bytes_max);
         is_continuation = true;
     }
-    let lines = bytes.get(whole.start..hit.start).unwrap_or_default();
+    let Whole { record, line: head, is_part } = head;
+    let lines = bytes.get(head.start..hit.start).unwrap_or_default();
     let lines_back = memchr_iter(b'\n', lines).count() as u64;
-    Block { head: whole, lines_back, record, is_continuation, follows, is_document: document.is_some(), element }
+    Block { head, lines_back, record, is_continuation, follows, is_document: document.is_some(), element, is_part }
 }
 
 impl Block<'_> {
@@ -225,7 +258,7 @@ pub(super) struct Body<'a> {
 impl<'a> Block<'a> {
     /// Collects the lines up to the end of the block, if it is more than its first line.
     pub(super) fn body(&self, bytes: &'a [u8], limit: usize, line_bytes_max: usize) -> Body<'a> {
-        if !self.is_continuation && !opens(&self.record.text) {
+        if self.is_part || (!self.is_continuation && !opens(&self.record.text)) {
             return Body { text: self.record.text.clone(), end: self.head.end, is_complete: true };
         }
         let mut text = self.record.text.to_vec();
@@ -235,7 +268,7 @@ impl<'a> Block<'a> {
             let Some(next) = line.after(bytes, limit) else {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
             };
-            let record = read(bytes, next, line_bytes_max);
+            let Whole { record, is_part, .. } = read_whole(bytes, next, line_bytes_max);
             let goes_on = if self.is_document { document::goes_on } else { continues };
             if !goes_on(&record.text) {
                 break;
@@ -245,6 +278,9 @@ impl<'a> Block<'a> {
             text.push(b'\n');
             text.extend_from_slice(&record.text);
             let closes = matches!(record.text.get(depth), Some(b'}' | b']' | b')'));
+            if is_part {
+                break;
+            }
             if closes && !self.is_document && indent(&record.text) == depth && !opens(&record.text) {
                 break;
             }
@@ -290,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_a_text_are_found() {
+    fn the_first_and_the_last_lines_of_a_text_are_found() {
         for length in [0, 1, 7, 2047, 2048, 2049, 5000] {
             for every in [1, 3, 700, 2048] {
                 let text: Vec<u8> =
@@ -298,6 +334,8 @@ mod tests {
                 for lines in [0, 1, 2, 5, 300, 2048, 5000] {
                     let expected = memchr::memrchr_iter(b'\n', &text).nth(lines).map(|at| at + 1);
                     assert_eq!(last_lines(&text, lines), expected, "{length} {every} {lines}");
+                    let expected = memchr_iter(b'\n', &text).nth(lines).map(|at| at + 1);
+                    assert_eq!(behind_lines(&text, lines), expected, "{length} {every} {lines}");
                 }
             }
         }

@@ -14,6 +14,8 @@ use super::blocks::Line;
 
 /// Pieces are looked for so many lines on both sides; those farther away are left out.
 pub(super) const LINES_MAX: usize = 64;
+/// Of a line that reaches farther, so many pieces on both sides are joined.
+const PART_PIECES: usize = 16;
 /// So much is joined, in bytes; what is over counts as cut.
 pub(super) const JOINED_BYTES_MAX: usize = 256 << 10;
 /// Where two pieces meet, a hit is looked for if the first is at least so long, in bytes: the shortest that a runtime
@@ -78,6 +80,8 @@ pub(super) struct Joined {
     pub end: End,
     /// It was longer than what is joined.
     pub is_over: bool,
+    /// It reaches farther than pieces are looked for: what is beside it may be more of it, and no other line.
+    pub is_part: bool,
 }
 
 /// The first of a split line's pieces, or one without an end.
@@ -117,19 +121,22 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
     let own = piece(line.text(bytes, line_bytes_max))?;
     let (mut texts, mut first, mut before) = (Vec::new(), line.start, Vec::new());
     let mut at = line;
-    for back in 1..=LINES_MAX {
-        let Some(above) = at.before(bytes) else { break };
-        let Some(piece) = piece(above.text(bytes, line_bytes_max)) else { break };
-        if piece.writer == own.writer {
-            if piece.is_last {
-                break;
+    let mut is_part = 'back: {
+        for back in 1..=LINES_MAX {
+            let Some(above) = at.before(bytes) else { break 'back false };
+            let Some(piece) = piece(above.text(bytes, line_bytes_max)) else { break 'back false };
+            if piece.writer == own.writer {
+                if piece.is_last {
+                    break 'back false;
+                }
+                texts.push(piece.text);
+                before.push(back as u64);
+                first = above.start;
             }
-            texts.push(piece.text);
-            before.push(back as u64);
-            first = above.start;
+            at = above;
         }
-        at = above;
-    }
+        true
+    };
     if own.is_last && texts.is_empty() {
         return None;
     }
@@ -139,29 +146,34 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
     let (mut last, mut last_line, mut after) = (own, line, Vec::new());
     let mut end = if own.is_last { End::Seen } else { End::Cut };
     at = line;
-    for on in 1..=LINES_MAX {
-        if end == End::Seen {
-            break;
+    is_part |= 'on: {
+        for on in 1..=LINES_MAX {
+            if end == End::Seen {
+                break 'on false;
+            }
+            let Some(next) = at.after(bytes, limit) else {
+                end = End::Open;
+                break 'on false;
+            };
+            let Some(piece) = piece(next.text(bytes, line_bytes_max)) else { break 'on false };
+            if piece.writer == own.writer {
+                texts.push(piece.text);
+                after.push(on as u64);
+                (last, last_line) = (piece, next);
+                end = if piece.is_last { End::Seen } else { End::Cut };
+            }
+            at = next;
         }
-        let Some(next) = at.after(bytes, limit) else {
-            end = End::Open;
-            break;
-        };
-        let Some(piece) = piece(next.text(bytes, line_bytes_max)) else { break };
-        if piece.writer == own.writer {
-            texts.push(piece.text);
-            after.push(on as u64);
-            (last, last_line) = (piece, next);
-            end = if piece.is_last { End::Seen } else { End::Cut };
-        }
-        at = next;
-    }
+        end != End::Seen
+    };
     let whole = last_line.text(bytes, line_bytes_max);
     let mut joined = whole.get(..last.at).unwrap_or_default().to_vec();
+    let is_over = joined.len() + texts.iter().map(|text| text.len()).sum::<usize>() > JOINED_BYTES_MAX;
     // Of what is too long, the part around the piece at hand.
     let (mut kept, mut room) = (at_hand..at_hand + 1, JOINED_BYTES_MAX.saturating_sub(joined.len() + own.text.len()));
     let mut fits = |at: Option<usize>| {
-        let length = at.and_then(|at| texts.get(at)).map(|text: &&[u8]| text.len()).filter(|length| *length <= room);
+        let at = at.filter(|at| !is_part || at.abs_diff(at_hand) <= PART_PIECES);
+        let length = at.and_then(|at| texts.get(at)).map(|text| text.len()).filter(|length| *length <= room);
         room -= length.unwrap_or(0);
         length.is_some()
     };
@@ -172,7 +184,6 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
         goes_on = goes_on && fits(Some(kept.end));
         kept.end += usize::from(goes_on);
     }
-    let is_over = kept != (0..texts.len()) || own.text.len() > JOINED_BYTES_MAX;
     for text in texts.get(kept).into_iter().flatten() {
         let room = JOINED_BYTES_MAX.saturating_sub(joined.len());
         joined.extend_from_slice(text.get(..room).unwrap_or(text));
@@ -181,7 +192,7 @@ pub(super) fn joined(bytes: &[u8], line: Line, limit: usize, line_bytes_max: usi
     if is_over && end == End::Seen {
         end = End::Cut;
     }
-    Some(Joined { line: joined, first, behind: last_line.end, before, after, end, is_over })
+    Some(Joined { line: joined, first, behind: last_line.end, before, after, end, is_over, is_part })
 }
 
 /// Reads a line of such a log, in the forms in which the runtimes write it.

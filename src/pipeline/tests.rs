@@ -32,6 +32,33 @@ fn what_many_streams_keep_is_bounded_and_the_latest_keep_theirs() {
 }
 
 #[test]
+fn tokens_that_many_streams_keep_are_bounded_with_their_lines() {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (mut diagnosed, mut pushed) = (0, 0);
+    for number in 0..30 {
+        let (id, now) =
+            (StreamId(number), UnixTime::from_millis(1_772_359_200_000 + 1000 * i64::try_from(number).unwrap()));
+        pipeline.open(id, stream());
+        let mut emit = |event| diagnosed += u64::from(matches!(event, Event::Diagnosed(_)));
+        for line in 0..64 {
+            let what = ["INFO connects", "ERROR Twilio refused code=51007"][line % 2];
+            let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.{number:08}{line:035}", "QUJD".repeat(3000));
+            let line = format!("{now} {what} pid={line} token={token}\n");
+            pushed += line.len();
+            pipeline.push(id, line.as_bytes(), now, &mut emit);
+        }
+        pipeline.tick(now.plus_millis(900), &mut emit);
+        let kept: usize = pipeline.feeds.values().map(|feed| feed.kept()).sum();
+        // Of what came since it was looked at, a token is kept with its line, and with its rejection.
+        assert!(kept <= 2 * KEPT_IN_ALL_BYTES_MAX, "{kept} after {number}");
+    }
+    assert_eq!(diagnosed, 30 * 32);
+    assert!(pushed > KEPT_IN_ALL_BYTES_MAX);
+    pipeline.rest(UnixTime::from_millis(1_772_359_300_000));
+    assert!(pipeline.feeds.values().all(|feed| feed.kept() == 0), "nothing is kept of silent streams");
+}
+
+#[test]
 fn a_stream_that_falls_silent_after_a_refusal_forgets_its_lines() {
     let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
     let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));

@@ -44,17 +44,13 @@ pub(super) fn changes<V: Kept>(name: &str, now: &Arc<Recent<V>>, before: Option<
     if before.is_some_and(|before| Arc::ptr_eq(before, now)) {
         return;
     }
-    let row = |token: &Fingerprint| format!("{name}/{token}");
-    for (token, (last, value)) in &now.tokens {
-        if before.and_then(|before| before.tokens.get(token)) != Some(&(*last, *value)) {
+    now.tokens.changes(before.map(|before| &before.tokens), &mut |token, value| {
+        let value = value.and_then(|(last, value)| {
             let (key, number) = value.parts();
-            put(row(token), json(&Row(last.as_millis(), key.word(), number)));
-        }
-    }
-    let old = before.iter().flat_map(|before| before.tokens.keys());
-    for gone in old.filter(|token| !now.tokens.contains_key(*token)) {
-        put(row(gone), None);
-    }
+            json(&Row(last.as_millis(), key.word(), number))
+        });
+        put(format!("{name}/{token}"), value);
+    });
     if before.is_none_or(|before| before.forgotten_until != now.forgotten_until) {
         put(format!("{name}-until"), json(&now.forgotten_until.map(UnixTime::as_millis)));
     }
@@ -65,7 +61,7 @@ pub(super) fn restore<V: Kept>(into: &mut Arc<Recent<V>>, token: &str, value: &[
     let token = Fingerprint(u64::from_str_radix(token, 16).ok()?.to_be_bytes());
     let Row(last, key, number) = read(value)?;
     let value = V::of(KeyLabel::read(&key)?, number)?;
-    Arc::make_mut(into).tokens.insert(token, (UnixTime::from_millis(last), value));
+    Arc::make_mut(into).tokens.set(token, (UnixTime::from_millis(last), value));
     Some(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::head::Heads;
+use super::head::{Head, Heads};
 use super::journal::Journal;
 use super::tokens::Tokens;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
@@ -302,7 +302,7 @@ impl Feed {
 
     /// Forgets the lines of a silent stream that could be looked back at, but for an unfinished one; gives their bytes.
     pub(in crate::pipeline) fn rest(&mut self, now: UnixTime, window_seconds: u32) -> usize {
-        if !self.is_silent(now, window_seconds) || self.bytes.is_empty() || !self.is_quiet() || self.is_awake() {
+        if !self.is_silent(now, window_seconds) || self.kept() == 0 || !self.is_quiet() || self.is_awake() {
             return 0;
         }
         let before = self.kept();
@@ -317,19 +317,22 @@ impl Feed {
 
     /// When bytes came last, if some could be forgotten.
     pub(in crate::pipeline) fn forgettable_since(&self) -> Option<UnixTime> {
-        (!self.bytes.is_empty() && self.is_quiet() && !self.is_awake()).then_some(self.last_push)
+        (self.kept() > 0 && self.is_quiet() && !self.is_awake()).then_some(self.last_push)
     }
 
     /// Forgets the lines that could be looked back at although some may still matter: there are too many in all.
     pub(in crate::pipeline) fn forget(&mut self, window_lines: u32) {
         self.prune_trail(kept_lines(window_lines));
         self.drop_lines();
-        self.tokens.forget_bytes();
+        self.tokens.forget();
+        self.open.iter_mut().filter(|rejection| rejection.is_settled()).for_each(Rejection::forget_tokens);
+        self.heads = self.open.iter().map(Head::of).collect();
     }
 
-    /// Bytes kept.
-    pub(in crate::pipeline) const fn kept(&self) -> usize {
-        self.bytes.capacity()
+    /// Bytes kept: lines, and the tokens that were found in them.
+    pub(in crate::pipeline) fn kept(&self) -> usize {
+        let open: usize = self.open.iter().map(Rejection::token_bytes).sum();
+        self.bytes.capacity() + self.tokens.kept() + open
     }
 
     /// Drops all lines but an unfinished one.

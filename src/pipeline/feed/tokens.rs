@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::{memchr_iter, memmem};
 
+use super::KEPT_BYTES_MAX;
 use super::ids::note_ids;
 use super::wrapped::{self, Rest};
 use crate::detect::Refusal;
@@ -31,6 +32,8 @@ pub(super) const TANGLE_MILLIS: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     candidates: Vec<Candidate>,
+    /// Bytes of their tokens.
+    candidate_bytes: usize,
     /// Position up to which lines have been searched, and the number of the line there.
     indexed: usize,
     indexed_line: u64,
@@ -82,6 +85,34 @@ impl Tokens {
         self.owned_bytes = Default::default();
     }
 
+    /// The tokens that were found are forgotten, too.
+    pub(super) fn forget(&mut self) {
+        self.forget_bytes();
+        (self.candidates, self.candidate_bytes) = (Vec::new(), 0);
+    }
+
+    /// Bytes of the tokens.
+    pub(super) const fn kept(&self) -> usize {
+        self.candidate_bytes
+    }
+
+    /// Keeps only those of the candidates that are not too old, nor too many, nor too long.
+    fn bound(&mut self, oldest: u64) {
+        let is_bounded = self.candidates.len() <= CANDIDATES_MAX && self.candidate_bytes <= KEPT_BYTES_MAX;
+        if is_bounded && self.candidates.first().is_none_or(|first| first.line >= oldest) {
+            return;
+        }
+        self.candidates.retain(|candidate| candidate.line >= oldest);
+        let mut bytes = 0;
+        let newest = self.candidates.iter().rev().take(CANDIDATES_MAX).take_while(|candidate| {
+            bytes += candidate.sent.raw.len();
+            bytes <= KEPT_BYTES_MAX
+        });
+        let overflow = self.candidates.len() - newest.count();
+        self.candidates.drain(..overflow);
+        self.candidate_bytes = self.candidates.iter().map(|candidate| candidate.sent.raw.len()).sum();
+    }
+
     /// The first bytes were dropped; a line of the given number is the first now.
     pub(super) fn shift(&mut self, dropped: usize, first_line: u64) {
         self.indexed = self.indexed.saturating_sub(dropped);
@@ -117,14 +148,10 @@ impl Tokens {
         }
         self.search(bytes, from, (upto, upto_line), is_last, completion, settings);
         let oldest = upto_line.saturating_sub(2 * window as u64);
-        if self.candidates.first().is_some_and(|first| first.line < oldest) {
-            self.candidates.retain(|candidate| candidate.line >= oldest);
-        }
+        self.bound(oldest);
         while self.endpoints.front().is_some_and(|(line, _)| *line < oldest) {
             self.endpoints.pop_front();
         }
-        let overflow = self.candidates.len().saturating_sub(CANDIDATES_MAX);
-        self.candidates.drain(..overflow);
     }
 
     /// Searches on from where the search ended, up to the end of a line of the given number, if the bytes reach beyond it;
@@ -140,9 +167,10 @@ impl Tokens {
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
         let Some(lines) = last_line.checked_sub(number) else { return true };
         let rest = bytes.get(from..).unwrap_or_default();
-        let end = usize::try_from(lines).ok().and_then(|lines| memchr_iter(b'\n', rest).nth(lines));
+        let end = usize::try_from(lines).ok().and_then(|lines| blocks::behind_lines(rest, lines));
         let Some(end) = end else { return false };
-        self.search(bytes, from, (from + end + 1, last_line + 1), false, completion, settings);
+        self.search(bytes, from, (from + end, last_line + 1), false, completion, settings);
+        self.bound(0);
         // Not if the last of these lines is the first piece of a split one.
         self.indexed_line > last_line
     }
@@ -247,6 +275,7 @@ impl Tokens {
             let before = block.head.before(bytes)?;
             envelope::read(before.text(bytes, settings.line_bytes_max)).time(completion)
         });
+        self.candidate_bytes += sent.raw.len();
         self.candidates.push(Candidate {
             line: number,
             time,

@@ -190,7 +190,7 @@ struct Watched {
 impl Folders {
     /// Starts the notifications, or says why there are none.
     pub(super) fn new(wake: &Arc<Wake>) -> (Self, Option<String>) {
-        let mut listener = Listener { wake: Arc::clone(wake), rested: None };
+        let mut listener = Listener { wake: Arc::clone(wake), rested: None, last: None };
         let watcher = notify::recommended_watcher(move |event| listener.hear(event));
         match watcher {
             Ok(watcher) => (Self { watcher: Some(watcher), polling: false, ..Self::polled() }, None),
@@ -277,6 +277,8 @@ impl Folders {
 struct Listener {
     wake: Arc<Wake>,
     rested: Option<Instant>,
+    /// What was told last.
+    last: Option<PathBuf>,
 }
 
 impl Listener {
@@ -303,20 +305,23 @@ impl Listener {
         // While much is written the follower looks without being told.
         let is_busy = self.wake.busy.load(Ordering::Relaxed);
         let mut ahead = is_busy && !structural;
+        // What is told of one file again and again is no queue: the kernel would have merged it.
+        let is_queue = event.paths.first() != self.last.as_ref();
+        if is_queue {
+            self.last = event.paths.first().cloned();
+        }
         for path in event.paths {
             ahead |= self.wake.look_at(path, structural);
         }
-        if ahead {
-            self.rest(if is_busy { REST_BUSY } else { REST });
+        if ahead && (!is_queue || self.rested.is_none_or(|rested| rested.elapsed() >= REST_EVERY)) {
+            self.rest(if is_busy && !structural { REST_BUSY } else { REST });
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: paces its own thread")]
     fn rest(&mut self, time: Duration) {
-        if self.rested.is_none_or(|rested| rested.elapsed() >= REST_EVERY) {
-            thread::sleep(time);
-            self.rested = Some(Instant::now());
-        }
+        thread::sleep(time);
+        self.rested = Some(Instant::now());
     }
 }
 
