@@ -140,7 +140,7 @@ causes! {
         family: Time,
         title: "Invalid time claim",
         why: "`exp`, `nbf` and `iat` must be whole seconds since 1970; `exp` must be there.",
-        remedy: "Compute `exp` as current Unix time in seconds plus the lifetime (in JavaScript `Math.floor(Date.now() / 1000) + ttl`), and check that the ttl is a defined number.",
+        remedy: "Give the claim that the finding names as Unix time in whole seconds, a number and no text (in JavaScript `Math.floor(Date.now() / 1000)`, for `exp` plus a ttl that is a defined number), or leave `nbf` and `iat` out.",
         docs: "https://www.twilio.com/docs/api/errors/20104",
     }
     NotYetValid {
@@ -220,7 +220,7 @@ causes! {
         family: Grants,
         title: "Required field of the grant missing",
         why: "The product's grant lacks a field that Twilio needs to know which service or application the user may use.",
-        remedy: "Set the environment variable behind the field that the finding names (it is usually empty or misspelt) and restart the token server.",
+        remedy: "Set the environment variable behind the field that the finding names (it is usually empty or misspelt) and restart the token server; in a token made by hand, name the field as the finding does.",
         docs: "https://www.twilio.com/docs/api/errors/51104",
     }
     GrantSidInvalid {

@@ -197,6 +197,8 @@ pub enum Finding {
         product: Product,
         /// The grants that are there.
         present: Vec<&'static str>,
+        /// Where something stands that may be meant for it.
+        elsewhere: Option<String>,
     },
     /// A required field of a grant is missing.
     GrantIncomplete {

@@ -163,6 +163,8 @@ pub struct Pipeline {
     /// The feeds of streams that may be exports, in case they are logs. Made when a stream is opened, so that in memory
     /// what stays does not lie between what is held for a moment.
     spare: BTreeMap<StreamId, Box<Feed>>,
+    /// Streams that have not begun, and those whose places they take.
+    heirs: BTreeMap<StreamId, StreamId>,
     /// Streams with something underway, which `tick` looks at.
     awake: BTreeSet<StreamId>,
     /// Events that were counted.
@@ -179,6 +181,7 @@ impl Pipeline {
             feeds: BTreeMap::new(),
             tables: BTreeMap::new(),
             spare: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             awake: BTreeSet::new(),
             seen: Seen::default(),
             pushed: 0,
@@ -281,6 +284,7 @@ impl Pipeline {
     /// Takes leave of a stream that may go on later from the checkpoint that this gives: what waits to be diagnosed is
     /// given, but a partial last line stays partial.
     pub fn suspend(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) -> Option<Checkpoint> {
+        self.settle_heritage(id, now);
         self.awake.remove(&id);
         self.spare.remove(&id);
         if let Some(table) = self.tables.remove(&id) {
@@ -289,6 +293,24 @@ impl Pipeline {
         let mut feed = self.feeds.remove(&id)?;
         feed.suspend(now, &mut self.core, emit);
         Some(feed.checkpoint())
+    }
+
+    /// Says that a stream takes the place of another one, before its first byte: what that one held last may be of refusals
+    /// in this one.
+    pub fn succeed(&mut self, id: StreamId, before: StreamId) {
+        self.heirs.insert(id, before);
+    }
+
+    /// Takes over what the stream that had the place of another one holds, once that begins or this ends.
+    fn settle_heritage(&mut self, id: StreamId, now: UnixTime) {
+        let heirs: Vec<_> = self.heirs.extract_if(.., |heir, before| *heir == id || *before == id).collect();
+        for (heir, before) in heirs {
+            let heritage = self.feeds.get_mut(&before).and_then(|feed| feed.heritage(now, &self.core));
+            let feed = self.spare.get_mut(&heir).or_else(|| self.feeds.get_mut(&heir));
+            if let Some((feed, heritage)) = feed.zip(heritage) {
+                feed.inherit(heritage);
+            }
+        }
     }
 
     /// Takes over the memory of refused tokens, and keeps account of its changes from now on.
@@ -313,6 +335,9 @@ impl Pipeline {
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        if !self.heirs.is_empty() {
+            self.settle_heritage(id, now);
+        }
         let given = self.push_table(id, chunk, now, emit);
         let chunk = given.as_ref().map_or(chunk, |given| given);
         let Some(feed) = self.feeds.get_mut(&id) else { return };
@@ -446,6 +471,7 @@ impl Pipeline {
 
     /// Ends a stream: its partial last line counts, and everything that waits for more is given.
     pub fn finish(&mut self, id: StreamId, now: UnixTime, emit: &mut dyn FnMut(Event)) {
+        self.settle_heritage(id, now);
         self.end_table(id, now, emit);
         if let Some(mut feed) = self.feeds.remove(&id) {
             feed.finish(now, &mut self.core, emit);

@@ -42,6 +42,8 @@ pub trait Sink: Send + Sync {
         let offset = stream.offset;
         Opened { id: self.open(stream), offset }
     }
+    /// Says that a stream takes the place of another one, which still is there: its file has that one's name now.
+    fn succeeds(&self, _stream: StreamId, _before: StreamId) {}
     /// Delivers the next bytes of a stream.
     fn push(&self, stream: StreamId, chunk: &[u8]);
     /// Delivers the next bytes of a file; `mark` is where it stands with them.

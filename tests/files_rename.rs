@@ -22,6 +22,12 @@ fn the_old_file_is_read_to_its_end_before_the_new_one() {
         scene.recorder.wait_all(expected.as_bytes());
     }
     scene.recorder.wait_until("rotations", |record| record.count(&Health::Rotated(Rotation::Rename)) == 20);
+    let before: Vec<_> = scene.recorder.look(|record| record.streams.iter().map(|stream| stream.before).collect());
+    assert_eq!(
+        before,
+        std::iter::once(None).chain((0..20).map(Some)).collect::<Vec<_>>(),
+        "each takes the last one's place"
+    );
 }
 
 #[test]

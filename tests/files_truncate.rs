@@ -21,6 +21,12 @@ fn what_is_written_after_the_cut_is_new() {
     }
     let truncations = scene.recorder.look(|record| record.count(&Health::Rotated(Rotation::Truncate)));
     assert_eq!(truncations, 10);
+    let before: Vec<_> = scene.recorder.look(|record| record.streams.iter().map(|stream| stream.before).collect());
+    assert_eq!(
+        before,
+        std::iter::once(None).chain((0..10).map(Some)).collect::<Vec<_>>(),
+        "each takes the last one's place"
+    );
 }
 
 #[test]

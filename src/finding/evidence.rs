@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::time::UnixTime;
-use crate::token::{Claim, Field, Missing, Part, is_sid};
+use crate::token::{Claim, Claims, Field, Missing, Part, is_sid};
 
 /// A value of a token, as far as it may be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Shown {
     Array,
     /// An object.
     Object,
+    /// Nothing where it should be, but something under a name that may be shown.
+    Elsewhere(String),
 }
 
 /// The words that may be shown. Regions are in [`REGIONS`].
@@ -84,6 +86,14 @@ impl Shown {
             Claim::Text(text) => Self::of_text(text),
             Claim::Array => Self::Array,
             Claim::Object => Self::Object,
+        }
+    }
+
+    /// Clears the value of a field, or says where something stands that may be meant for it.
+    pub(crate) fn of_field(claims: &Claims<'_>, field: Field) -> Self {
+        match (claims.value(field), claims.elsewhere(field)) {
+            (Claim::Missing, Some(path)) => Self::Elsewhere(path.to_owned()),
+            (value, _) => Self::of(value),
         }
     }
 
@@ -163,6 +173,7 @@ impl fmt::Display for Shown {
             Self::Text(count) => write!(f, "a text of {count} characters"),
             Self::Array => f.write_str("an array"),
             Self::Object => f.write_str("an object"),
+            Self::Elsewhere(path) => write!(f, "`{path}`, where Twilio does not look for it"),
         }
     }
 }

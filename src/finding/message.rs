@@ -60,7 +60,9 @@ impl fmt::Display for Finding {
             Self::Duplicate { field } => write!(f, "expected one `{}`, but found several", field.path()),
             Self::IdentityMissing { found } => at_path(f, Field::Identity, "a text", found),
             Self::IdentityInvalid { fault } => identity(f, *fault),
-            Self::ProductGrantMissing { product, present } => product_grant(f, *product, present),
+            Self::ProductGrantMissing { product, present, elsewhere } => {
+                product_grant(f, *product, present, elsewhere.as_deref())
+            }
             Self::GrantIncomplete { fields, found, .. } => incomplete(f, fields, found),
             Self::GrantSidInvalid { field, found } => grant_sid(f, *field, found),
             Self::VideoRegion { found, of_key } => video_region(f, found, of_key.as_deref()),
@@ -309,7 +311,12 @@ fn identity(f: &mut fmt::Formatter<'_>, fault: IdentityFault) -> fmt::Result {
     }
 }
 
-fn product_grant(f: &mut fmt::Formatter<'_>, product: Product, present: &[&'static str]) -> fmt::Result {
+fn product_grant(
+    f: &mut fmt::Formatter<'_>,
+    product: Product,
+    present: &[&'static str],
+    elsewhere: Option<&str>,
+) -> fmt::Result {
     let grant = match product {
         Product::Chat => "a `chat` grant",
         Product::Sync => "a `data_sync` grant",
@@ -319,6 +326,9 @@ fn product_grant(f: &mut fmt::Formatter<'_>, product: Product, present: &[&'stat
         Product::Unknown => "the grant of a product",
     };
     write!(f, "expected {grant} in `grants`, but found ")?;
+    if let Some(path) = elsewhere {
+        return write!(f, "{}", Shown::Elsewhere(path.to_owned()));
+    }
     if present.is_empty() {
         return f.write_str("none");
     }

@@ -6,6 +6,7 @@
 mod exposed;
 mod further;
 mod head;
+mod heritage;
 mod ids;
 mod intake;
 mod journal;
@@ -66,6 +67,8 @@ pub(super) struct Feed {
     array: Option<Box<Array>>,
     /// Number of the line there.
     base_line: u64,
+    /// So many lines are numbered before its first one.
+    free_lines: u64,
     /// Position of the first line that has not been looked at.
     scanned: usize,
     /// Number of that line.
@@ -123,6 +126,7 @@ impl Feed {
             journal: Journal::default(),
             array: None,
             base_line: 1,
+            free_lines: 0,
             scanned: 0,
             line: 1,
             skipping: false,

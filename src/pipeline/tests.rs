@@ -233,3 +233,32 @@ fn an_export_of_the_journal_is_read_on_where_it_was_left_wherever_that_is() {
         assert_eq!(found, expected, "cut after byte {cut}");
     }
 }
+
+#[test]
+fn a_token_before_a_rotation_is_found_for_the_refusal_after_it() {
+    let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+    let (old, new, now) = (StreamId(1), StreamId(2), UnixTime::from_millis(1_772_359_200_000));
+    let of_file = || Stream { path: Some(Arc::from("app.log")), ..stream() };
+    let mut found = Vec::new();
+    let mut emit = |event| {
+        if let Event::Diagnosed(diagnosis) = event {
+            found.push((diagnosis.line, diagnosis.cause, diagnosis.token.map(|token| token.found)));
+        }
+    };
+    pipeline.open(old, of_file());
+    pipeline.push(old, b"one\n2026-03-01T10:00:00Z connecting, access token: undefined\n", now, &mut emit);
+    pipeline.open(new, of_file());
+    pipeline.succeed(new, old);
+    pipeline.finish(old, now, &mut emit);
+    pipeline.push(new, b"2026-03-01T10:00:00.030Z ERROR twilio refused code=51007\n", now, &mut emit);
+    assert_eq!(pipeline.checkpoint(new).map(|checkpoint| (checkpoint.resume, checkpoint.line)), Some((0, 1)));
+    pipeline.push(new, b"2026-03-01T10:10:00Z ERROR twilio refused code=51007\n", now, &mut emit);
+    pipeline.finish(new, now, &mut emit);
+    assert_eq!(
+        found,
+        [
+            (1, crate::cause::Cause::NotAToken, Some(crate::diagnosis::Found::Before(1))),
+            (2, crate::cause::Cause::NoToken, None)
+        ]
+    );
+}

@@ -66,18 +66,27 @@ pub enum JsonFault {
     NotAnObject,
 }
 
+/// So many members are remembered that stand where Twilio does not find them.
+const ELSEWHERE_MAX: usize = 8;
+
 /// The fields of a token.
 #[derive(Clone, PartialEq)]
 pub struct Claims<'a> {
     values: [Claim<'a>; Field::ALL.len()],
     duplicates: u64,
     other_grants: bool,
+    elsewhere: Vec<(Field, String)>,
 }
 
 impl<'a> Claims<'a> {
     /// No field at all.
     pub(super) fn new() -> Self {
-        Self { values: [const { Claim::Missing }; Field::ALL.len()], duplicates: 0, other_grants: false }
+        Self {
+            values: [const { Claim::Missing }; Field::ALL.len()],
+            duplicates: 0,
+            other_grants: false,
+            elsewhere: Vec::new(),
+        }
     }
 
     /// The value of a field. Of several members with the same name it is the last, as most parsers have it.
@@ -94,6 +103,24 @@ impl<'a> Claims<'a> {
     /// Says whether `grants` has members that the table does not know.
     pub fn has_other_grants(&self) -> bool {
         self.other_grants
+    }
+
+    /// Where a member stands that Twilio does not find, because its name is written in another way or it is in another
+    /// object.
+    pub fn elsewhere(&self, field: Field) -> Option<&str> {
+        self.elsewhere.iter().find(|(meant, _)| *meant == field).map(|(_, path)| path.as_str())
+    }
+
+    /// Notes a name that is no member's.
+    pub(super) fn note_unknown(&mut self, members: Members, name: &str) {
+        if let Some(field) = Field::meant(members, name).filter(|_| self.elsewhere.len() < ELSEWHERE_MAX) {
+            let around = match members.first() {
+                Some((Field::Jti, _)) => "",
+                Some(_) | None => field.path().strip_suffix(field.name()).unwrap_or_default(),
+            };
+            let around = around.strip_prefix("payload.").unwrap_or(around);
+            self.elsewhere.push((field, format!("{around}{name}")));
+        }
     }
 
     /// Reads the header.
@@ -130,6 +157,7 @@ impl<'a> Claims<'a> {
             }
         }
         self.other_grants &= !fields.contains(&Field::Grants);
+        self.elsewhere.retain(|(field, _)| !fields.contains(field));
     }
 
     /// Reads an object of any JSON.
@@ -203,7 +231,7 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(known) = map.next_key_seed(KeySeed(self.members))? {
+        while let Some(known) = map.next_key_seed(KeySeed { claims: self.claims, members: self.members })? {
             let Some((field, shape)) = known else {
                 self.claims.other_grants |= self.in_grants;
                 map.next_value::<IgnoredAny>()?;
@@ -217,9 +245,12 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, 'a> {
 }
 
 /// Looks the name of a member up.
-struct KeySeed(Members);
+struct KeySeed<'c, 'a> {
+    claims: &'c mut Claims<'a>,
+    members: Members,
+}
 
-impl<'a> DeserializeSeed<'a> for KeySeed {
+impl<'a> DeserializeSeed<'a> for KeySeed<'_, 'a> {
     type Value = Option<(Field, Shape)>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -227,7 +258,7 @@ impl<'a> DeserializeSeed<'a> for KeySeed {
     }
 }
 
-impl Visitor<'_> for KeySeed {
+impl Visitor<'_> for KeySeed<'_, '_> {
     type Value = Option<(Field, Shape)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,7 +266,11 @@ impl Visitor<'_> for KeySeed {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|(field, _)| field.name() == name).copied())
+        let known = self.members.iter().find(|(field, _)| field.name() == name).copied();
+        if known.is_none() {
+            self.claims.note_unknown(self.members, name);
+        }
+        Ok(known)
     }
 }
 

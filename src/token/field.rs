@@ -73,6 +73,22 @@ fields! {
     Player "payload.grants.player" "player";
 }
 
+impl Field {
+    /// The member that is meant by a name that Twilio does not read there: written in another way (`serviceSid`), or an
+    /// identity beside the grants.
+    pub(super) fn meant(members: Members, name: &str) -> Option<Self> {
+        let first = members.first()?.0;
+        if first <= Self::Jti {
+            return (first == Self::Jti && name == Self::Identity.name()).then_some(Self::Identity);
+        }
+        let letters = |name: &str| -> Vec<u8> {
+            name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
+        };
+        let is_meant = |field: &Self| name.len() <= 2 * field.name().len() && letters(name) == letters(field.name());
+        members.iter().map(|(field, _)| *field).find(is_meant)
+    }
+}
+
 /// The members of one JSON object that are kept, each with its own members.
 pub(super) type Members = &'static [(Field, Shape)];
 

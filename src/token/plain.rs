@@ -62,6 +62,7 @@ impl<'a> Reader<'a> {
                 claims.set(*field, value);
             } else {
                 self.simple()?;
+                claims.note_unknown(members, name);
                 if around == Around::Grants {
                     claims.set_other_grants();
                 }

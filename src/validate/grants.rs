@@ -141,7 +141,9 @@ pub(super) fn product(subject: &Subject<'_>, context: &Context<'_>, outcome: &mu
         }
     };
     if is_missing {
-        outcome.find(Finding::ProductGrantMissing { product: context.product, present });
+        let found = rules_of(context.product).find_map(|rule| claims.elsewhere(rule.grant));
+        let elsewhere = found.map(str::to_owned);
+        outcome.find(Finding::ProductGrantMissing { product: context.product, present, elsewhere });
     }
 }
 
@@ -183,7 +185,8 @@ fn fields_of(rule: &Rule, claims: &Claims<'_>, outcome: &mut Outcome) {
             Claim::Bool(true) | Claim::Integer(_) | Claim::Number(_) | Claim::Array | Claim::Object => true,
         };
         if !group.iter().any(is_given) {
-            let found = group.first().map_or(Shown::Nothing, |field| Shown::of(claims.value(*field)));
+            let misplaced = group.iter().find(|field| claims.elsewhere(**field).is_some());
+            let found = misplaced.or(group.first()).map_or(Shown::Nothing, |field| Shown::of_field(claims, *field));
             outcome.find(Finding::GrantIncomplete { grant: rule.grant, fields: group, found });
         }
     }

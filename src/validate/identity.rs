@@ -11,7 +11,7 @@ pub(super) fn check(subject: &Subject<'_>, _context: &Context<'_>, outcome: &mut
     }
     let identity = subject.claims.value(Field::Identity);
     if identity.is_absent() {
-        return outcome.find(Finding::IdentityMissing { found: Shown::of(identity) });
+        return outcome.find(Finding::IdentityMissing { found: Shown::of_field(subject.claims, Field::Identity) });
     }
     if let Some(fault) = fault(identity) {
         outcome.find(Finding::IdentityInvalid { fault });

@@ -28,6 +28,8 @@ pub(crate) struct Recorded {
     /// How many bytes there were each time when a partial line was ended.
     pub(crate) line_ends: Vec<usize>,
     pub(crate) finished: bool,
+    /// The stream whose place it took.
+    pub(crate) before: Option<usize>,
 }
 
 /// All that was delivered.
@@ -146,9 +148,23 @@ impl Sink for Recorder {
         let mut id = StreamId(0);
         self.change(|record| {
             id = StreamId(record.streams.len() as u64);
-            record.streams.push(Recorded { stream, bytes: Vec::new(), line_ends: Vec::new(), finished: false });
+            record.streams.push(Recorded {
+                stream,
+                bytes: Vec::new(),
+                line_ends: Vec::new(),
+                finished: false,
+                before: None,
+            });
         });
         id
+    }
+
+    fn succeeds(&self, StreamId(id): StreamId, StreamId(before): StreamId) {
+        self.change(|record| {
+            let before = usize::try_from(before).unwrap();
+            assert!(!record.streams[before].finished, "the one before is still there");
+            record.streams[usize::try_from(id).unwrap()].before = Some(before);
+        });
     }
 
     fn push(&self, StreamId(id): StreamId, chunk: &[u8]) {

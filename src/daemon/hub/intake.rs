@@ -48,6 +48,10 @@ impl Sink for Hub {
         Opened { id, offset }
     }
 
+    fn succeeds(&self, stream: StreamId, before: StreamId) {
+        self.lock().pipeline.succeed(stream, before);
+    }
+
     fn push(&self, stream: StreamId, chunk: &[u8]) {
         let Some(mut inner) = self.admit() else { return };
         inner.slack.read(chunk.len());

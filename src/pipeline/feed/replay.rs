@@ -169,13 +169,13 @@ impl Feed {
         let breaks = self.trail.breaks.iter().chain(&replay.breaks).copied();
         Checkpoint {
             resume,
-            line,
+            line: self.told_line(line),
             skipping: self.skipping && resume == self.base,
             bytes_to: self.end_offset().max(replay.bytes_to),
             lines_to: reached.max(replay.lines_to),
             breaks: breaks.filter(|at| *at > resume).collect(),
             sightings: seen.map(sighted).chain(ahead).collect(),
-            last_time: before.time.map(|(line, moment)| (line, moment.time.as_millis())),
+            last_time: before.time.map(|(line, moment)| (self.told_line(line), moment.time.as_millis())),
             last_time_is_dateless: before.time.is_some_and(|(_, moment)| moment.is_dateless),
             region: before.region.map(str::to_owned),
             is_journal: self.journal.is_export(),

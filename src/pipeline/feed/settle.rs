@@ -106,9 +106,8 @@ impl Feed {
         if rejection.is_waiting() {
             let fallback = if self.stream.whole { self.stream.modified.unwrap_or(now) } else { rejection.arrived };
             let mut diagnosis = core.diagnose(rejection, &self.stream, fallback);
-            if let Some(array) = &self.array {
-                diagnosis.line = diagnosis.line.saturating_sub(array.added_before(diagnosis.offset));
-            }
+            let added = self.array.as_ref().map_or(0, |array| array.added_before(diagnosis.offset));
+            diagnosis.line = diagnosis.line.saturating_sub(self.free_lines + added);
             emit(Event::Diagnosed(Box::new(diagnosis)));
         }
     }

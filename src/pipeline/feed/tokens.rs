@@ -58,6 +58,19 @@ impl Tokens {
         }
     }
 
+    /// What was found so many lines before one, or nearer.
+    pub(super) fn last(&self, line: u64, lines: u32) -> (Vec<Candidate>, Vec<(u64, &'static str)>) {
+        let oldest = line.saturating_sub(u64::from(lines));
+        let candidates = self.candidates.iter().filter(|candidate| candidate.line >= oldest);
+        let endpoints = self.endpoints.iter().filter(|(line, _)| *line >= oldest);
+        (candidates.cloned().collect(), endpoints.copied().collect())
+    }
+
+    /// Takes over what was found in lines before the first one.
+    pub(super) fn inherit(&mut self, candidates: Vec<Candidate>, endpoints: Vec<(u64, &'static str)>) {
+        (self.candidates, self.endpoints) = (candidates, endpoints.into());
+    }
+
     /// Notes where the lines of the last sighting are.
     pub(super) fn own_bytes(&mut self, bytes: Range<usize>) {
         self.owned_bytes.rotate_left(1);

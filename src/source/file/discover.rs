@@ -256,6 +256,7 @@ impl Tailer {
                 slot.label.names.retain(|name| name != path);
             }
             self.queue(before);
+            self.succeed(id, before);
         }
         if let Some(real) = real {
             self.set_alias(id, real);

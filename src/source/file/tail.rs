@@ -370,6 +370,9 @@ impl Tailer {
                         self.by_path.remove(&path);
                     }
                     self.consider(source, &path);
+                    if let Some(next) = self.by_path.get(&path) {
+                        self.succeed(*next, id);
+                    }
                     self.open_between(source, &path, alias.as_deref(), identity);
                 }
             }

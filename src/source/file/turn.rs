@@ -221,10 +221,25 @@ impl Tailer {
     /// Enters a file under its name and queues it.
     pub(super) fn add(&mut self, source: usize, path: &Path, identity: Identity, backlog: Option<u64>, body: Body) {
         let id = self.enter(source, identity, backlog, body);
+        let before = self.by_path.get(path).copied();
         self.name(id, path);
-        // A new file goes before a backlog.
+        // A new file goes before a backlog, and behind the one whose place it takes.
         if backlog.is_none() {
             self.queue_first(id);
+            if let Some(before) = before {
+                self.queue_first(before);
+            }
+        }
+    }
+
+    /// Says that one file took the place of another one.
+    pub(super) fn succeed(&self, id: SlotId, before: SlotId) {
+        let stream = |id: SlotId| match &self.slots.get(&id)?.body {
+            Body::Live(live) => Some(live.stream),
+            Body::Archive(_) => None,
+        };
+        if let Some((stream, before)) = stream(id).zip(stream(before)) {
+            self.sink.succeeds(stream, before);
         }
     }
 
@@ -317,15 +332,17 @@ impl Tailer {
             let stream = Opened { id: live.stream, offset: before.offset };
             self.finish_in_copy(label, before, length, stream)
         });
-        if !goes_on {
-            self.sink.finish(live.stream);
-        }
+        let before = live.stream;
         live.modified = i64::MIN;
         let name = label.names.first().or(label.alias.as_ref()).or(label.left_at.as_ref()).cloned().unwrap_or_default();
         let metadata = live.file.as_ref().map(File::metadata);
         if let Some(Ok(metadata)) = metadata {
             let mark = Mark::plain(Position::start(label.identity));
             live.stream = self.open_stream(label.source, &name, &metadata, mark, false).id;
+            self.sink.succeeds(live.stream, before);
+        }
+        if !goes_on {
+            self.sink.finish(before);
         }
     }
 
