@@ -127,6 +127,7 @@ pub mod paste;
 pub mod percent;
 pub mod pipeline;
 pub mod product;
+pub mod quotes;
 pub mod report;
 pub mod source;
 pub mod stamp;
