@@ -386,7 +386,6 @@ impl From<JsonFault> for Fault {
 }
 
 fn decode(part: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
-    into.clear();
     if part.is_empty() {
         return Err(Fault::Empty);
     }
