@@ -72,7 +72,6 @@ pub struct Refusal {
 pub struct Detector {
     companion_codes: bool,
     exposed_tokens: bool,
-    needles: Vec<Needle>,
     words: Words,
     /// What is looked for in blocks: the same, and beginnings of tokens if those are wanted.
     candidates: Words,
@@ -81,9 +80,11 @@ pub struct Detector {
     vendors: Words,
 }
 
+/// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needle {
-    Code(u32),
+    /// A code, and where it ends.
+    Code(u32, usize),
     Text,
 }
 
@@ -112,15 +113,8 @@ impl Detector {
     /// A detector of 51007 and the texts, and, if wanted, of the companion codes; if wanted, all tokens are candidates.
     pub fn new(companion_codes: bool, exposed_tokens: bool) -> Self {
         let codes = CODES.iter().filter(|code| code.number == TOKEN_REJECTED || (companion_codes && code.counts));
-        let (mut needles, mut words) = (Vec::new(), Vec::new());
-        for code in codes {
-            needles.push(Needle::Code(code.number));
-            words.push(code.number.to_string());
-        }
-        for needle in TEXT_NEEDLES {
-            needles.push(Needle::Text);
-            words.push((*needle).to_owned());
-        }
+        let codes = codes.map(|code| code.number.to_string());
+        let words: Vec<String> = codes.chain(TEXT_NEEDLES.iter().map(|needle| (*needle).to_owned())).collect();
         let mut in_any_case = AhoCorasick::builder();
         in_any_case.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
         let twilio = in_any_case.build(TWILIO_WORDS).ok();
@@ -133,7 +127,7 @@ impl Detector {
         }
         let search = Arc::new(Search::new(&bytes));
         let candidates = Words::new(bytes);
-        Self { companion_codes, exposed_tokens, needles, words, candidates, search, twilio, vendors }
+        Self { companion_codes, exposed_tokens, words, candidates, search, twilio, vendors }
     }
 
     /// Whether companion codes count.
@@ -166,9 +160,17 @@ impl Detector {
         hits.starts.retain(|at| self.is_promising(text, *at));
     }
 
-    fn next(&self, text: &[u8], from: usize) -> Option<(usize, usize, Needle)> {
-        let (start, end, index) = self.words.next(text, from)?;
-        Some((start, end, *self.needles.get(index)?))
+    /// What begins at a place where a needle does; nothing for a part of a number, and for the beginning of a token.
+    fn needle_at(&self, text: &[u8], start: usize) -> Option<Needle> {
+        let rest = text.get(start..)?;
+        let digits = rest.iter().take(CODE_DIGITS_MAX + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return (!rest.starts_with(b"eyJ")).then_some(Needle::Text);
+        }
+        let number = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
+        let code = code::find(number)?;
+        let is_wanted = number == TOKEN_REJECTED || (self.companion_codes && code.counts);
+        is_wanted.then_some(Needle::Code(number, start + digits))
     }
 
     /// The candidate is the beginning of a token, not of what a refusal says.
@@ -195,17 +197,16 @@ impl Detector {
         let mut codes = Vec::new();
         let (mut code_at, mut text_at) = (None, None);
         let mut context = Context::new(text, self);
-        let mut from = 0;
-        while let Some((start, end, needle)) = self.next(text, from) {
-            from = end;
-            match needle {
-                Needle::Text => text_at = text_at.or(Some(start)),
-                Needle::Code(number) => {
+        for start in self.search.starts(text) {
+            match self.needle_at(text, start) {
+                Some(Needle::Text) => text_at = text_at.or(Some(start)),
+                Some(Needle::Code(number, end)) => {
                     if codes.len() < CODES_MAX && !codes.contains(&number) && context.accepts(number, start, end) {
                         codes.push(number);
                         code_at = code_at.or(Some(start));
                     }
                 }
+                None => {}
             }
         }
         let message = text_at.and_then(|_| code::find_text(text));

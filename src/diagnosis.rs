@@ -123,11 +123,12 @@ pub struct Fingerprint(pub [u8; 8]);
 impl Fingerprint {
     /// Its digits, as it prints.
     pub fn hex(self) -> String {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let mut digits = String::with_capacity(2 * self.0.len());
-        digits.extend(nibbles.filter_map(|nibble| DIGITS.get(usize::from(nibble))));
-        digits
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        let mut digits = [[0; 2]; 8];
+        for (pair, byte) in digits.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        str::from_utf8(digits.as_flattened()).unwrap_or_default().to_owned()
     }
 }
 

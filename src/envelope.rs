@@ -163,9 +163,7 @@ impl Record<'_> {
 pub fn read(line: &[u8]) -> Record<'_> {
     let mut record = Record { text: Cow::Borrowed(trim(export::beginning(line))), ..Record::default() };
     for layer in 0..LAYERS_MAX {
-        let text = text::without_colours(std::mem::take(&mut record.text));
-        let text = text::with_plain_escapes(text::without_doubled_quotes(text));
-        let (format, inner) = match text {
+        let (format, inner) = match text::plain(std::mem::take(&mut record.text)) {
             Cow::Borrowed(text) => peel(text, &mut record),
             Cow::Owned(text) => {
                 let (format, inner) = peel(&text, &mut record);

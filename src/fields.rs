@@ -5,6 +5,8 @@
 
 use memchr::{memchr2, memchr3};
 
+use crate::quotes::Quotes;
+
 /// Nested objects whose keys are remembered.
 const PARENTS_MAX: usize = 8;
 /// Fields read of one line.
@@ -26,7 +28,8 @@ pub struct Field<'a> {
 }
 
 /// Visits the scalar fields of the JSON in `text`, in order; stops when `visit` says `false`.
-pub fn json<'a>(text: &'a [u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
+pub fn json<'a>(text: &'a [u8], visit: &mut impl FnMut(Field<'_>) -> bool) {
+    let mut quotes = Quotes::new(text);
     let mut parents: [&[u8]; PARENTS_MAX] = [b""; PARENTS_MAX];
     let mut depth = 0_usize;
     let mut at = 0_usize;
@@ -48,7 +51,7 @@ pub fn json<'a>(text: &'a [u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
                 at += 1;
             }
             b'"' => {
-                let Some(end) = string_end(text, at + 1) else { return };
+                let Some(end) = quotes.end(at + 1) else { return };
                 let content = text.get(at + 1..end).unwrap_or_default();
                 let after = skip_spaces(text, end + 1);
                 if text.get(after) == Some(&b':') {
@@ -89,7 +92,7 @@ pub fn json<'a>(text: &'a [u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
 }
 
 /// Visits the `key=value` pairs of a logfmt line, in order; stops when `visit` says `false`.
-pub fn logfmt(text: &[u8], visit: &mut dyn FnMut(Field<'_>) -> bool) {
+pub fn logfmt(text: &[u8], visit: &mut impl FnMut(Field<'_>) -> bool) {
     let mut at = 0;
     for _ in 0..FIELDS_MAX {
         let Some(equals) = memchr::memchr(b'=', text.get(at..).unwrap_or_default()).map(|found| at + found) else {

@@ -100,8 +100,8 @@
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting.
 //! * **Fingerprints and ids are SipHash-2-4 with a key of the installation**: a refused token needs several, and 64 bits
 //!   that nobody can compute or test guesses against without the key are all that they have to be.
-//! * **Signatures are verified by `jsonwebtoken`** without its clock and claim rules: those stop at the first fault, and
-//!   judge by now.
+//! * **Signatures are verified with keys that are prepared once**, and before a token is blamed by `jsonwebtoken` too,
+//!   without its clock and claim rules: those stop at the first fault, and judge by now.
 
 pub mod alertmanager;
 pub mod cause;
@@ -127,6 +127,7 @@ pub mod paste;
 pub mod percent;
 pub mod pipeline;
 pub mod product;
+pub mod quotes;
 pub mod report;
 pub mod source;
 pub mod stamp;

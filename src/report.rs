@@ -4,6 +4,7 @@
 //! it is printed. Nothing here decides anything about a token; that was done before.
 
 pub mod claims;
+pub mod counts;
 pub mod exposition;
 pub mod page;
 pub mod scan;

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::{DecodeError, Engine};
+use base64::DecodeError;
 use zeroize::Zeroizing;
 
+mod base64url;
 mod claims;
 mod field;
 mod instead;
@@ -386,11 +386,10 @@ impl From<JsonFault> for Fault {
 }
 
 fn decode(part: &[u8], into: &mut Vec<u8>) -> Result<(), Fault> {
-    into.clear();
     if part.is_empty() {
         return Err(Fault::Empty);
     }
-    URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|error| match error {
+    base64url::decode(part, into).map_err(|error| match error {
         DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => Fault::Base64(at),
         DecodeError::InvalidLength(_) => Fault::Length(part.len()),
         DecodeError::InvalidPadding => Fault::Base64(part.iter().position(|byte| *byte == b'=').unwrap_or(part.len())),

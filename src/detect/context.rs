@@ -40,7 +40,8 @@ impl<'a> Context<'a> {
         }
         let code = code::find(number);
         if number::is_code_value(self.text, start, end, || self.is_sdk_or_twilio())
-            && ((number == TOKEN_REJECTED && !self.is_near_other_vendor(start))
+            // What an SDK printed is near Twilio whoever else is named.
+            && ((number == TOKEN_REJECTED && (self.told().is_of_sdk() || !self.is_near_other_vendor(start)))
                 || self.is_near_twilio()
                 || self.has_message(number))
         {

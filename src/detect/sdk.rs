@@ -183,56 +183,119 @@ enum Kind {
     Twilsock,
 }
 
-/// The search for words of SDKs: for beginnings of them, of which it can take so many, and there for whole words.
+/// The search for words of SDKs: for keys in them, of which it can take so many, and there for whole words.
 struct Vocabulary {
-    beginnings: Words,
-    /// By beginning, the words that begin so.
-    words: Vec<Vec<(&'static [u8], Kind)>>,
+    keys: Words,
+    /// By key, the words that have it.
+    words: Vec<Vec<Word>>,
+    short_beginning: memmem::Finder<'static>,
+    short: Vec<Word>,
+}
+
+/// A word.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    text: &'static [u8],
+    /// Where its key begins.
+    key: usize,
+    /// What it tells.
+    kind: Kind,
 }
 
 /// What the vectorised search can take.
-const BEGINNINGS_MAX: usize = 64;
+const KEYS_MAX: usize = 64;
 
-/// By so many bytes of each beginning the vectorised search finds it; if one is shorter, by as many of all.
+/// By so many bytes of each key the vectorised search finds it.
 const KEY_BYTES: usize = 4;
 
-/// The words that are long enough, and those that are not.
-static VOCABULARIES: LazyLock<[Vocabulary; 2]> = LazyLock::new(|| {
-    let prints = (0..).zip(PRINTS).map(|(at, (word, _))| (word, Kind::Print(at)));
-    let prefixes = (0..).zip(PREFIXES).map(|(at, word)| (word, Kind::Prefix(at)));
-    let products = (0..).zip(PRODUCTS).map(|(at, (word, _))| (word, Kind::Product(at)));
-    let others = SYNC_INSIDE.map(|word| (word, Kind::Sync)).into_iter().chain([(TWILSOCK, Kind::Twilsock)]);
-    let (long, short): (Vec<_>, Vec<_>) =
-        prints.chain(prefixes).chain(products).chain(others).partition(|(word, _)| word.len() >= KEY_BYTES);
-    [long, short].map(|words| Vocabulary::new(&words))
+/// Beginnings that many words of any log have: the keys of words that begin so are what follows on so many bytes.
+const COMMON: [(&[u8], usize); 20] = [
+    (b"twilio", 4),
+    (b"Twilio", 4),
+    (b"Twils", 3),
+    (b"connection closed", 10),
+    (b"Server closed", 6),
+    (b"ConnectionError", 8),
+    (b"message received", 16),
+    (b"receive reply", 7),
+    (b"Received event", 14),
+    (b"Received error", 13),
+    (b"Token update", 5),
+    (b"httpStatus", 3),
+    (b"originalError", 6),
+    (b"\"product\":\"d", 15),
+    (b"\"product\":\"i", 13),
+    (b"AuthenticationFailed", 12),
+    (b"AccessToken", 9),
+    (b"com.twilio", 8),
+    (b"event-", 5),
+    (b"initFailed", 2),
+];
+
+/// What the few words begin with that are not as long: they are searched for apart.
+const SHORT_BEGINNING: &[u8] = b"TV";
+
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let prints = (0..).zip(PRINTS).map(|(at, (text, _))| Word::new(text, Kind::Print(at)));
+    let prefixes = (0..).zip(PREFIXES).map(|(at, text)| Word::new(text, Kind::Prefix(at)));
+    let products = (0..).zip(PRODUCTS).map(|(at, (text, _))| Word::new(text, Kind::Product(at)));
+    let inside = SYNC_INSIDE.into_iter().map(|text| Word::new(text, Kind::Sync));
+    let twilsock = [Word::new(TWILSOCK, Kind::Twilsock)];
+    Vocabulary::new(prints.chain(prefixes).chain(products).chain(inside).chain(twilsock))
 });
 
+impl Word {
+    fn new(text: &'static [u8], kind: Kind) -> Self {
+        let common = COMMON.iter().find(|(beginning, _)| text.starts_with(beginning));
+        Self { text, key: common.map_or(0, |(_, length)| *length), kind }
+    }
+
+    fn key(&self) -> &'static [u8] {
+        self.text.get(self.key..).unwrap_or_default()
+    }
+}
+
 impl Vocabulary {
-    fn new(words: &[(&'static [u8], Kind)]) -> Self {
-        // The longer the beginnings, the fewer other words have them.
-        let mut beginnings: Vec<&[u8]> = Vec::new();
+    fn new(words: impl Iterator<Item = Word>) -> Self {
+        let (words, short): (Vec<Word>, Vec<Word>) = words.partition(|word| word.text.len() >= KEY_BYTES);
+        // The longer the keys, the fewer other words have them.
+        let mut keys: Vec<&[u8]> = Vec::new();
         for length in (KEY_BYTES..12).rev() {
-            beginnings = words.iter().map(|(word, _)| word.get(..length).unwrap_or(word)).collect();
-            beginnings.sort_unstable();
+            keys = words.iter().map(|word| word.key().get(..length).unwrap_or(word.key())).collect();
+            keys.sort_unstable();
             // Whatever begins with a shorter one of them is found by that.
-            beginnings.dedup_by(|longer, kept| longer.starts_with(kept));
-            if beginnings.len() <= BEGINNINGS_MAX {
+            keys.dedup_by(|longer, kept| longer.starts_with(kept));
+            if keys.len() <= KEYS_MAX {
                 break;
             }
         }
-        let of = |beginning: &&[u8]| words.iter().filter(|(word, _)| word.starts_with(beginning)).copied().collect();
-        Self { words: beginnings.iter().map(of).collect(), beginnings: Words::new(beginnings) }
+        let of = |key: &&[u8]| words.iter().filter(|word| word.key().starts_with(key)).copied().collect();
+        Self {
+            words: keys.iter().map(of).collect(),
+            keys: Words::new(keys),
+            short_beginning: memmem::Finder::new(SHORT_BEGINNING),
+            short,
+        }
     }
 
     /// Visits all words in a text, each with its position.
     fn visit(&self, text: &[u8], mut visit: impl FnMut(usize, &'static [u8], Kind)) {
+        let mut visit_at = |at: usize, words: &[Word]| {
+            for word in words {
+                let start = at
+                    .checked_sub(word.key)
+                    .filter(|start| text.get(*start..).is_some_and(|rest| rest.starts_with(word.text)));
+                if let Some(start) = start {
+                    visit(start, word.text, word.kind);
+                }
+            }
+        };
         let mut from = 0;
-        while let Some((start, _, beginning)) = self.beginnings.next(text, from) {
-            from = start + 1;
-            let rest = text.get(start..).unwrap_or_default();
-            let words = self.words.get(beginning).into_iter().flatten();
-            words.filter(|(word, _)| rest.starts_with(word)).for_each(|(word, kind)| visit(start, word, *kind));
+        while let Some((at, _, key)) = self.keys.next(text, from) {
+            from = at + 1;
+            visit_at(at, self.words.get(key).map_or(&[], Vec::as_slice));
         }
+        self.short_beginning.find_iter(text).for_each(|at| visit_at(at, &self.short));
     }
 }
 
@@ -265,22 +328,20 @@ pub(super) fn told(text: &[u8]) -> Told {
     let (mut told, mut print, mut product) = (Told::default(), None::<usize>, None::<usize>);
     // Of the words that a text holds, the first of the list counts.
     let first = |known: Option<usize>, at: usize| Some(known.map_or(at, |known| known.min(at)));
-    for vocabulary in &*VOCABULARIES {
-        vocabulary.visit(text, |start, word, kind| match kind {
-            Kind::Print(at) => {
-                print = first(print, at);
-                told.is_print |= !ANYBODYS.contains(&word);
-            }
-            Kind::Prefix(at) if begins_word(text, start) && is_own_word(word, text) => {
-                told.prefix = first(told.prefix, at);
-            }
-            Kind::Product(at) if is_own_word(word, text) => product = first(product, at),
-            Kind::Prefix(_) | Kind::Product(_) => {}
-            Kind::Sync if text.get(..start).unwrap_or_default().ends_with(b"node_modules/") => {}
-            Kind::Sync => told.probable_product = Some(Product::Sync),
-            Kind::Twilsock => told.names_twilsock = true,
-        });
-    }
+    VOCABULARY.visit(text, |start, word, kind| match kind {
+        Kind::Print(at) => {
+            print = first(print, at);
+            told.is_print |= !ANYBODYS.contains(&word);
+        }
+        Kind::Prefix(at) if begins_word(text, start) && is_own_word(word, text) => {
+            told.prefix = first(told.prefix, at);
+        }
+        Kind::Product(at) if is_own_word(word, text) => product = first(product, at),
+        Kind::Prefix(_) | Kind::Product(_) => {}
+        Kind::Sync if text.get(..start).unwrap_or_default().ends_with(b"node_modules/") => {}
+        Kind::Sync => told.probable_product = Some(Product::Sync),
+        Kind::Twilsock => told.names_twilsock = true,
+    });
     told.phrase = print.and_then(|index| PRINTS.get(index).map(|(_, print)| Phrase { index, print: *print }));
     told.product = product.and_then(|at| PRODUCTS.get(at).map(|(_, product)| *product));
     told
@@ -344,8 +405,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_found_by_its_beginning() {
-        assert!(VOCABULARIES.iter().all(|vocabulary| (1..=BEGINNINGS_MAX).contains(&vocabulary.words.len())));
+    fn every_word_is_found_by_its_key() {
+        assert!((1..=KEYS_MAX).contains(&VOCABULARY.words.len()));
+        assert!(VOCABULARY.words.iter().flatten().all(|word| word.key().len() >= KEY_BYTES));
+        assert!(VOCABULARY.short.iter().all(|word| word.text.starts_with(SHORT_BEGINNING)));
         let text = |word: &[u8]| [b"x ", word, b" x"].concat();
         for (index, (word, print)) in (0..).zip(PRINTS) {
             assert_eq!(told(&text(word)).phrase, Some(Phrase { index, print }), "{}", String::from_utf8_lossy(word));

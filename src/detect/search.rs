@@ -13,6 +13,8 @@ use pulp::x86::V3;
 
 use crate::words::Words;
 
+/// Bytes that are looked at in one step.
+const STEP: usize = 64;
 /// Bytes of a needle that are looked up.
 const WINDOW: usize = 5;
 /// Groups of windows: bits of a byte.
@@ -154,6 +156,42 @@ impl Search {
         Some(())
     }
 
+    /// Where needles begin in a text, ascending: for short texts, of which the lines do not matter.
+    pub fn starts(&self, text: &[u8]) -> Vec<usize> {
+        let mut hits = Hits::default();
+        #[cfg(target_arch = "x86_64")]
+        if self.is_vectorised
+            && let Some(simd) = V3::try_new()
+        {
+            simd.vectorize(
+                #[inline(always)]
+                || self.pass_padded(simd, text, &mut hits),
+            );
+            hits.starts.sort_unstable();
+            hits.starts.dedup();
+            return hits.starts;
+        }
+        self.search(text, &mut hits);
+        hits.starts
+    }
+
+    /// The whole text: what fills no vector is looked at with zeros behind it, which no needle holds.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn pass_padded(&self, simd: V3, text: &[u8], hits: &mut Hits) {
+        /// A needle whose window fills a vector no more may begin so far before.
+        const BEFORE: usize = 64;
+        let done = self.pass(simd, text, hits);
+        let from = done.saturating_sub(BEFORE);
+        let rest = text.get(from..).unwrap_or_default();
+        let mut padded = [0; BEFORE + 2 * (STEP + 8)];
+        let Some(start) = padded.get_mut(..rest.len()) else { return };
+        start.copy_from_slice(rest);
+        let known = hits.starts.len();
+        self.pass(simd, &padded, hits);
+        hits.starts.iter_mut().skip(known).for_each(|start| *start += from);
+    }
+
     /// Searches a whole block; what `hits` held before is forgotten.
     pub fn search(&self, text: &[u8], hits: &mut Hits) {
         hits.starts.clear();
@@ -192,7 +230,6 @@ impl Search {
     #[inline(always)]
     fn pass(&self, simd: V3, text: &[u8], hits: &mut Hits) -> usize {
         use std::arch::x86_64::__m256i;
-        const STEP: usize = 64;
         let avx = simd.avx2;
         let tables: [__m256i; WINDOW] = self.tables.map(|table| pulp::cast([table; 2]));
         let (newline, zero): (__m256i, __m256i) = (pulp::cast([b'\n'; 32]), pulp::cast([0_u8; 32]));
@@ -345,6 +382,7 @@ mod tests {
         search.search(text, &mut hits);
         let expected = Hits { starts, lines, marks, skipped: (0, 0) };
         assert_eq!(hits, expected);
+        assert_eq!(search.starts(text), expected.starts);
         search.is_vectorised = false;
         search.search(text, &mut hits);
         assert_eq!(hits, expected);

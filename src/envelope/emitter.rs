@@ -278,15 +278,39 @@ pub(super) fn role(key: &[u8], parents: &[&[u8]]) -> Option<Role> {
         let role = folded_role([parent, key], parents.len() - 1)?;
         (if is_time { role == Role::Time } else { matches!(role, Role::Id(_)) }).then_some(role)
     });
-    of_parent.or_else(|| folded_role([b"", key], parents.len()))
+    of_parent.or_else(|| if may_have_role(key) { folded_role([b"", key], parents.len()) } else { None })
 }
+
+/// Most keys begin with a letter with which no key of a role begins, or are shorter than any of these.
+fn may_have_role(key: &[u8]) -> bool {
+    /// By first letter, the length of the shortest key of a role; 0 if there is none.
+    const SHORTEST: [u8; 26] = [3, 0, 6, 4, 9, 0, 0, 4, 2, 3, 0, 6, 11, 4, 20, 3, 0, 5, 3, 1, 4, 0, 0, 10, 0, 0];
+    let Some(first) = key.first().filter(|first| first.is_ascii_alphanumeric()) else { return true };
+    let shortest = SHORTEST.get(usize::from(first.to_ascii_lowercase().wrapping_sub(b'a')));
+    shortest.is_some_and(|shortest| *shortest > 0 && key.len() >= usize::from(*shortest))
+}
+
+/// What stands for a byte of a key: letters and digits for themselves, in small letters.
+#[expect(clippy::indexing_slicing, reason = "every byte has a place")]
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
     let mut folded = [0_u8; 24];
     let mut length = 0;
-    for byte in key.into_iter().flatten().filter(|byte| byte.is_ascii_alphanumeric()) {
-        *folded.get_mut(length)? = byte.to_ascii_lowercase();
-        length += 1;
+    for byte in key.into_iter().flatten() {
+        let letter = FOLDED.get(usize::from(*byte)).copied().unwrap_or(0);
+        *folded.get_mut(length)? = letter;
+        length += usize::from(letter != 0);
     }
     let role = match folded.get(..length)? {
         b"time"
@@ -354,4 +378,97 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         _ => return None,
     };
     Some(role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_of_a_role_is_passed_over() {
+        for key in [
+            "time",
+            "timestamp",
+            "ts",
+            "t",
+            "date",
+            "datetime",
+            "asctime",
+            "timeMillis",
+            "eventTime",
+            "epochSecond",
+            "__REALTIME_TIMESTAMP",
+            "_SOURCE_REALTIME_TIMESTAMP",
+            "dateCreated",
+            "timeUnixNano",
+            "observedTimeUnixNano",
+            "pid",
+            "process_id",
+            "process",
+            "SYSLOG_PID",
+            "host",
+            "hostname",
+            "machineName",
+            "server",
+            "name",
+            "logger",
+            "loggerName",
+            "SourceContext",
+            "component",
+            "category",
+            "service",
+            "svc",
+            "app",
+            "SYSLOG_IDENTIFIER",
+            "thread",
+            "threadName",
+            "container",
+            "container_id",
+            "dockerId",
+            "pod",
+            "podId",
+            "logStreamName",
+            "logStream",
+            "_SYSTEMD_UNIT",
+            "client",
+            "clientIp",
+            "remote_addr",
+            "peer",
+            "ip",
+            "reqId",
+            "request_id",
+            "x-request-id",
+            "correlationId",
+            "trace_id",
+            "trace",
+            "spanId",
+            "connection",
+            "connId",
+            "socketId",
+            "sessionId",
+            "identity",
+            "user",
+            "userId",
+            "username",
+            "service_sid",
+            "chatServiceSid",
+            "instanceSid",
+            "jti",
+            "tokenId",
+            "id",
+            "product",
+            "twilioProduct",
+            "productName",
+            "Time",
+            "@timestamp",
+            "_PID",
+        ] {
+            let has_role = folded_role([b"", key.as_bytes()], 0).is_some();
+            assert_eq!(role(key.as_bytes(), &[]).is_some(), has_role, "{key}");
+            assert!(has_role || key == "instanceSid", "{key}");
+        }
+        for key in ["level", "code", "msg", "token", "error", "00", "", "-"] {
+            assert_eq!(role(key.as_bytes(), &[]), None, "{key}");
+        }
+    }
 }

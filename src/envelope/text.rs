@@ -12,8 +12,17 @@ use crate::stamp::{self, Stamp};
 /// How far a writer's name is looked for, in bytes.
 pub(super) const PREFIX_BYTES: usize = 200;
 
+/// Without what terminals, HTML, stricter libraries of JSON and cells of a CSV do to a line.
+pub(super) fn plain(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    // Most lines hold none of what the first two begin with.
+    if memchr::memchr3(0x1B, b'\\', b'&', &text).is_none() {
+        return without_doubled_quotes(text);
+    }
+    with_plain_escapes(without_doubled_quotes(without_colours(text)))
+}
+
 /// Without the colours of a terminal: `ESC [ 31 m`, with the escape as a byte or as JSON writes it.
-pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     static ESCAPED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(br"\u001b["));
     let is_plain = memchr::memchr(0x1B, &text).is_none() && ESCAPED.find(&text).is_none();
     if is_plain {
@@ -39,7 +48,7 @@ pub(super) fn without_colours(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 
 /// With quotes as JSON usually escapes them, and other marks as they are, where HTML or the stricter libraries of JSON
 /// have written them: `&quot;`, `\u0022`, `\u002B`.
-pub(super) fn with_plain_escapes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+fn with_plain_escapes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     static ESCAPES: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(br"\u00"));
     let is_mark = |at: usize| text.get(at + 1..).is_some_and(|rest| mark(rest).is_some());
     let is_entity = |at: usize| text.get(at..).is_some_and(|rest| entity(rest).is_some());
@@ -92,7 +101,7 @@ fn entity(text: &[u8]) -> Option<(&'static [u8], &[u8])> {
 }
 
 /// With single quotes where a cell of a CSV has them doubled: `"{""code"":51007}"`.
-pub(super) fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+fn without_doubled_quotes(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     static DOUBLED: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"\"\""));
     let is_row = || text.starts_with(b"\"") && memmem::find(&text, b"\",\"").is_some();
     let is_object = |at: usize| text.get(at + 3).is_some_and(|byte| byte.is_ascii_alphabetic() || b"@_".contains(byte));

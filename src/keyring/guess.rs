@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::{Account, Key, Secret};
+use super::{Account, Key};
 use crate::percent;
 
 /// How many other keys and how many accounts lend their secrets to guesses. What is over goes untried, and every
@@ -202,8 +202,18 @@ fn others(keys: &[Key], accounts: &[Account]) -> Box<[Guess]> {
     let accounts = accounts.iter().filter_map(|a| Some((Mistake::AuthToken(a.sid.clone()), a.auth_token.as_ref()?)));
     let keys = keys.iter().filter_map(|k| Some((Mistake::OtherKey(k.sid.clone()), k.secret.as_ref()?)));
     let secrets = accounts.take(OTHER_SECRETS_MAX).chain(keys.take(OTHER_SECRETS_MAX));
-    let with_newline = |(mistake, secret): (Mistake, &Secret)| {
+    // Keys may share a secret. Which of them is named first does not change by leaving out the others: one that is asked
+    // about itself was tried with its own secret before.
+    let mut known: Vec<&[u8]> = Vec::new();
+    let secrets = secrets.filter_map(|(mistake, secret)| {
         let secret = secret.expose().trim_ascii();
+        if known.contains(&secret) {
+            return None;
+        }
+        known.push(secret);
+        Some((mistake, secret))
+    });
+    let with_newline = |(mistake, secret): (Mistake, &[u8])| {
         let newline = Zeroizing::new([secret, b"\n"].concat());
         [Guess::new(mistake.clone(), secret), Guess::new(mistake, &newline)]
     };
@@ -213,7 +223,7 @@ fn others(keys: &[Key], accounts: &[Account]) -> Box<[Guess]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KeyKind;
+    use super::super::{KeyKind, Secret};
     use super::*;
 
     fn key(sid: &str, secret: &str) -> Key {
@@ -227,6 +237,14 @@ mod tests {
         let guesses = altered(&key("SK1", "c2VjcmV0c2VjcmV0"));
         let decoded = guesses.iter().filter(|guess| guess.mistake.to_string().contains("decoded")).count();
         assert_eq!(decoded, 1, "{guesses:?}");
+    }
+
+    #[test]
+    fn a_secret_of_several_keys_is_guessed_once() {
+        let guesses =
+            |keys: &[Key]| others(keys, &[]).iter().map(|guess| guess.mistake.to_string()).collect::<Vec<_>>();
+        let alone = guesses(&[key("SK1", "same"), key("SK3", "other")]);
+        assert_eq!(guesses(&[key("SK1", "same"), key("SK2", "same\n"), key("SK3", "other")]), alone);
     }
 
     #[test]

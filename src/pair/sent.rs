@@ -103,10 +103,14 @@ fn value_after_key(
     let near = head.get(head.len().saturating_sub(KEY_BYTES_MAX)..)?;
     let is_other = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte);
     let start = head.len() - near.len() + near.iter().rposition(is_other).map_or(0, |at| at + 1);
-    let prefix: Vec<u8> =
-        head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    let (mut prefix, mut length) = ([0; KEY_BYTES_MAX], 0);
+    for byte in head.get(start..)?.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+        *prefix.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let prefix = prefix.get(..length)?;
     let is_jwt = key_end - at == 3;
-    let prefix = if is_jwt { prefix.as_slice() } else { prefix.strip_suffix(b"t")? };
+    let prefix = if is_jwt { prefix } else { prefix.strip_suffix(b"t")? };
     if OTHER_TOKENS.iter().any(|other| prefix == *other || (prefix.ends_with(other) && other.len() > 2)) {
         return None;
     }

@@ -222,6 +222,14 @@ impl Block<'_> {
         self.is_continuation && self.record.text.starts_with(TRACEBACK)
     }
 
+    /// How many lines there are from its first up to a position where one ends.
+    pub(super) fn lines_to(&self, end: usize, bytes: &[u8], joined: Option<&Joined>) -> u64 {
+        if end == self.head.end && joined.is_none() {
+            return u64::from(end.checked_sub(1).and_then(|last| bytes.get(last)) == Some(&b'\n'));
+        }
+        memchr_iter(b'\n', bytes.get(self.head.start..end).unwrap_or_default()).count() as u64
+    }
+
     /// It may be an element of an array, whose end has not come.
     pub(super) fn is_open(&self) -> bool {
         self.element == Element::Open

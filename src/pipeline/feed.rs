@@ -183,7 +183,7 @@ impl Feed {
             // Of a long line with many hits, the ends are looked for once.
             let is_same = (last.start..last.end).contains(&at);
             let line = if is_same { last } else { Line::around(work.bytes, at, work.limit) };
-            last = line;
+            let before = std::mem::replace(&mut last, line);
             if is_long && !self.is_hit_split(work, line, core) {
                 from = at;
                 continue;
@@ -199,7 +199,10 @@ impl Feed {
                 from = at + 1;
                 continue;
             }
-            match work.lines_before(line.start, (self.scanned, self.line.saturating_sub(line_before))) {
+            let lines_scanned = self.line.saturating_sub(line_before);
+            let next = (before.start == self.scanned && before.end == line.start).then_some(lines_scanned + 1);
+            let known = next.filter(|_| work.fresh.is_some());
+            match known.or_else(|| work.lines_before(line.start, (self.scanned, lines_scanned))) {
                 Some(lines) if line.start > self.scanned => self.pass_to(line.start, line_before + lines),
                 Some(_) => {}
                 None => self.advance(work.bytes, line.start),
@@ -258,7 +261,8 @@ impl Feed {
             return Some(hit.end);
         }
         if block.is_source_code() {
-            self.note_block(work, block.head.start, hit.end, What::Source);
+            let lines = block.lines_to(hit.end, work.bytes, joined.as_ref());
+            self.note_block((block.head.start, hit.end), lines, What::Source);
             return Some(hit.end);
         }
         let head_offset = self.base + block.head.start as u64;
@@ -271,10 +275,11 @@ impl Feed {
         }
         // Between the pieces of a split line may be lines of others.
         let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
+        let lines = block.lines_to(end, work.bytes, joined.as_ref());
         block.take_in(&mut body);
         let text = without_tokens(&body.text);
         let Some(mut refusal) = core.detector.refusal(&text, &block.record) else {
-            self.note_block(work, block.head.start, end, What::Nothing);
+            self.note_block((block.head.start, end), lines, What::Nothing);
             return Some(end);
         };
         if refusal.product.is_none() {
@@ -305,9 +310,7 @@ impl Feed {
         if let Some(time) = time {
             self.last_time = Some((head_line, time));
         }
-        let is_single = joined.is_none() && end == block.head.end;
-        let more = if is_single { b"" } else { work.bytes.get(block.head.start..end).unwrap_or_default() };
-        let last_line = head_line + memchr_iter(b'\n', more).count().saturating_sub(1) as u64;
+        let last_line = head_line + lines.saturating_sub(1);
         self.tokens.own(head_line, last_line + pieces);
         self.tokens.own_bytes(block.head.start..end);
         if let Some(joined) = &joined {
@@ -329,7 +332,7 @@ impl Feed {
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
-        self.note_block(work, block.head.start, end, What::Sighting(id));
+        self.note_block((block.head.start, end), lines, What::Sighting(id));
         Some(end)
     }
 

@@ -22,7 +22,7 @@ fn write_all(out: &mut String, tally: &Tally, source: &str) -> fmt::Result {
     family(out, "rejections_total", "counter", "Refused connections, each counted once.")?;
     for product in Product::ALL {
         for cause in Cause::ALL {
-            let count = tally.by_product.get(&(product, cause)).unwrap_or(&0);
+            let count = tally.by_product.of((product, cause));
             let (product, cause) = (product.id(), cause.id());
             let labels = format!("{{source=\"{source}\",product=\"{product}\",cause=\"{cause}\"}}");
             writeln!(out, "diag51007_rejections_total{labels} {count}")?;
@@ -35,23 +35,23 @@ fn write_all(out: &mut String, tally: &Tally, source: &str) -> fmt::Result {
     }
     family(out, "rejections_by_basis_total", "counter", "Refused connections by what the diagnosis rests on.")?;
     for basis in Basis::ALL {
-        let count = tally.by_basis.get(&basis).unwrap_or(&0);
+        let count = tally.by_basis.of(basis);
         writeln!(out, "diag51007_rejections_by_basis_total{{basis=\"{}\"}} {count}", basis.id())?;
     }
     family(out, "findings_total", "counter", "Faults of tokens, several a token.")?;
     for cause in Cause::ALL {
-        let count = tally.findings.get(&cause).unwrap_or(&0);
+        let count = tally.findings.of(cause);
         writeln!(out, "diag51007_findings_total{{cause=\"{}\"}} {count}", cause.id())?;
     }
     family(out, "tokens_total", "counter", "Tokens of refused connections by what became of them.")?;
     for state in TokenState::ALL {
-        let count = tally.tokens.get(&state).unwrap_or(&0);
+        let count = tally.tokens.of(state);
         writeln!(out, "diag51007_tokens_total{{source=\"{source}\",state=\"{}\"}} {count}", state.id())?;
     }
     family(out, "checks_skipped_total", "counter", "Checks that were not made, and why.")?;
     for check in Check::ALL {
         for reason in SkipReason::ALL {
-            let count = tally.skipped.get(&(check, reason)).unwrap_or(&0);
+            let count = tally.skipped.of((check, reason));
             let (check, reason) = (check.id(), reason.id());
             writeln!(out, "diag51007_checks_skipped_total{{check=\"{check}\",reason=\"{reason}\"}} {count}")?;
         }

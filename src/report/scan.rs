@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::cause::Cause;
 use crate::diagnosis::Basis;
 use crate::product::Product;
+use crate::report::counts::Counts;
 use crate::report::page::{Colour, Look, Page, bytes, counted, grouped, share, shown};
 use crate::report::tally::{CauseTally, Example, Tally, UncheckedKey};
 use crate::report::{check_phrase, reason_phrase, reason_remedy};
@@ -107,12 +108,12 @@ fn when(of_cause: &CauseTally) -> String {
     }
 }
 
-fn products(products: &BTreeMap<Product, u64>) -> String {
+fn products(products: &Counts<Product>) -> String {
     let name = |product: Product| match product {
         Product::Unknown => "not known from the log",
         Product::Chat | Product::Sync | Product::Voice | Product::Video | Product::TaskRouter => product.id(),
     };
-    let mut sorted: Vec<_> = products.iter().map(|(product, count)| (name(*product).to_owned(), *count)).collect();
+    let mut sorted: Vec<_> = products.iter().map(|(product, count)| (name(product).to_owned(), count)).collect();
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     listed(&sorted)
 }
@@ -153,14 +154,14 @@ fn tokens(of_cause: &CauseTally) -> String {
     format!("{count} different")
 }
 
-fn bases(bases: &BTreeMap<Basis, u64>) -> String {
+fn bases(bases: &Counts<Basis>) -> String {
     let phrase = |basis: Basis| match basis {
         Basis::Token => "checks of the token",
         Basis::Code => "Twilio's code",
         Basis::Text => "the message in the log",
         Basis::None => "nothing: neither token nor code nor text names a cause",
     };
-    let items: Vec<_> = bases.iter().map(|(basis, count)| (phrase(*basis).to_owned(), *count)).collect();
+    let items: Vec<_> = bases.iter().map(|(basis, count)| (phrase(basis).to_owned(), count)).collect();
     listed(&items)
 }
 
@@ -184,14 +185,14 @@ fn not_checked(page: &mut Page, tally: &Tally) {
     }
     page.gap();
     page.paragraph(Look::Head, "Not checked");
-    for ((check, reason), count) in &tally.skipped {
+    for ((check, reason), count) in tally.skipped.iter() {
         let text = format!(
             "{} of {}: {}, because {}{}.",
-            grouped(*count),
+            grouped(count),
             grouped(tally.rejections),
-            check_phrase(*check),
-            reason_phrase(*reason),
-            reason_remedy(*reason).map(|remedy| format!("; to have it checked, {remedy}")).unwrap_or_default()
+            check_phrase(check),
+            reason_phrase(reason),
+            reason_remedy(reason).map(|remedy| format!("; to have it checked, {remedy}")).unwrap_or_default()
         );
         page.hanging(&[(Look::Warning, " - ".to_owned())], 3, Look::Plain, &text);
     }

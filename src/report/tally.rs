@@ -2,7 +2,7 @@
 //!
 //! Bounded: counts by closed lists, and one example a cause; whatever else grows with the log has a limit below.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hashbrown::HashSet;
@@ -12,6 +12,7 @@ use crate::cause::Cause;
 use crate::code;
 use crate::diagnosis::{Basis, Check, Diagnosis, Found, SkipReason, Skipped, TokenState};
 use crate::product::Product;
+use crate::report::counts::Counts;
 use crate::time::UnixTime;
 
 /// So many different tokens are told apart in one scan; there may be more.
@@ -38,25 +39,25 @@ pub struct Tally {
     /// By cause.
     pub causes: BTreeMap<Cause, CauseTally>,
     /// By product and cause.
-    pub by_product: BTreeMap<(Product, Cause), u64>,
+    pub by_product: Counts<(Product, Cause)>,
     /// By Twilio code; `None` without one.
-    pub by_code: BTreeMap<Option<u32>, u64>,
+    pub by_code: Counts<Option<u32>>,
     /// By basis.
-    pub by_basis: BTreeMap<Basis, u64>,
+    pub by_basis: Counts<Basis>,
     /// Faults of tokens, several a token.
-    pub findings: BTreeMap<Cause, u64>,
+    pub findings: Counts<Cause>,
     /// Tokens by state.
-    pub tokens: BTreeMap<TokenState, u64>,
+    pub tokens: Counts<TokenState>,
     /// Tokens that stood in the log while still valid.
     pub exposed: u64,
     /// Checks that were not made.
-    pub skipped: BTreeMap<(Check, SkipReason), u64>,
+    pub skipped: Counts<(Check, SkipReason)>,
     /// Keys whose signatures were not checked, with the account in their tokens.
     pub unchecked_keys: BTreeMap<String, UncheckedKey>,
     /// How long it took; `None` when nobody looked at a clock.
     pub elapsed: Option<Duration>,
     distinct: HashSet<(Cause, [u8; 8])>,
-    key_names: BTreeSet<String>,
+    key_names: HashSet<String>,
 }
 
 /// One file.
@@ -114,9 +115,9 @@ pub struct CauseTally {
     /// By key; `None` where the token does not name one that may be shown, or beyond [`KEYS_MAX`].
     pub keys: BTreeMap<Option<String>, u64>,
     /// By product.
-    pub products: BTreeMap<Product, u64>,
+    pub products: Counts<Product>,
     /// By basis.
-    pub bases: BTreeMap<Basis, u64>,
+    pub bases: Counts<Basis>,
     /// Different tokens.
     pub tokens: u64,
     /// Not every token could be told apart: there may be more.
@@ -148,17 +149,17 @@ impl Tally {
         self.sightings += u64::from(diagnosis.sightings.max(1));
         self.first = Some(self.first.map_or(diagnosis.at, |first| first.min(diagnosis.at)));
         self.last = Some(self.last.map_or(diagnosis.at, |last| last.max(diagnosis.at)));
-        *self.by_product.entry((diagnosis.product, cause)).or_default() += 1;
-        *self.by_code.entry(diagnosis.code).or_default() += 1;
-        *self.by_basis.entry(diagnosis.basis).or_default() += 1;
+        self.by_product.add((diagnosis.product, cause));
+        self.by_code.add(diagnosis.code);
+        self.by_basis.add(diagnosis.basis);
         for finding in &diagnosis.findings {
-            *self.findings.entry(finding.cause()).or_default() += 1;
+            self.findings.add(finding.cause());
         }
         for Skipped { check, reason } in &diagnosis.skipped {
-            *self.skipped.entry((*check, *reason)).or_default() += 1;
+            self.skipped.add((*check, *reason));
         }
         if let Some(token) = &diagnosis.token {
-            *self.tokens.entry(token.state).or_default() += 1;
+            self.tokens.add(token.state);
             self.exposed += u64::from(token.exposed && !token.told);
         }
         if let Some(file) = self.files.last_mut() {
@@ -184,15 +185,12 @@ impl Tally {
         };
         let Some(token) = &diagnosis.token else { return };
         let Some(sid) = &token.key_sid else { return };
-        if self.unchecked_keys.len() >= KEYS_MAX && !self.unchecked_keys.contains_key(sid) {
-            return;
+        if let Some(key) = self.unchecked_keys.get_mut(sid) {
+            key.rejections += 1;
+        } else if self.unchecked_keys.len() < KEYS_MAX {
+            let account = token.account_sid.clone();
+            self.unchecked_keys.insert(sid.clone(), UncheckedKey { account, unknown, rejections: 1 });
         }
-        let key = self.unchecked_keys.entry(sid.clone()).or_insert_with(|| UncheckedKey {
-            account: token.account_sid.clone(),
-            unknown,
-            rejections: 0,
-        });
-        key.rejections += 1;
     }
 
     fn add_to_cause(&mut self, diagnosis: &Diagnosis) {
@@ -215,8 +213,8 @@ impl Tally {
             Some(rejections) => *rejections += 1,
             None => *tally.keys.entry(key.clone()).or_default() += 1,
         }
-        *tally.products.entry(diagnosis.product).or_default() += 1;
-        *tally.bases.entry(diagnosis.basis).or_default() += 1;
+        tally.products.add(diagnosis.product);
+        tally.bases.add(diagnosis.basis);
     }
 
     /// Says whether there is room for the name of a key.
@@ -267,7 +265,7 @@ impl Tally {
         let mut codes: BTreeMap<_, _> =
             code::CODES.iter().filter(|code| code.counts).map(|code| (Some(code.number), 0)).collect();
         codes.insert(None, 0);
-        codes.extend(&self.by_code);
+        codes.extend(self.by_code.iter());
         codes
     }
 }
@@ -280,8 +278,8 @@ impl CauseTally {
             first: diagnosis.at,
             last: diagnosis.at,
             keys: BTreeMap::new(),
-            products: BTreeMap::new(),
-            bases: BTreeMap::new(),
+            products: Counts::default(),
+            bases: Counts::default(),
             tokens: 0,
             tokens_overflow: false,
             example: Example {

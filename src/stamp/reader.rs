@@ -106,8 +106,8 @@ impl<'a> Reader<'a> {
     /// One of several names, or its first three letters.
     fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
         let (start, rest) = self.rest.split_first_chunk::<3>()?;
-        let begins = |name: &&[u8]| name.get(..3).is_some_and(|short| short.eq_ignore_ascii_case(start));
-        let at = names.iter().position(begins)?;
+        let start = start.map(|byte| byte.to_ascii_lowercase());
+        let at = names.iter().position(|name| name.first() == start.first() && name.first_chunk() == Some(&start))?;
         let length = names.get(at)?.len() - 3;
         let is_whole = rest.get(..length).is_some_and(|tail| {
             names.get(at).is_some_and(|name| name.get(3..).is_some_and(|end| end.eq_ignore_ascii_case(tail)))

@@ -53,13 +53,16 @@ fn without_ellipsis(text: &[u8]) -> Option<&[u8]> {
 /// A mask in brackets: where it begins in what was taken for the token, and the rest of it.
 fn in_brackets<'a>(raw: &[u8], after: &'a [u8]) -> Option<(usize, &'a [u8])> {
     let near = |byte: &u8| b"[(<{".contains(byte);
-    let close = after.iter().take(BYTES_MAX).position(|byte| b"])>}".contains(byte))?;
     let from = raw.len().saturating_sub(BYTES_MAX);
-    let open = match raw.get(from..)?.iter().rposition(near) {
+    let tail = raw.get(from..)?;
+    // Of most tokens none of these bytes is an opening bracket; without a branch a byte this is seen at once.
+    let is_opened = tail.iter().fold(false, |any, byte| any | matches!(byte, b'[' | b'(' | b'<' | b'{'));
+    let open = match is_opened.then(|| tail.iter().rposition(near)).flatten() {
         Some(open) => from + open,
         None if after.first().is_some_and(near) => raw.len(),
         None => return None,
     };
+    let close = after.iter().take(BYTES_MAX).position(|byte| b"])>}".contains(byte))?;
     let rest = after.get(..=close)?;
     token::is_mask(&[raw.get(open..)?, rest].concat()).then_some((open, rest))
 }

@@ -1,7 +1,5 @@
 //! Further hits in an object whose first line was judged: codes, and the product that its stack trace names.
 
-use memchr::memchr_iter;
-
 use super::{Feed, Line, Work};
 use crate::diagnosis::Fingerprint;
 use crate::envelope::Record;
@@ -74,9 +72,8 @@ impl Feed {
         true
     }
 
-    /// Notes the block that was looked at.
-    pub(super) fn note_block(&mut self, work: &Work<'_>, head: usize, end: usize, what: What) {
-        let lines = memchr_iter(b'\n', work.bytes.get(head..end).unwrap_or_default()).count() as u64;
+    /// Notes the block that was looked at, from its first line up to a position, so many lines on.
+    pub(super) fn note_block(&mut self, (head, end): (usize, usize), lines: u64, what: What) {
         let (head, behind) = (self.base + head as u64, self.base + end as u64);
         self.last = Some(Last { head, behind, lines, what });
     }

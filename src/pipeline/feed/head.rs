@@ -53,6 +53,17 @@ impl Head {
         }
     }
 
+    /// Whatever it was written with, the sighting may report the event of a rejection, or stand in its trace.
+    const fn is_beyond_formats(&self) -> bool {
+        self.event != 0 || self.is_in_trace
+    }
+
+    /// They have a mark in common, and both may be of one writer.
+    fn is_tied(&self, sighting: &Self) -> bool {
+        self.ties.may_tie(sighting.ties)
+            && (sighting.is_beyond_formats() || may_share_writer(self.format, sighting.format))
+    }
+
     /// Nothing here speaks against one rejection.
     pub(super) fn fits(&self, sighting: &Self) -> bool {
         let is_same_event = self.event != 0 && self.event == sighting.event;
@@ -64,6 +75,29 @@ impl Head {
 
 /// Heads that are covered by one word of marks.
 const WORD: usize = 64;
+/// How many formats there are.
+const FORMATS: usize = Format::Collected as usize + 1;
+
+/// Which of 64 heads have what.
+#[derive(Clone, Debug)]
+struct Marks {
+    by_tie: [u64; Ties::MARKS],
+    by_format: [u64; FORMATS],
+}
+
+impl Marks {
+    const NONE: Self = Self { by_tie: [0; Ties::MARKS], by_format: [0; FORMATS] };
+
+    /// Those that may be of one rejection with a sighting, by their ties and formats.
+    fn of(&self, sighting: &Head) -> u64 {
+        let tied = sighting.ties.marks().filter_map(|mark| self.by_tie.get(mark)).fold(0, |sum, heads| sum | heads);
+        if sighting.format == Format::Bare || sighting.is_beyond_formats() {
+            return tied;
+        }
+        let with = |format: Format| self.by_format.get(format as usize).copied().unwrap_or(u64::MAX);
+        tied & (with(sighting.format) | with(Format::Bare))
+    }
+}
 
 /// The heads of the open rejections, in their order.
 #[derive(Debug, Default)]
@@ -73,8 +107,8 @@ pub(super) struct Heads {
     wanting: usize,
     /// How many were taken from the front.
     gone: usize,
-    /// A ring of words: by mark, which of 64 heads have it. Empty as long as there are so few that each can be looked at.
-    marks: Vec<[u64; Ties::MARKS]>,
+    /// A ring of words, each of 64 heads. Empty as long as there are so few that each can be looked at.
+    marks: Vec<Marks>,
 }
 
 impl Heads {
@@ -104,7 +138,7 @@ impl Heads {
         }
         // The first and the last word of the list must not be one word of the ring.
         if self.marks.len() < self.list.len() / WORD + 2 {
-            self.marks = vec![[0; Ties::MARKS]; (2 * self.marks.len()).max(4)];
+            self.marks = vec![Marks::NONE; (2 * self.marks.len()).max(4)];
             for at in 0..self.list.len() {
                 self.mark(at, true);
             }
@@ -146,9 +180,9 @@ impl Heads {
         }
     }
 
-    /// The places of those that have a mark in common with a sighting, the newest first.
+    /// The places of those that have a mark in common with a sighting, and may be of one writer, the newest first.
     pub(super) fn tied(&self, sighting: &Head) -> impl Iterator<Item = usize> {
-        let (first, ties) = (self.gone, sighting.ties);
+        let (first, sighting) = (self.gone, *sighting);
         let (mut word, mut left) = ((first + self.list.len()).div_ceil(WORD), 0_u64);
         std::iter::from_fn(move || {
             while left == 0 {
@@ -156,7 +190,7 @@ impl Heads {
                     return None;
                 }
                 word -= 1;
-                left = self.word(word, ties);
+                left = self.word(word, &sighting);
             }
             let bit = left.ilog2();
             left ^= 1 << bit;
@@ -164,14 +198,13 @@ impl Heads {
         })
     }
 
-    /// Which of 64 heads have one of these marks.
-    fn word(&self, word: usize, ties: Ties) -> u64 {
+    /// Which of 64 heads may be of one rejection with a sighting.
+    fn word(&self, word: usize, sighting: &Head) -> u64 {
         if !self.marks.is_empty() {
-            let Some(marks) = self.marks.get(word % self.marks.len()) else { return 0 };
-            return ties.marks().filter_map(|mark| marks.get(mark)).fold(0, |sum, heads| sum | heads);
+            return self.marks.get(word % self.marks.len()).map_or(0, |marks| marks.of(sighting));
         }
         let places = (word * WORD).max(self.gone)..((word + 1) * WORD).min(self.gone + self.list.len());
-        let is_tied = |place: &usize| self.list.get(place - self.gone).is_some_and(|head| head.ties.may_tie(ties));
+        let is_tied = |place: &usize| self.list.get(place - self.gone).is_some_and(|head| head.is_tied(sighting));
         places.filter(is_tied).fold(0, |sum, place| sum | 1 << (place % WORD))
     }
 
@@ -179,12 +212,12 @@ impl Heads {
         let Some(head) = self.list.get(at).filter(|_| !self.marks.is_empty()) else { return };
         let (place, ring) = (self.gone + at, self.marks.len());
         let Some(marks) = self.marks.get_mut(place / WORD % ring) else { return };
+        let (bit, format) = (1 << (place % WORD), head.format as usize);
+        let note = |heads: &mut u64| *heads = if is_there { *heads | bit } else { *heads & !bit };
         for mark in head.ties.marks() {
-            if let Some(heads) = marks.get_mut(mark) {
-                let bit = 1 << (place % WORD);
-                *heads = if is_there { *heads | bit } else { *heads & !bit };
-            }
+            marks.by_tie.get_mut(mark).into_iter().for_each(note);
         }
+        marks.by_format.get_mut(format).into_iter().for_each(note);
     }
 }
 
@@ -210,10 +243,10 @@ mod tests {
         let ties =
             Ties::new(&Emitter::default(), &ids, None).of_rejection(name.is_multiple_of(7), name.is_multiple_of(5));
         Head {
-            format: Format::Text,
+            format: [Format::Bare, Format::Text, Format::Json][usize::from(name % 3)],
             shape: 0,
             ties,
-            event: 0,
+            event: u64::from(name.is_multiple_of(17)),
             is_in_trace: false,
             line: u64::from(name),
             wants_token: name.is_multiple_of(3),
@@ -259,7 +292,7 @@ mod tests {
                     }
                 }
                 let sighting = sighting(name);
-                let expected = list.iter().enumerate().rev().filter(|(_, head)| head.ties.may_tie(sighting.ties));
+                let expected = list.iter().enumerate().rev().filter(|(_, head)| head.is_tied(&sighting));
                 prop_assert_eq!(heads.tied(&sighting).collect::<Vec<_>>(), expected.map(|(at, _)| at).collect::<Vec<_>>());
                 let wanting = list.iter().rfind(|head| head.wants_token).map(|head| head.line);
                 prop_assert_eq!((heads.last_wanting(), heads.first_line()), (wanting, list.front().map(|head| head.line)));
