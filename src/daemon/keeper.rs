@@ -43,6 +43,8 @@ const COMMIT_LATEST: Duration = Duration::from_millis(100);
 /// Time without commits counts up to here, so that a commit after a pause does not keep the next one waiting: a line is
 /// read, and a moment later what it tells is known.
 const COMMIT_CREDIT: Duration = Duration::from_millis(50);
+/// And after this time, if a file was found meanwhile: what it tells is waited for.
+const COMMIT_FOUND: Duration = Duration::from_millis(40);
 /// Even if nothing has happened a commit is made at a look after this time, which shows that the state can be written.
 const COMMIT_IDLE: Duration = Duration::from_secs(5);
 /// A commit that failed is tried again after this time, doubled each time.
@@ -229,6 +231,11 @@ impl Keeper {
         self.files.insert(identity, Box::new(kept));
         self.by_stream.insert(id, identity);
         self.changed.insert(identity);
+    }
+
+    /// Notes that a file has come, and that what it tells is waited for.
+    pub(super) fn hurry(&mut self) {
+        self.due = self.due.min(monotonic() + COMMIT_FOUND);
     }
 
     pub(super) fn found(&mut self, identity: Identity, now: UnixTime) {

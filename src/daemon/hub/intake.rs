@@ -40,6 +40,9 @@ impl Sink for Hub {
         let id = inner.next_stream();
         let checkpoint = inner.keeper.checkpoint(&mark);
         inner.keeper.open(id, &stream, mark, now());
+        if inner.behind.is_empty() && !inner.keeper.has_failed() {
+            inner.keeper.hurry();
+        }
         let offset = checkpoint.as_ref().map_or(stream.offset, |checkpoint| checkpoint.resume);
         match checkpoint {
             Some(checkpoint) => inner.pipeline.resume(id, stream, checkpoint),

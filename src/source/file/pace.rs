@@ -8,6 +8,9 @@ const ROUND_LEAST: Duration = Duration::from_millis(2);
 /// The same while much is written. Not longer, because what a file holds that is copied and cut should be read before.
 const ROUND_BUSY: Duration = Duration::from_millis(40);
 
+/// So long after files came, went or changed their names, that may happen again: what is about to be cut is read soon.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// Over so much time it is found out how much is written.
 const WINDOW: Duration = Duration::from_millis(100);
 
@@ -22,6 +25,8 @@ pub(super) struct Pace {
     busy: bool,
     /// When the round at hand began.
     began: Duration,
+    /// Until when it does not matter how much is written.
+    hurries_until: Duration,
 }
 
 impl Pace {
@@ -44,14 +49,15 @@ impl Pace {
     pub(super) fn ended(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.since);
         if passed >= WINDOW {
-            self.busy = u128::from(self.bytes) * WINDOW.as_micros() >= BUSY_BYTES * passed.as_micros();
+            let is_much = u128::from(self.bytes) * WINDOW.as_micros() >= BUSY_BYTES * passed.as_micros();
+            self.busy = is_much && now >= self.hurries_until;
             (self.since, self.bytes) = (now, 0);
         }
     }
 
     /// Takes note that files come, go or change their names: then what they held is read as soon as possible.
-    pub(super) const fn hurry(&mut self, now: Duration) {
-        *self = Self { since: now, bytes: 0, busy: false, began: self.began };
+    pub(super) fn hurry(&mut self, now: Duration) {
+        *self = Self { since: now, bytes: 0, busy: false, began: self.began, hurries_until: now + HURRY };
     }
 
     /// Whether much is written.
@@ -96,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_quick_again_after_a_rotation_and_after_the_last_write() {
+    fn the_pace_is_quick_for_a_while_after_a_rotation_and_after_the_last_write() {
         let mut pace = Pace::default();
         let mut at = Duration::ZERO;
         let mut round = |pace: &mut Pace, bytes: u64| {
@@ -109,6 +115,10 @@ mod tests {
         assert!(pace.is_busy());
         pace.hurry(now);
         assert!(!pace.is_busy());
+        for _ in 1..HURRY.as_millis() / WINDOW.as_millis() {
+            round(&mut pace, 1 << 20);
+            assert!(!pace.is_busy());
+        }
         round(&mut pace, 1 << 20);
         assert!(pace.is_busy());
         round(&mut pace, 100);
