@@ -223,10 +223,10 @@ impl Pipeline {
     ) -> Option<Zeroizing<Vec<u8>>> {
         let table = self.tables.get_mut(&id)?;
         let is_export = table.is_export();
-        if let Some((held, array)) = table.decide(chunk) {
+        if let Some((held, log)) = table.decide(chunk) {
             self.tables.remove(&id);
             let mut feed = self.spare.remove(&id)?;
-            feed.begin_array(array);
+            feed.begin(log);
             self.feeds.insert(id, feed);
             return Some(held);
         }
@@ -303,8 +303,9 @@ impl Pipeline {
 
     /// Takes over what the stream that had the place of another one holds, once that begins or this ends.
     fn settle_heritage(&mut self, id: StreamId, now: UnixTime) {
-        let heirs: Vec<_> = self.heirs.extract_if(.., |heir, before| *heir == id || *before == id).collect();
-        for (heir, before) in heirs {
+        let heirs = self.heirs.iter().filter(|(heir, before)| **heir == id || **before == id);
+        for (heir, before) in heirs.map(|(heir, before)| (*heir, *before)).collect::<Vec<_>>() {
+            self.heirs.remove(&heir);
             let heritage = self.feeds.get_mut(&before).and_then(|feed| feed.heritage(now, &self.core));
             let feed = self.spare.get_mut(&heir).or_else(|| self.feeds.get_mut(&heir));
             if let Some((feed, heritage)) = feed.zip(heritage) {

@@ -50,6 +50,9 @@ pub struct Checkpoint {
     /// It is an export of the journal.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_journal: bool,
+    /// It is in UTF-16, with the higher byte first or last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<bool>,
     /// It holds arrays of events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub array: Option<ArrayPlace>,

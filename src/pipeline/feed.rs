@@ -15,6 +15,7 @@ mod settle;
 mod splits;
 mod times;
 mod tokens;
+mod wide;
 mod wrapped;
 
 use std::cell::Cell;
@@ -47,6 +48,8 @@ use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
 use tokens::Tokens;
+use wide::Wide;
+pub(super) use wide::{Encoding, Order};
 use wrapped::Rest;
 
 /// Kept of a stream at the most, besides an unfinished line, in bytes.
@@ -63,6 +66,8 @@ pub(super) struct Feed {
     base: u64,
     /// Whether it is an export of the journal, whose entries are its lines.
     journal: Journal,
+    /// It is in UTF-16.
+    wide: Option<Box<Wide>>,
     /// What of it is events in arrays.
     array: Option<Box<Array>>,
     /// Number of the line there.
@@ -124,6 +129,7 @@ impl Feed {
             bytes: Vec::new(),
             base: stream.offset,
             journal: Journal::default(),
+            wide: None,
             array: None,
             base_line: 1,
             free_lines: 0,
@@ -482,15 +488,6 @@ impl Feed {
         let open = &self.open;
         let wants = |at: usize| open.get(at).is_some_and(Rejection::wants_token);
         self.heads.want(|at, head| head.wants_token && (head.line >= last_line || wants(at)));
-    }
-
-    pub(super) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        self.force(now, core, emit);
-        self.heads = Heads::default();
-        while let Some(rejection) = self.open.pop_front() {
-            self.settle(&rejection, now, core, emit);
-        }
-        self.report_counts(emit);
     }
 
     fn report_counts(&mut self, emit: &mut dyn FnMut(Event)) {

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::array;
 use super::arrival::{self, Arrival};
 use super::checkpoint::Checkpoint;
+use super::feed::{Encoding, Order};
 use super::judge::Core;
 use super::seen::{EventSid, Seen};
 use super::{Event, Stream};
@@ -176,12 +177,21 @@ impl std::fmt::Display for Misfit {
     }
 }
 
+/// How a log is written.
+pub(super) enum Log {
+    /// As lines of text.
+    Plain,
+    /// The same in UTF-16.
+    Wide(Order),
+    /// As events in arrays.
+    Array(array::Path),
+}
+
 /// What the beginning of a stream is.
 pub(super) enum Beginning {
     /// Not known yet.
     Unknown,
-    /// A log; of events in arrays, if it begins with such an array.
-    Log(Option<array::Path>),
+    Log(Log),
     /// An export.
     Export(Columns),
 }
@@ -189,19 +199,24 @@ pub(super) enum Beginning {
 impl Beginning {
     /// Looks at the first bytes of a stream, however they were cut.
     pub(super) fn of(bytes: &[u8], may_be_export: bool) -> Self {
+        match Encoding::of(bytes) {
+            Encoding::Unknown => return Self::Unknown,
+            Encoding::Wide(order) => return Self::Log(Log::Wide(order)),
+            Encoding::Bytes => {}
+        }
         match array::Beginning::of(bytes) {
-            array::Beginning::Unknown if !bytes.is_empty() => return Self::Unknown,
-            array::Beginning::Array(path) => return Self::Log(Some(path)),
-            array::Beginning::Unknown | array::Beginning::Other if !may_be_export => return Self::Log(None),
-            array::Beginning::Unknown | array::Beginning::Other => {}
+            array::Beginning::Unknown => return Self::Unknown,
+            array::Beginning::Array(path) => return Self::Log(Log::Array(path)),
+            array::Beginning::Other if !may_be_export => return Self::Log(Log::Plain),
+            array::Beginning::Other => {}
         }
         if let Some(end) = memchr::memchr(b'\n', bytes.get(..HEADER_BYTES_MAX).unwrap_or(bytes)) {
-            return bytes.get(..end).and_then(Columns::of_header).map_or(Self::Log(None), Self::Export);
+            return bytes.get(..end).and_then(Columns::of_header).map_or(Self::Log(Log::Plain), Self::Export);
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let may_be = text.first().is_none_or(|first| first.is_ascii_alphabetic() || *first == b'"')
             && (text.iter().all(|byte| is_of_header(*byte)) || b"\xef\xbb\xbf".starts_with(text));
-        if may_be && bytes.len() < HEADER_BYTES_MAX { Self::Unknown } else { Self::Log(None) }
+        if may_be && bytes.len() < HEADER_BYTES_MAX { Self::Unknown } else { Self::Log(Log::Plain) }
     }
 }
 
@@ -255,12 +270,12 @@ impl Table {
     }
 
     /// Takes the next bytes of a stream of which it is not known what it is; gives all of them back if it is a log.
-    pub(super) fn decide(&mut self, chunk: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Option<array::Path>)> {
+    pub(super) fn decide(&mut self, chunk: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Log)> {
         if self.columns.is_none() {
             self.held.extend_from_slice(chunk);
             match Beginning::of(&self.held, self.stream.path.is_some()) {
                 Beginning::Unknown => {}
-                Beginning::Log(array) => return Some((std::mem::take(&mut self.held), array)),
+                Beginning::Log(log) => return Some((std::mem::take(&mut self.held), log)),
                 Beginning::Export(columns) => self.columns = Some(columns),
             }
         }

@@ -262,3 +262,32 @@ fn a_token_before_a_rotation_is_found_for_the_refusal_after_it() {
         ]
     );
 }
+
+#[test]
+fn a_log_in_utf_16_is_read_as_it_is_in_utf_8_and_where_it_was_left() {
+    let text = "\u{feff}one\r\n2026-03-01T10:00:00Z ERROR twilio refused, code=51007 token=undefined\r\n";
+    let log: Vec<u8> = text.repeat(2).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+    for cut in (0..log.len()).step_by(7) {
+        let mut found = Vec::new();
+        let mut emit = |event| {
+            if let Event::Diagnosed(diagnosis) = event {
+                found.push((diagnosis.line, diagnosis.offset, diagnosis.cause));
+            }
+        };
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        pipeline.open(id, stream());
+        let (head, tail) = log.split_at_checked(cut).unwrap_or_default();
+        pipeline.push(id, head, now, &mut emit);
+        let checkpoint = pipeline.suspend(id, now, &mut emit).unwrap_or_default();
+        let resume = usize::try_from(checkpoint.resume).unwrap_or_default();
+        let mut again = Pipeline::new(Settings::default(), KeyRing::default());
+        again.resume(id, stream(), checkpoint);
+        again.push(id, log.get(resume..cut).unwrap_or_default(), now, &mut emit);
+        again.push(id, tail, now, &mut emit);
+        again.finish(id, now, &mut emit);
+        let not_a_token = crate::cause::Cause::NotAToken;
+        let half = log.len() as u64 / 2;
+        assert_eq!(found, [(2, 12, not_a_token), (4, 12 + half, not_a_token)], "left behind byte {cut}");
+    }
+}

@@ -42,8 +42,12 @@ impl Feed {
         self.free_lines = FREE_LINES;
         (self.line, self.base_line) = (1 + FREE_LINES, 1 + FREE_LINES);
         let number = |line: u64| (1 + FREE_LINES).saturating_sub(next_line.saturating_sub(line));
-        candidates.iter_mut().for_each(|candidate| candidate.line = number(candidate.line));
-        endpoints.iter_mut().for_each(|(line, _)| *line = number(*line));
+        for candidate in &mut candidates {
+            candidate.line = number(candidate.line);
+        }
+        for (line, _) in &mut endpoints {
+            *line = number(*line);
+        }
         self.tokens.inherit(candidates, endpoints);
         self.last_time = last_time.map(|time| (FREE_LINES, time));
     }

@@ -8,13 +8,15 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::head::{Head, Heads};
 use super::journal::Journal;
 use super::tokens::Tokens;
+use super::wide::Wide;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
 use crate::detect::search::Hits;
 use crate::pair::rejection::Rejection;
 use crate::pipeline::Event;
-use crate::pipeline::array::{Array, Path};
+use crate::pipeline::array::Array;
 use crate::pipeline::blocks::{BLOCK_LINES_MAX, last_lines};
 use crate::pipeline::judge::Core;
+use crate::pipeline::table::Log;
 use crate::time::UnixTime;
 
 /// Chunks are taken in pieces of this size, in bytes: small enough for the second-level cache.
@@ -53,9 +55,20 @@ impl Work<'_> {
 }
 
 impl Feed {
-    /// Says of which arrays the elements are lines, before the first byte.
-    pub(in crate::pipeline) fn begin_array(&mut self, path: Option<Path>) {
-        self.array = path.map(Array::new).map(Box::new);
+    /// Says what the first bytes tell of the stream, before they come.
+    pub(in crate::pipeline) fn begin(&mut self, is: Log) {
+        match is {
+            Log::Plain => {}
+            Log::Wide(order) => self.wide = Some(Box::new(Wide::new(order))),
+            Log::Array(path) => self.array = Some(Box::new(Array::new(path))),
+        }
+    }
+
+    /// Takes what is held of a stream in UTF-16: nothing more comes for it.
+    pub(super) fn flush(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        if let Some(left) = self.wide.as_mut().map(|wide| wide.flush()).filter(|left| !left.is_empty()) {
+            self.search_and_take_unfolded(&left, now, core, emit);
+        }
     }
 
     pub(in crate::pipeline) fn push(
@@ -68,7 +81,7 @@ impl Feed {
         self.note_push(now);
         let mut chunk = chunk;
         while let Some((head, tail)) =
-            self.trail.next_break(self.end_offset(), chunk.len()).and_then(|at| chunk.split_at_checked(at))
+            self.trail.next_break(self.taken_offset(), chunk.len()).and_then(|at| chunk.split_at_checked(at))
         {
             self.search_and_take(head, now, core, emit);
             self.end_line(now, core, emit);
@@ -80,16 +93,19 @@ impl Feed {
 
     /// Takes bytes among which no line is ended by force.
     fn search_and_take(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
-        let (resume, _) = self.resume_at();
-        let offset = self.end_offset();
-        let unfolded = match &mut self.array {
-            Some(array) => {
+        let (offset, resume) = (self.end_offset(), self.array.as_ref().map_or(0, |_| self.resume_at().0));
+        let unfolded = match (&mut self.wide, &mut self.array) {
+            (Some(wide), _) => Some(wide.unfold(chunk, core.settings.line_bytes_max)),
+            (None, Some(array)) => {
                 array.forget_before(resume);
                 Some(array.unfold(chunk, offset))
             }
-            None => self.journal.unfold(chunk),
+            (None, None) => self.journal.unfold(chunk),
         };
-        let chunk = unfolded.as_deref().unwrap_or(chunk);
+        self.search_and_take_unfolded(unfolded.as_deref().unwrap_or(chunk), now, core, emit);
+    }
+
+    fn search_and_take_unfolded(&mut self, chunk: &[u8], now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
         // Not longer than a line may be, so that an overlong one never lies within one piece.
         let mut hits = Hits::default();
         for piece in chunk.chunks(PIECE_BYTES.min(core.settings.line_bytes_max)) {
@@ -108,7 +124,7 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) {
         self.journal.rule_out(chunk);
-        let is_plain = self.journal == Journal::No && self.array.is_none();
+        let is_plain = self.journal == Journal::No && self.array.is_none() && self.wide.is_none();
         let has_break = self.trail.next_break(self.end_offset(), chunk.len()).is_some();
         if !is_plain || has_break || chunk.len() > PIECE_BYTES.min(core.settings.line_bytes_max) {
             self.push(chunk, now, core, emit);
@@ -346,12 +362,23 @@ impl Feed {
     }
 
     pub(in crate::pipeline) fn end_line(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.flush(now, core, emit);
         if self.bytes.last().is_some_and(|byte| *byte != b'\n') {
             self.force(now, core, emit);
             self.trail.note_break(self.base);
             if let Some(array) = &mut self.array {
                 array.begin(self.base);
             }
+        }
+        self.report_counts(emit);
+    }
+
+    pub(in crate::pipeline) fn finish(&mut self, now: UnixTime, core: &mut Core, emit: &mut dyn FnMut(Event)) {
+        self.flush(now, core, emit);
+        self.force(now, core, emit);
+        self.heads = Heads::default();
+        while let Some(rejection) = self.open.pop_front() {
+            self.settle(&rejection, now, core, emit);
         }
         self.report_counts(emit);
     }

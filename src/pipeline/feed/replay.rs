@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::head::Head;
 use super::journal::Journal;
+use super::wide::{Order, Wide};
 use super::{Feed, Stream, blocks, tokens};
 use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
@@ -128,6 +129,7 @@ impl Feed {
             false if checkpoint.resume == 0 => Journal::default(),
             false => Journal::No,
         };
+        feed.wide = checkpoint.wide.map(|is_big| Box::new(Wide::new(if is_big { Order::Big } else { Order::Little })));
         feed.array = checkpoint.array.map(|place| Box::new(Array::resumed(place, checkpoint.resume)));
         (feed.line, feed.base_line) = (checkpoint.line, checkpoint.line);
         feed.skipping = checkpoint.skipping;
@@ -179,9 +181,15 @@ impl Feed {
             last_time_is_dateless: before.time.is_some_and(|(_, moment)| moment.is_dateless),
             region: before.region.map(str::to_owned),
             is_journal: self.journal.is_export(),
+            wide: self.wide.as_ref().map(|wide| wide.order() == Order::Big),
             array: self.array.as_ref().map(|array| array.place(resume, self.skipping && resume == self.base)),
             columns: None,
         }
+    }
+
+    /// Offset behind the last byte that came.
+    pub(super) fn taken_offset(&self) -> u64 {
+        self.end_offset() + self.wide.as_ref().map_or(0, |wide| wide.held() as u64)
     }
 
     /// Offset behind the last byte taken.
