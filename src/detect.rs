@@ -200,13 +200,13 @@ impl Detector {
         for start in self.search.starts(text) {
             match self.needle_at(text, start) {
                 Some(Needle::Text) => text_at = text_at.or(Some(start)),
-                Some(Needle::Code(number, end)) => {
-                    if codes.len() < CODES_MAX && !codes.contains(&number) && context.accepts(number, start, end) {
-                        codes.push(number);
-                        code_at = code_at.or(Some(start));
-                    }
+                Some(Needle::Code(number, end))
+                    if codes.len() < CODES_MAX && !codes.contains(&number) && context.accepts(number, start, end) =>
+                {
+                    codes.push(number);
+                    code_at = code_at.or(Some(start));
                 }
-                None => {}
+                Some(Needle::Code(..)) | None => {}
             }
         }
         let message = text_at.and_then(|_| code::find_text(text));

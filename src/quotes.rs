@@ -117,6 +117,7 @@ fn kinds_by_vectors(simd: V3, block: &[u8; BLOCK]) -> Kinds {
 
 /// The tops of all bytes of two vectors.
 #[cfg(target_arch = "x86_64")]
+#[expect(clippy::inline_always, reason = "elsewhere these are no vector instructions")]
 #[inline(always)]
 fn bits(simd: V3, low: std::arch::x86_64::__m256i, high: std::arch::x86_64::__m256i) -> u64 {
     let (low, high) = (simd.avx2._mm256_movemask_epi8(low), simd.avx2._mm256_movemask_epi8(high));

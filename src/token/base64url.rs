@@ -45,9 +45,6 @@ fn whole_steps(_text: &[u8], _into: &mut [u8]) -> usize {
 #[inline(always)]
 fn vector_steps(simd: V3, text: &[u8], into: &mut [u8]) -> usize {
     use std::arch::x86_64::__m256i;
-    /// Of four bytes with a number of 24 bits, those of the number, from its top.
-    const BYTES: [u8; 16] = [2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 0x80, 0x80, 0x80, 0x80];
-    let avx = simd.avx2;
     /// Characters that have numbers in a row: that before the first, that behind the last, and what is to be added to get
     /// the number.
     const RANGES: [[u8; 3]; 5] = [
@@ -57,6 +54,9 @@ fn vector_steps(simd: V3, text: &[u8], into: &mut [u8]) -> usize {
         [b'-' - 1, b'-' + 1, 62 - b'-'],
         [b'_' - 1, b'_' + 1, 63_u8.wrapping_sub(b'_')],
     ];
+    /// Of four bytes with a number of 24 bits, those of the number, from its top.
+    const BYTES: [u8; 16] = [2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 0x80, 0x80, 0x80, 0x80];
+    let avx = simd.avx2;
     let zero: __m256i = pulp::cast([0_u8; STEP]);
     let mut ranges = [[zero; 3]; RANGES.len()];
     for (vectors, bytes) in ranges.iter_mut().flatten().zip(RANGES.iter().flatten()) {

@@ -22,6 +22,7 @@ fn whole_steps(text: &[u8]) -> usize {
     count_steps(text)
 }
 
+#[expect(clippy::inline_always, reason = "it becomes the vector instructions of whoever calls it")]
 #[inline(always)]
 fn count_steps(text: &[u8]) -> usize {
     // Without a branch a byte, so that they become vector instructions.
@@ -29,6 +30,7 @@ fn count_steps(text: &[u8]) -> usize {
     text.as_chunks::<STEP>().0.iter().take_while(is_whole).count() * STEP
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch a byte it becomes vector instructions")]
 const fn is_token_byte(byte: u8) -> bool {
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let is_digit = byte.wrapping_sub(b'0') < 10;

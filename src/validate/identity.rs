@@ -41,6 +41,7 @@ pub(super) fn fault(identity: &Claim<'_>) -> Option<IdentityFault> {
     }
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch a byte it becomes vector instructions")]
 const fn is_plain(byte: u8) -> bool {
     (byte >= b' ') & (byte < 0x7F)
 }
