@@ -143,6 +143,7 @@ pub struct Follower {
     nameless_since: Option<Duration>,
     left: bool,
     deleted: bool,
+    hurried: bool,
 }
 
 impl Follower {
@@ -180,11 +181,17 @@ impl Follower {
         self.nameless_since = None;
         self.left = false;
         self.deleted = false;
+        self.hurried = false;
+    }
+
+    /// Waits no longer for late writers than for those of a deleted file: others need its place.
+    pub const fn hurry(&mut self) {
+        self.hurried = true;
     }
 
     /// When a file that has had no name since then is closed.
     fn close_at(&self, since: Duration) -> Duration {
-        since.max(self.grown_at).saturating_add(if self.deleted { LINGER_DELETED } else { LINGER })
+        since.max(self.grown_at).saturating_add(if self.deleted || self.hurried { LINGER_DELETED } else { LINGER })
     }
 
     /// Takes note of what a [`Step::Read`] gave: so many bytes, the fingerprint at the new offset, and whether the last

@@ -38,8 +38,8 @@ pub(super) fn open_max() -> usize {
 }
 
 impl Tailer {
-    /// Closes those files that have been quiet longest, if no more may be opened. Fails if none of them can be closed:
-    /// then it is tried again, because what is left to the rest of the process must stay free.
+    /// Closes those files that have been quiet longest, if no more may be opened. Fails if none of them can be closed, because
+    /// what is left to the rest of the process must stay free; it is tried again when one is.
     pub(super) fn make_room(&mut self) -> io::Result<()> {
         // Never more files than slots, and to count the open ones takes longer.
         if self.slots.len() < self.open_max {
@@ -57,10 +57,11 @@ impl Tailer {
         if open.len() < self.open_max {
             return Ok(());
         }
-        open.retain(|(_, closable, _)| *closable);
-        if open.is_empty() {
+        if !open.iter().any(|(_, closable, _)| *closable) {
+            self.hurry(open.into_iter().map(|(_, _, id)| id));
             return Err(rustix::io::Errno::MFILE.into());
         }
+        open.retain(|(_, closable, _)| *closable);
         open.sort_unstable();
         let closed: Vec<SlotId> = open.into_iter().take(self.open_max / 8 + 1).map(|(_, _, id)| id).collect();
         for id in closed {
@@ -69,6 +70,18 @@ impl Tailer {
             }
         }
         Ok(())
+    }
+
+    /// Lets go soon of files that were renamed and are only kept for late writers.
+    fn hurry(&mut self, files: impl Iterator<Item = SlotId>) {
+        self.starved = true;
+        for id in files {
+            let Some(Body::Live(live)) = self.slots.get_mut(&id).map(|slot| &mut slot.body) else { continue };
+            live.hurry();
+            if let Some(due) = live.due() {
+                self.timed.insert(id, due);
+            }
+        }
     }
 
     /// Opens a file again that was closed to make room. Says whether there was a reason to, and it could be found.

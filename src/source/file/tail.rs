@@ -135,6 +135,8 @@ pub(super) struct Tailer {
     pub(super) pipes: BTreeMap<PathBuf, Pipe>,
     /// Most files open at a time.
     pub(super) open_max: usize,
+    /// A file could not be opened because none of those that are open could be closed.
+    pub(super) starved: bool,
 }
 
 impl Tailer {
@@ -172,6 +174,7 @@ impl Tailer {
             rotations: Rotations::default(),
             pipes: BTreeMap::new(),
             open_max: room::open_max(),
+            starved: false,
         }
     }
 

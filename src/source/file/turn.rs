@@ -136,6 +136,11 @@ impl Live {
         self.file = None;
     }
 
+    /// Closes it soon if it has no name any more.
+    pub(super) const fn hurry(&mut self) {
+        self.follower.hurry();
+    }
+
     /// Bytes known but not yet read; at start up to `backlog`, before the first look.
     pub(super) fn unread(&self, backlog: Option<u64>) -> u64 {
         self.follower.unread().max(backlog.unwrap_or(0).saturating_sub(self.offset()))
@@ -406,6 +411,8 @@ impl Tailer {
         }
         self.looks.forget(&slot.label.identity);
         self.timed.remove(&id);
+        // There is room for one that could not be opened.
+        self.scans.wanted |= std::mem::take(&mut self.starved);
         self.by_identity.remove(&slot.label.identity);
         for path in slot.label.names.iter().chain(&slot.label.alias) {
             if self.by_path.get(path) == Some(&id) {
