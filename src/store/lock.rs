@@ -4,11 +4,18 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::OpenError;
 
 /// Name of the lock's file.
 pub const LOCK_FILE: &str = "lock";
+
+/// How often, and how long apart, a lock that another process has is tried. A daemon that was killed while it started a
+/// program holds its lock until that program runs.
+const TRIES: u32 = 20;
+const TRY_EVERY: Duration = Duration::from_millis(25);
 
 /// Held as long as it is not dropped.
 #[derive(Debug)]
@@ -27,7 +34,7 @@ impl Lock {
         };
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = options.map_err(failed)?;
-        match file.try_lock() {
+        match try_for_a_while(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -43,5 +50,32 @@ impl Lock {
         });
         written.map_err(failed)?;
         Ok(Self { _file: file })
+    }
+}
+
+fn try_for_a_while(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(TRY_EVERY),
+            ended => return ended,
+        }
+    }
+    file.try_lock()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_in_a_moment_is_waited_for_and_one_that_is_not_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::take(folder.path()).unwrap();
+        assert!(matches!(Lock::take(folder.path()), Err(OpenError::Locked { pid: Some(_), .. })));
+        thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::take(folder.path()));
+            drop(first);
+            assert!(second.join().unwrap().is_ok());
+        });
     }
 }

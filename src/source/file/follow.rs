@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub const LINGER: Duration = Duration::from_secs(5);
 
 /// The same for a file that was deleted: its space is given back soon.
-pub const LINGER_DELETED: Duration = Duration::from_millis(500);
+pub const LINGER_BRIEFLY: Duration = Duration::from_millis(500);
 
 /// How long a last line without its end waits for more before it counts as a line.
 pub const PARTIAL_LINE_WAIT: Duration = Duration::from_secs(1);
@@ -142,7 +142,6 @@ pub struct Follower {
     open_line: bool,
     nameless_since: Option<Duration>,
     left: bool,
-    deleted: bool,
     hurried: bool,
 }
 
@@ -162,9 +161,10 @@ impl Follower {
         self.length
     }
 
-    /// Takes note that the open file has no name anywhere any more.
-    pub const fn deleted(&mut self) {
-        self.deleted = true;
+    /// Waits only briefly for late writers, once the open file has no name: it has none anywhere any more, or others need
+    /// its place.
+    pub const fn hurry(&mut self) {
+        self.hurried = true;
     }
 
     /// Bytes seen but not yet read.
@@ -180,18 +180,12 @@ impl Follower {
         self.open_line = false;
         self.nameless_since = None;
         self.left = false;
-        self.deleted = false;
         self.hurried = false;
-    }
-
-    /// Waits no longer for late writers than for those of a deleted file: others need its place.
-    pub const fn hurry(&mut self) {
-        self.hurried = true;
     }
 
     /// When a file that has had no name since then is closed.
     fn close_at(&self, since: Duration) -> Duration {
-        since.max(self.grown_at).saturating_add(if self.deleted || self.hurried { LINGER_DELETED } else { LINGER })
+        since.max(self.grown_at).saturating_add(if self.hurried { LINGER_BRIEFLY } else { LINGER })
     }
 
     /// Takes note of what a [`Step::Read`] gave: so many bytes, the fingerprint at the new offset, and whether the last

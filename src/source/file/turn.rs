@@ -289,7 +289,7 @@ impl Tailer {
             };
             (live.modified, live.used) = (look.modified, self.now());
             if look.is_deleted {
-                live.follower.deleted();
+                live.follower.hurry();
             }
             let (before, length) = (live.follower.position(), live.follower.length());
             match live.follower.step(live.used, Some(look.seen), own.or(other)) {
