@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// How long a file that lost its name stays open after its last growth, for writers that have not reopened yet.
 pub const LINGER: Duration = Duration::from_secs(5);
 
-/// The same for a file that was deleted: its space is given back soon.
+/// The same for a file that was deleted, because its space is given back then, or whose place others need.
 pub const LINGER_BRIEFLY: Duration = Duration::from_millis(500);
 
 /// How long a last line without its end waits for more before it counts as a line.
