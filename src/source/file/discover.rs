@@ -116,11 +116,10 @@ impl Tailer {
                 rotated.push(path.to_owned());
             }
             Met::File(path) => {
-                let follows = self.consider_when(index, path, when);
-                files += usize::from(follows);
-                if follows && when == When::Start {
+                if when == When::Start {
                     self.open_since(index, path);
                 }
+                files += usize::from(self.consider_when(index, path, when));
             }
             Met::Missing(path) => {
                 failures += 1;

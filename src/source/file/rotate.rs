@@ -148,11 +148,25 @@ impl Tailer {
 
     /// Follows what came and went at a path between the file that was read and the one that is there now. `alias` is
     /// where the path led before, if it is a link.
-    pub(super) fn open_between(&mut self, source: usize, left: &Path, alias: Option<&Path>, old: Identity) {
-        // The one that was opened: what is at the path may be another one again.
-        let followed = self.by_path.get(left).and_then(|id| self.slots.get(id)).map(|slot| slot.label.identity);
-        let there = || std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity);
-        let Some(now) = followed.filter(|now| *now != old).or_else(there) else { return };
+    ///
+    /// Before the file that is there now is opened: once a commit knows that one, a start looks for nothing before it.
+    pub(super) fn consider_after(&mut self, source: usize, left: &Path, alias: Option<&Path>, old: Identity) {
+        let there = std::fs::metadata(left).ok().map(|metadata| disk::seen(&metadata).identity);
+        if let Some(there) = there {
+            self.open_between(source, left, alias, old, there);
+        }
+        self.consider(source, left);
+        // What is at the path may have been another one again.
+        if let Some(now) = self.followed_at(left).filter(|now| *now != old && Some(*now) != there) {
+            self.open_between(source, left, alias, old, now);
+        }
+    }
+
+    fn followed_at(&self, path: &Path) -> Option<Identity> {
+        self.by_path.get(path).and_then(|id| self.slots.get(id)).map(|slot| slot.label.identity)
+    }
+
+    fn open_between(&mut self, source: usize, left: &Path, alias: Option<&Path>, old: Identity, now: Identity) {
         let (Some(from), Some(to)) = (old.born, now.born) else { return };
         let mut between: Vec<(i64, PathBuf)> = Vec::new();
         for path in [Some(left), alias].into_iter().flatten().flat_map(kin::relatives) {
@@ -178,12 +192,13 @@ impl Tailer {
     }
 
     /// Follows what was rotated while nobody looked: beside the file at a path lie the file that was known and what came
-    /// after it.
+    /// after it. Before that one is opened, for the same reason.
     pub(super) fn open_since(&mut self, source: usize, path: &Path) {
         if self.positions.is_empty() {
             return;
         }
-        let Ok(now) = std::fs::metadata(path).map(|metadata| disk::seen(&metadata).identity) else { return };
+        let there = std::fs::metadata(path).ok().filter(Metadata::is_file);
+        let Some(now) = there.map(|metadata| disk::seen(&metadata).identity) else { return };
         let alias = path.canonicalize().ok().filter(|real| real != path);
         let kin = [Some(path), alias.as_deref()].into_iter().flatten().flat_map(kin::relatives);
         let known = kin.filter_map(|path| Some((disk::seen(&std::fs::metadata(&path).ok()?).identity, path)));
@@ -198,7 +213,7 @@ impl Tailer {
         let last = last
             .or_else(|| self.positions.iter().map(|mark| mark.position.identity).max_by_key(|identity| identity.born));
         if let Some(last) = last.filter(|_| !self.positions.knows(&now)) {
-            self.open_between(source, path, alias.as_deref(), last);
+            self.open_between(source, path, alias.as_deref(), last, now);
         }
     }
 

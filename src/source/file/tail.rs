@@ -372,11 +372,10 @@ impl Tailer {
                     if self.by_path.get(&path) == Some(&id) {
                         self.by_path.remove(&path);
                     }
-                    self.consider(source, &path);
+                    self.consider_after(source, &path, alias.as_deref(), identity);
                     if let Some(next) = self.by_path.get(&path) {
                         self.succeed(*next, id);
                     }
-                    self.open_between(source, &path, alias.as_deref(), identity);
                 }
             }
             Turn::Idle | Turn::Closed => {}
