@@ -26,8 +26,20 @@ const OTHER_TIMES: [&[u8]; 14] = [
     b"token",
 ];
 /// Names of members whose numbers may be a time.
-const NUMBERS: [&[u8]; 8] =
-    [b"created", b"created_at", b"createdAt", b"at", b"dt", b"logged_at", b"received_at", b"time_msec"];
+const NUMBERS: [&[u8]; 12] = [
+    b"created",
+    b"created_at",
+    b"createdAt",
+    b"at",
+    b"dt",
+    b"logged_at",
+    b"received_at",
+    b"time_msec",
+    b"msec",
+    b"unix_time",
+    b"unixtime",
+    b"started_at",
+];
 
 /// The first dates of an object: at its top, and below.
 #[derive(Debug, Default)]
@@ -42,10 +54,11 @@ impl Dated {
         if slot.is_some() || !field.value.first().is_some_and(u8::is_ascii_digit) {
             return;
         }
-        if field.quoted && LENGTHS.contains(&field.value.len()) {
-            *slot = stamp::read(field.value).filter(|_| !is_other_time(field.key)).map(Written::Stamp);
-        } else if NUMBERS.contains(&field.key) && field.parents.is_empty() {
+        if NUMBERS.contains(&field.key) && field.parents.is_empty() {
             *slot = stamp::epoch(field.value).map(Written::Exact);
+        }
+        if slot.is_none() && field.quoted && LENGTHS.contains(&field.value.len()) {
+            *slot = stamp::read(field.value).filter(|_| !is_other_time(field.key)).map(Written::Stamp);
         }
     }
 

@@ -19,7 +19,10 @@ pub mod wrapped;
 
 use marker::with_marker;
 pub use message::{Channel, channel, is_of_registration};
-use stands::{behind_type, bytes_literal, is_fault_object, is_jwt_like, is_of_other, is_token_name, stands_for_token};
+use stands::{
+    behind_type, bytes_literal, is_fault_object, is_jwt_like, is_nothing, is_of_other, is_token_name, stands_for_token,
+    tells_of_connections,
+};
 
 /// A longer token is kept up to here; the reader of tokens says that it is too long.
 const KEPT_BYTES_MAX: usize = (16 << 10) + 1;
@@ -180,7 +183,8 @@ fn value_after_key(
         raw = decoded;
     }
     // What is no JWT needs more than the word: of an object of nobody knows what, the name of the field.
-    let is_named = || place == Place::Refusal || is_token_name(prefix);
+    let is_sure = || !prefix.is_empty() || is_jwt || !is_nothing(&raw) || tells_of_connections(text, at);
+    let is_named = || place == Place::Refusal || (is_token_name(prefix) && is_sure());
     let is_of_other = || is_of_other(near.get(..start - (head.len() - near.len())).unwrap_or_default());
     let stands_for_one = is_jwt_like(&raw) || (stands_for_token(&raw) && is_named() && !is_of_other());
     let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && token::instead(&raw).is_some();

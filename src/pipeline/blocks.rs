@@ -105,9 +105,7 @@ pub(super) struct Block<'a> {
     pub is_continuation: bool,
     /// The first line continues the block that ends before it.
     pub follows: bool,
-    /// It is a document of YAML.
-    is_document: bool,
-    /// It is an element of an array, or may be one whose end has not come.
+    /// Whether it is an element of an array, or a document.
     element: Element,
     /// The first line was split, and reaches farther than its pieces are looked for.
     is_part: bool,
@@ -174,7 +172,7 @@ pub(super) fn head_behind<'a>(
         let above = read_whole(bytes, before, line_bytes_max);
         let texts: (&[u8], &[u8]) = (&above.record.text, &head.record.text);
         match element::begins(bytes, head.line, texts, member_indent, line_bytes_max) {
-            Element::Nothing => {}
+            Element::Nothing | Element::Document => {}
             Element::Open => {
                 element = Element::Open;
                 open = open.or_else(|| Some(head.clone()));
@@ -208,12 +206,12 @@ pub(super) fn head_behind<'a>(
     let document = document::first(bytes, head.line, &head.record.text, line_bytes_max).filter(|_| !follows);
     if let Some(first) = document {
         head = read_whole(bytes, first, line_bytes_max);
-        is_continuation = true;
+        (is_continuation, element) = (true, Element::Document);
     }
     let Whole { record, line: head, is_part } = head;
     let lines = bytes.get(head.start..hit.start).unwrap_or_default();
     let lines_back = memchr_iter(b'\n', lines).count() as u64;
-    Block { head, lines_back, record, is_continuation, follows, is_document: document.is_some(), element, is_part }
+    Block { head, lines_back, record, is_continuation, follows, element, is_part }
 }
 
 impl Block<'_> {
@@ -230,6 +228,10 @@ impl Block<'_> {
         memchr_iter(b'\n', bytes.get(self.head.start..end).unwrap_or_default()).count() as u64
     }
 
+    fn is_document(&self) -> bool {
+        self.element == Element::Document
+    }
+
     /// It may be an element of an array, whose end has not come.
     pub(super) fn is_open(&self) -> bool {
         self.element == Element::Open
@@ -241,7 +243,7 @@ impl Block<'_> {
         if self.element == Element::Event {
             self.record = envelope::read(body.text.trim_ascii_start()).into_owned();
             body.text = Cow::Owned(self.record.text.to_vec());
-        } else if self.is_document {
+        } else if self.is_document() {
             self.record.take_in_document(&body.text);
         } else {
             self.record.take_in_body(&body.text);
@@ -277,7 +279,7 @@ impl<'a> Block<'a> {
                 return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
             };
             let Whole { record, is_part, .. } = read_whole(bytes, next, line_bytes_max);
-            let goes_on = if self.is_document { document::goes_on } else { continues };
+            let goes_on = if self.is_document() { document::goes_on } else { continues };
             if !goes_on(&record.text) {
                 break;
             }
@@ -289,7 +291,7 @@ impl<'a> Block<'a> {
             if is_part {
                 break;
             }
-            if closes && !self.is_document && indent(&record.text) == depth && !opens(&record.text) {
+            if closes && !self.is_document() && indent(&record.text) == depth && !opens(&record.text) {
                 break;
             }
         }

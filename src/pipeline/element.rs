@@ -17,6 +17,8 @@ pub(super) enum Element {
     Plain,
     /// An event.
     Event,
+    /// A document of YAML.
+    Document,
 }
 
 /// What begins on a line, if the line before is `above` and the one after is indented by `member_indent`.

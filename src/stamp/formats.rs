@@ -6,6 +6,9 @@ use crate::time::Precision;
 
 /// How far into a line of text a time is looked for, in bytes.
 const SEARCH_BYTES: usize = 160;
+/// Words with which lines begin.
+const LEVELS: [&[u8]; 9] =
+    [b"trace", b"debug", b"info", b"notice", b"warn", b"warning", b"error", b"fatal", b"critical"];
 /// A name in brackets before a time of day is no longer, in bytes.
 const NAME_BYTES_MAX: usize = 40;
 
@@ -13,7 +16,7 @@ const NAME_BYTES_MAX: usize = 40;
 /// Elsewhere a time of day is what the message tells of.
 pub fn find(text: &[u8]) -> Option<Stamp> {
     let head = text.get(..SEARCH_BYTES).unwrap_or(text);
-    let Some((stamp, rest)) = leading_clock(head) else { return first_dated(head) };
+    let Some((stamp, rest)) = leading_clock(head) else { return behind_colons(head).or_else(|| first_dated(head)) };
     // `[14:02:11] 2026-03-01T14:02:11.123Z …`: the second one is the fuller.
     let inner = rest.iter().position(|byte| !b"]) \t|".contains(byte)).and_then(|at| rest.get(at..));
     inner.and_then(read).or(Some(stamp))
@@ -27,6 +30,22 @@ pub fn begins(text: &[u8]) -> bool {
 /// A time that is the whole value of a field, or its beginning.
 pub fn of_value(text: &[u8]) -> Option<Stamp> {
     read(text).or_else(|| clock(text).map(|(stamp, _)| stamp))
+}
+
+/// `DEBUG:2026-11-24 02:43:39,228:urllib3`, `ERROR:app.chat:2026-11-24 …`: a level and a name, each with its colon.
+fn behind_colons(head: &[u8]) -> Option<Stamp> {
+    let end = head.iter().take(8).position(|byte| *byte == b':')?;
+    let (level, mut rest) = head.split_at_checked(end)?;
+    if !LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    rest = rest.get(1..)?;
+    if rest.first()?.is_ascii_alphabetic() {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let name = rest.iter().take_while(|byte| is_name(byte)).count();
+        rest = rest.get(name..)?.strip_prefix(b":")?;
+    }
+    year_first(rest)
 }
 
 fn first_dated(head: &[u8]) -> Option<Stamp> {
@@ -66,6 +85,7 @@ pub fn read(text: &[u8]) -> Option<Stamp> {
         return None;
     }
     year_first(text)
+        .or_else(|| without_marks(text))
         .or_else(|| day_first(text))
         .or_else(|| month_day(text))
         .or_else(|| klog(text))
@@ -89,8 +109,6 @@ fn leading_clock(text: &[u8]) -> Option<(Stamp, &[u8])> {
 
 /// What follows a level, or a name in brackets.
 fn behind_name(text: &[u8]) -> Option<&[u8]> {
-    const LEVELS: [&[u8]; 9] =
-        [b"trace", b"debug", b"info", b"notice", b"warn", b"warning", b"error", b"fatal", b"critical"];
     if let Some(inside) = text.strip_prefix(b"[") {
         let end = inside.iter().take(NAME_BYTES_MAX).position(|byte| *byte == b']')?;
         return inside.get(end + 1..);
@@ -139,6 +157,42 @@ fn year_first(text: &[u8]) -> Option<Stamp> {
     at.separate(b"T t_:|\t-")?;
     let millis = at.clock()?;
     stamp(Some(year), (month, day), millis, &mut at)
+}
+
+/// `20261124024339`, `261124 02:43:39` (Tornado, MySQL) and `2026年11月24日 02:43:39`.
+fn without_marks(text: &[u8]) -> Option<Stamp> {
+    const FIRST_YEAR: i64 = 2010;
+    let digits = text.iter().take(15).take_while(|byte| byte.is_ascii_digit()).count();
+    let mut at = Reader::new(text);
+    match digits {
+        14 => {
+            let (year, date) = (at.number(4)?, (at.number(2)?, at.number(2)?));
+            let (hour, minute, second) = (at.number(2)?, at.number(2)?, at.number(2)?);
+            let ends = at.peek().is_none_or(|byte| !byte.is_ascii_alphanumeric());
+            let is_clock = hour < 24 && minute < 60 && second < 60;
+            let millis = ((hour * 60 + minute) * 60 + second) * 1000;
+            (ends && is_clock && year >= FIRST_YEAR).then(|| stamp(Some(year), date, millis, &mut at))?
+        }
+        6 => {
+            let (year, date) = (2000 + at.number(2)?, (at.number(2)?, at.number(2)?));
+            at.expect(b' ')?;
+            at.skip_spaces();
+            let millis = at.clock()?;
+            (year >= FIRST_YEAR).then(|| stamp(Some(year), date, millis, &mut at))?
+        }
+        4 => {
+            let mut part = |name: &str| {
+                let number = at.number(4).filter(|_| name == "年").or_else(|| at.short_number())?;
+                at.rest = at.rest.strip_prefix(name.as_bytes())?;
+                Some(number)
+            };
+            let (year, date) = (part("年")?, (part("月")?, part("日")?));
+            at.skip_spaces();
+            let millis = at.clock()?;
+            stamp(Some(year), date, millis, &mut at)
+        }
+        _ => None,
+    }
 }
 
 /// `01/Mar/2026:12:00:00 +0000` (access logs), `24 Nov 2026 02:43:39`, `24-Nov-2026 02:43:39`, `1-Mar-2026::14:02:11`

@@ -1,9 +1,12 @@
 //! What a value of a token field is, by its form: a JWT, what stands for one in a log, or what was taken for one.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::JWT_START;
 use crate::token;
+use crate::words::Words;
 
 /// A JWT stands in it, near its beginning, or what became of one in small letters or capitals.
 pub(super) fn is_jwt_like(raw: &[u8]) -> bool {
@@ -52,6 +55,12 @@ pub(super) fn stands_for_token(raw: &[u8]) -> bool {
         || (raw.starts_with(b"{") && memmem::find(raw, b"oken").is_some())
 }
 
+/// What many languages print where there is nothing; a client that sends `undefined` or an empty text shows more.
+pub(super) fn is_nothing(raw: &[u8]) -> bool {
+    const WORDS: [&[u8]; 6] = [b"null", b"None", b"nil", b"(null)", b"<null>", b"(nil)"];
+    WORDS.contains(&raw)
+}
+
 /// The word before *token* in the names of fields that hold Access Tokens, in small letters: `accessToken`, and not
 /// `hasToken` or `requestToken`.
 pub(super) fn is_token_name(word: &[u8]) -> bool {
@@ -73,6 +82,37 @@ pub(super) fn is_token_name(word: &[u8]) -> bool {
         b"new",
     ];
     NAMES.contains(&word)
+}
+
+/// What stands around a place in a text tells of Twilio, or of what asks for its tokens. That something that is called
+/// just a token is not there may be told of anything.
+pub(super) fn tells_of_connections(text: &[u8], at: usize) -> bool {
+    const AROUND_BYTES: usize = 160;
+    const NAMES: [&[u8]; 19] = [
+        b"twil",
+        b"connect",
+        b"client",
+        b"chat",
+        b"conversation",
+        b"sync",
+        b"voice",
+        b"video",
+        b"phone",
+        b"sdk",
+        b"fetch",
+        b"receiv",
+        b"respon",
+        b"mint",
+        b"generat",
+        b"login",
+        b"endpoint",
+        b"jwt",
+        b"fpa",
+    ];
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(NAMES));
+    let from = at.saturating_sub(AROUND_BYTES);
+    let around = text.get(from..text.len().min(at + AROUND_BYTES)).unwrap_or_default();
+    WORDS.any(&around.to_ascii_lowercase())
 }
 
 /// The word before *token*, as `Device token: (null)` has it, says that it is another one.

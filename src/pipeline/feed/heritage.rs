@@ -4,6 +4,7 @@
 //! The lines of the successor are numbered behind [`FREE_LINES`], so that those of its predecessor stand before them.
 
 use super::Feed;
+use super::tokens::Tokens;
 use crate::pair::Candidate;
 use crate::pipeline::judge::Core;
 use crate::time::{Moment, UnixTime};
@@ -14,8 +15,8 @@ const FREE_LINES: u64 = 1 << 20;
 /// What the last lines of a stream hold, by the number of its line to come.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Heritage {
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) endpoints: Vec<(u64, &'static str)>,
+    candidates: Vec<Candidate>,
+    endpoints: Vec<(u64, &'static str)>,
     last_time: Option<Moment>,
     next_line: u64,
 }
@@ -55,5 +56,20 @@ impl Feed {
     /// The number of a line as it is told.
     pub(super) fn told_line(&self, line: u64) -> u64 {
         line.saturating_sub(self.free_lines)
+    }
+}
+
+impl Tokens {
+    /// What was found so many lines before one, or nearer.
+    fn last(&self, line: u64, lines: u32) -> (Vec<Candidate>, Vec<(u64, &'static str)>) {
+        let oldest = line.saturating_sub(u64::from(lines));
+        let candidates = self.candidates.iter().filter(|candidate| candidate.line >= oldest);
+        let endpoints = self.endpoints.iter().filter(|(line, _)| *line >= oldest);
+        (candidates.cloned().collect(), endpoints.copied().collect())
+    }
+
+    /// Takes over what was found in lines before the first one.
+    fn inherit(&mut self, candidates: Vec<Candidate>, endpoints: Vec<(u64, &'static str)>) {
+        (self.candidates, self.endpoints) = (candidates, endpoints.into());
     }
 }

@@ -31,7 +31,7 @@ pub(super) const TANGLE_MILLIS: u64 = 1000;
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<Candidate>,
     /// Bytes of their tokens.
     candidate_bytes: usize,
     /// Position up to which lines have been searched, and the number of the line there.
@@ -42,7 +42,7 @@ pub(super) struct Tokens {
     /// Positions of the last two sightings, for which all is known.
     owned_bytes: [Range<usize>; 2],
     /// Lines with endpoints, and their regions.
-    endpoints: VecDeque<(u64, &'static str)>,
+    pub(super) endpoints: VecDeque<(u64, &'static str)>,
     /// The region of the endpoint nearest before the last rejection that had one within its window.
     region: Option<&'static str>,
     /// Numbers of the first lines of split ones that were considered.
@@ -56,19 +56,6 @@ impl Tokens {
         if self.owned.len() > CANDIDATES_MAX {
             self.owned.pop_front();
         }
-    }
-
-    /// What was found so many lines before one, or nearer.
-    pub(super) fn last(&self, line: u64, lines: u32) -> (Vec<Candidate>, Vec<(u64, &'static str)>) {
-        let oldest = line.saturating_sub(u64::from(lines));
-        let candidates = self.candidates.iter().filter(|candidate| candidate.line >= oldest);
-        let endpoints = self.endpoints.iter().filter(|(line, _)| *line >= oldest);
-        (candidates.cloned().collect(), endpoints.copied().collect())
-    }
-
-    /// Takes over what was found in lines before the first one.
-    pub(super) fn inherit(&mut self, candidates: Vec<Candidate>, endpoints: Vec<(u64, &'static str)>) {
-        (self.candidates, self.endpoints) = (candidates, endpoints.into());
     }
 
     /// Notes where the lines of the last sighting are.
