@@ -10,6 +10,7 @@ mod heritage;
 mod ids;
 mod intake;
 mod journal;
+mod names;
 mod replay;
 mod settle;
 mod splits;
@@ -331,8 +332,8 @@ impl Feed {
             emitter: block.record.emitter,
             ids,
             sent: sent.map(Arc::new),
-            channel: tokens::channel_of(&refusal),
-            region: tokens::region(&text).map(str::to_owned),
+            channel: names::channel_of(&refusal),
+            region: names::region(&text).map(str::to_owned),
             trace_from: trace::lines_to_start(work.bytes, block.head, &block.record.text, max)
                 .map(|lines| head_line.saturating_sub(lines)),
             refusal,

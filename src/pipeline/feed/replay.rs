@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::head::Head;
 use super::journal::Journal;
 use super::wide::{Order, Wide};
-use super::{Feed, Stream, blocks, tokens};
+use super::{Feed, Stream, blocks, names};
 use crate::diagnosis::Fingerprint;
 use crate::pair::rejection::{Progress, Rejection, Sighting};
 use crate::pipeline::Event;
@@ -137,7 +137,7 @@ impl Feed {
             let exact = Moment::exact(UnixTime::from_millis(millis));
             (line, Moment { is_dateless: checkpoint.last_time_is_dateless, ..exact })
         });
-        feed.tokens.set_region(checkpoint.region.as_deref().and_then(tokens::known_region));
+        feed.tokens.set_region(checkpoint.region.as_deref().and_then(names::known_region));
         feed.trail.replay = Replay {
             sightings: checkpoint.sightings.into_iter().map(|sighted| (sighted.offset, sighted)).collect(),
             breaks: checkpoint.breaks.into(),

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use super::KEPT_BYTES_MAX;
 use super::ids::note_ids;
+use super::names;
 use super::wrapped::{self, Rest};
-use crate::detect::Refusal;
 use crate::diagnosis::Found;
 use crate::envelope;
 use crate::pair::rejection::Rejection;
@@ -18,7 +18,6 @@ use crate::pair::{self, Candidate, Channel, Wanted, sent};
 use crate::pipeline::Settings;
 use crate::pipeline::blocks::{self, Line};
 use crate::pipeline::split::{self, End};
-use crate::product::Product;
 use crate::stamp::Completion;
 use crate::token::{self, Sent};
 use crate::words::Words;
@@ -238,7 +237,7 @@ impl Tokens {
             }
             None => envelope::read(line.text(bytes, settings.line_bytes_max)),
         };
-        if let Some(region) = region(&record.text) {
+        if let Some(region) = names::region(&record.text) {
             self.endpoints.push_back((number, region));
             let excess = self.endpoints.len().saturating_sub(CANDIDATES_MAX);
             self.endpoints.drain(..excess);
@@ -285,7 +284,7 @@ impl Tokens {
             sent: Arc::new(sent),
             own,
             is_announced: is_announced == Some(true),
-            product: own.and_then(|channel| product_of_message(&record.text, channel)),
+            product: own.and_then(|channel| names::product_of_message(&record.text, channel)),
             claimed: false,
         });
         true
@@ -452,46 +451,4 @@ pub(super) fn is_any(bytes: &[u8], range: Range<usize>, line_bytes_max: usize) -
         from = line.end;
     }
     false
-}
-
-/// The channel of a sighting that an SDK printed.
-pub(super) fn channel_of(refusal: &Refusal) -> Option<Channel> {
-    (refusal.print.is_some() || refusal.names_twilsock).then_some(match refusal.product {
-        Some(Product::Voice) => Channel::Voice,
-        Some(Product::Video) => Channel::Video,
-        Some(Product::TaskRouter) if !refusal.names_twilsock => Channel::TaskRouter,
-        Some(Product::Chat | Product::Sync | Product::TaskRouter | Product::Unknown) | None => Channel::Twilsock,
-    })
-}
-
-/// The product that a connection's own message names.
-fn product_of_message(text: &[u8], channel: Channel) -> Option<Product> {
-    match channel {
-        Channel::Voice => return Some(Product::Voice),
-        Channel::Video => return Some(Product::Video),
-        Channel::TaskRouter => return Some(Product::TaskRouter),
-        Channel::Twilsock => {}
-    }
-    let names = |word: &str| memmem::find(text, word.as_bytes()).is_some();
-    let field = |key: &str, value: &str| {
-        names(&format!("\"{key}\":\"{value}\"")) || names(&format!("\\\"{key}\\\":\\\"{value}\\\""))
-    };
-    if field("product", "ip_messaging") || field("type", "conversations") || field("type", "chat") {
-        return Some(Product::Chat);
-    }
-    (field("product", "data_sync") || field("type", "sync")).then_some(Product::Sync)
-}
-
-/// The region in an endpoint's name: `tsock.us1.twilio.com`, `tsock.dublin.ie1.twilio.com`.
-pub(super) fn region(text: &[u8]) -> Option<&'static str> {
-    static ENDPOINT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"tsock."));
-    let at = ENDPOINT.find(text)?;
-    let name = text.get(at + 6..)?;
-    let end = memmem::find(name.get(..40).unwrap_or(name), b".twilio.com")?;
-    known_region(std::str::from_utf8(name.get(..end)?.rsplit(|byte| *byte == b'.').next()?).ok()?)
-}
-
-/// A region of Twilio.
-pub(super) fn known_region(name: &str) -> Option<&'static str> {
-    ["us1", "ie1", "au1", "br1", "de1", "jp1", "sg1", "us2"].into_iter().find(|known| *known == name)
 }

@@ -116,10 +116,14 @@ impl Tailer {
                 rotated.push(path.to_owned());
             }
             Met::File(path) => {
-                if when == When::Start {
+                let there = (when == When::Start).then(|| self.open_since(index, path));
+                files += usize::from(self.consider_when(index, path, when));
+                // What was there may have been rotated meanwhile.
+                if let Some(there) = there
+                    && self.followed_at(path).is_some_and(|now| Some(now) != there)
+                {
                     self.open_since(index, path);
                 }
-                files += usize::from(self.consider_when(index, path, when));
             }
             Met::Missing(path) => {
                 failures += 1;

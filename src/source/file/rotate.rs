@@ -162,7 +162,7 @@ impl Tailer {
         }
     }
 
-    fn followed_at(&self, path: &Path) -> Option<Identity> {
+    pub(super) fn followed_at(&self, path: &Path) -> Option<Identity> {
         self.by_path.get(path).and_then(|id| self.slots.get(id)).map(|slot| slot.label.identity)
     }
 
@@ -193,12 +193,13 @@ impl Tailer {
 
     /// Follows what was rotated while nobody looked: beside the file at a path lie the file that was known and what came
     /// after it. Before that one is opened, for the same reason.
-    pub(super) fn open_since(&mut self, source: usize, path: &Path) {
-        if self.positions.is_empty() {
-            return;
-        }
+    /// Gives the file that is there.
+    pub(super) fn open_since(&mut self, source: usize, path: &Path) -> Option<Identity> {
         let there = std::fs::metadata(path).ok().filter(Metadata::is_file);
-        let Some(now) = there.map(|metadata| disk::seen(&metadata).identity) else { return };
+        let now = there.map(|metadata| disk::seen(&metadata).identity)?;
+        if self.positions.is_empty() {
+            return Some(now);
+        }
         let alias = path.canonicalize().ok().filter(|real| real != path);
         let kin = [Some(path), alias.as_deref()].into_iter().flatten().flat_map(kin::relatives);
         let known = kin.filter_map(|path| Some((disk::seen(&std::fs::metadata(&path).ok()?).identity, path)));
@@ -215,6 +216,7 @@ impl Tailer {
         if let Some(last) = last.filter(|_| !self.positions.knows(&now)) {
             self.open_between(source, path, alias.as_deref(), last, now);
         }
+        Some(now)
     }
 
     /// Whether the file at a path was read before, up to wherever.
