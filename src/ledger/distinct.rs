@@ -35,7 +35,7 @@ impl Tokens {
 
     /// Notes that a token was refused, and says when it was before.
     pub fn see(&mut self, token: Fingerprint, at: UnixTime) -> Option<UnixTime> {
-        let before = self.last.get(&token);
+        let before = self.last.get(token);
         if before.is_none() && self.last.len() >= self.max {
             self.forget();
         }

@@ -34,8 +34,8 @@ impl<V: Copy + PartialEq> Layers<V> {
     }
 
     /// The value of a token.
-    pub(super) fn get(&self, token: &Fingerprint) -> Option<V> {
-        self.above.get(token).or_else(|| self.below.get(token)).copied()
+    pub(super) fn get(&self, token: Fingerprint) -> Option<V> {
+        self.above.get(&token).or_else(|| self.below.get(&token)).copied()
     }
 
     /// Gives a token a value.
@@ -61,14 +61,15 @@ impl<V: Copy + PartialEq> Layers<V> {
 
     /// Tells what differs from an earlier copy: tokens with their new values, and those that are gone.
     pub(super) fn changes(&self, before: Option<&Self>, tell: &mut dyn FnMut(&Fingerprint, Option<&V>)) {
-        let is_new = |(token, value): &(&Fingerprint, &V)| before.and_then(|before| before.get(token)) != Some(**value);
+        let is_new =
+            |(token, value): &(&Fingerprint, &V)| before.and_then(|before| before.get(**token)) != Some(**value);
         if before.is_some_and(|before| Arc::ptr_eq(&before.below, &self.below)) {
             self.above.iter().filter(is_new).for_each(|(token, value)| tell(token, Some(value)));
             return;
         }
         self.iter().filter(is_new).for_each(|(token, value)| tell(token, Some(value)));
         let old = before.iter().flat_map(|before| before.iter());
-        old.filter(|(token, _)| self.get(token).is_none()).for_each(|(token, _)| tell(token, None));
+        old.filter(|(token, _)| self.get(**token).is_none()).for_each(|(token, _)| tell(token, None));
     }
 
     fn join(&mut self) {
@@ -98,7 +99,7 @@ mod tests {
                 for (number, value) in step {
                     layers.set(token(number), value);
                     plain.insert(token(number), value);
-                    prop_assert_eq!(layers.get(&token(number)), Some(value));
+                    prop_assert_eq!(layers.get(token(number)), Some(value));
                 }
                 if limit < 20 {
                     layers.retain(|value| *value >= limit);

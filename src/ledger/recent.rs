@@ -44,7 +44,7 @@ impl<V: Copy + PartialEq> Recent<V> {
 
     /// Notes that a token was refused; `merge` decides what becomes of an older value.
     pub fn see(&mut self, token: Fingerprint, at: UnixTime, value: V, merge: impl FnOnce(V, V) -> V) {
-        if let Some((last, old)) = self.tokens.get(&token) {
+        if let Some((last, old)) = self.tokens.get(token) {
             self.tokens.set(token, (at.max(last), merge(old, value)));
             return;
         }

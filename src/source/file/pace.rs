@@ -76,7 +76,7 @@ mod tests {
         let (mut pace, mut now, mut last_second) = (Pace::default(), Duration::ZERO, 0);
         while now < Duration::from_secs(3) {
             pace.begins(now);
-            let passed = pace.next_round() - now;
+            let passed = pace.next_round().saturating_sub(now);
             now += passed;
             pace.read(bytes_a_second * u64::try_from(passed.as_micros()).unwrap() / 1_000_000);
             pace.ended(now);

@@ -212,11 +212,12 @@ impl Tailer {
             if let Some(sources) = pending.sources {
                 self.replace_sources(sources);
             }
-            for (path, structural) in pending.paths {
-                self.notice(&path, structural);
-            }
+            // Before what is at the old names now: once a commit knows that, a start looks for nothing before it.
             for (from, to) in pending.moves {
                 self.moved(&from, &to);
+            }
+            for (path, structural) in pending.paths {
+                self.notice(&path, structural);
             }
             self.do_due(began);
             self.round(began);

@@ -108,7 +108,7 @@ impl Wake {
     pub(super) fn rest(&self, time: Duration) {
         // While little is written a rest is too short for that to matter.
         let may_hurry = self.busy.load(Ordering::Relaxed);
-        let waits = |pending: &mut Pending| !pending.stopped && !(may_hurry && pending.is_structural());
+        let waits = |pending: &mut Pending| !(pending.stopped || may_hurry && pending.is_structural());
         drop(self.hurries.wait_timeout_while(self.lock(), time, waits));
     }
 
