@@ -185,13 +185,16 @@ impl Tailer {
     /// Follows until the stop.
     pub(super) fn run(mut self) {
         self.scan();
+        let mut has_paused = false;
         loop {
             if let Some(id) = self.rotations.copying(self.now()) {
                 self.pace.hurry(self.now());
                 self.queue_first(id);
             }
             let timeout = if self.ready.is_empty() {
-                self.sink.pause();
+                if !std::mem::take(&mut has_paused) {
+                    self.sink.pause();
+                }
                 self.until_due()
             } else {
                 Duration::ZERO
@@ -225,6 +228,9 @@ impl Tailer {
             self.pace.ended(self.now());
             self.wake.set_busy(self.pace.is_busy());
             if (woken || self.pace.is_busy()) && self.ready.is_empty() {
+                // What was read is not kept back meanwhile.
+                self.sink.pause();
+                has_paused = true;
                 self.wake.rest(self.pace.next_round().saturating_sub(self.now()));
             }
         }
@@ -315,7 +321,6 @@ impl Tailer {
         }
     }
 
-    /// Looks at one file, and reads what is new.
     /// Looks at all files and reads what is new in them.
     #[cfg(test)]
     pub(super) fn look_at_all(&mut self) {
