@@ -185,16 +185,13 @@ impl Tailer {
     /// Follows until the stop.
     pub(super) fn run(mut self) {
         self.scan();
-        let mut has_paused = false;
         loop {
             if let Some(id) = self.rotations.copying(self.now()) {
                 self.pace.hurry(self.now());
                 self.queue_first(id);
             }
             let timeout = if self.ready.is_empty() {
-                if !std::mem::take(&mut has_paused) {
-                    self.sink.pause();
-                }
+                self.sink.pause();
                 self.until_due()
             } else {
                 Duration::ZERO
@@ -228,9 +225,10 @@ impl Tailer {
             self.pace.ended(self.now());
             self.wake.set_busy(self.pace.is_busy());
             if (woken || self.pace.is_busy()) && self.ready.is_empty() {
-                // What was read is not kept back meanwhile.
-                self.sink.pause();
-                has_paused = true;
+                if self.pace.is_busy() {
+                    // What was read is not kept back for so long a rest.
+                    self.sink.pause();
+                }
                 self.wake.rest(self.pace.next_round().saturating_sub(self.now()));
             }
         }
