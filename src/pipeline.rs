@@ -336,7 +336,7 @@ impl Pipeline {
 
     /// Takes the next bytes of a stream, however they were cut. `now` is the time of reading.
     pub fn push(&mut self, id: StreamId, chunk: &[u8], now: UnixTime, emit: &mut dyn FnMut(Event)) {
-        if !self.heirs.is_empty() {
+        if self.heirs.contains_key(&id) {
             self.settle_heritage(id, now);
         }
         let given = self.push_table(id, chunk, now, emit);
