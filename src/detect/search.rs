@@ -17,6 +17,9 @@ use crate::words::Words;
 const STEP: usize = 64;
 /// Bytes of a needle that are looked up.
 const WINDOW: usize = 5;
+/// Steps between two places up to which line breaks are counted.
+#[cfg(target_arch = "x86_64")]
+const STEPS: usize = MARK_BYTES / STEP;
 /// Groups of windows: bits of a byte.
 const GROUPS: usize = 8;
 
@@ -237,13 +240,15 @@ impl Search {
         let [t0, t1, t2, t3, t4] = tables;
         let mut lines = 0_u64;
         let mut at = 0;
+        // Compared after each [`MARK_BYTES`]: a call within the loop would move all tables out of their registers.
+        let mut places = [(0, [zero; 2]); STEPS];
         let load = |bytes: &[u8; STEP + 8], from: usize| -> __m256i {
             let chunk = bytes.get(from..).and_then(|rest| rest.first_chunk::<32>());
             pulp::cast(*chunk.unwrap_or(&[0; 32]))
         };
         loop {
             let mut breaks = zero;
-            let mut steps = 0;
+            let (mut steps, mut noted) = (0, 0);
             while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<{ STEP + 8 }>()) {
                 let mut found = [zero; 2];
                 for (half, found) in found.iter_mut().enumerate() {
@@ -259,18 +264,24 @@ impl Search {
                 }
                 let [low, high] = found;
                 let any = avx._mm256_or_si256(low, high);
-                if avx._mm256_movemask_epi8(avx._mm256_cmpeq_epi8(any, zero)) != -1 {
-                    self.compare(text, at, pulp::cast(found), hits);
+                if avx._mm256_movemask_epi8(avx._mm256_cmpeq_epi8(any, zero)) != -1
+                    && let Some(place) = places.get_mut(noted)
+                {
+                    *place = (at, found);
+                    noted += 1;
                 }
                 at += STEP;
                 steps += 1;
-                if steps == MARK_BYTES / STEP {
+                if steps == STEPS {
                     break;
                 }
             }
+            for (at, found) in places.iter().take(noted) {
+                self.compare(text, *at, pulp::cast(*found), hits);
+            }
             let sums: [u64; 4] = pulp::cast(avx._mm256_sad_epu8(breaks, zero));
             lines += sums.iter().sum::<u64>();
-            if steps < MARK_BYTES / STEP {
+            if steps < STEPS {
                 hits.lines = lines;
                 return at;
             }
