@@ -306,7 +306,7 @@ fn opens(text: &[u8]) -> bool {
 
 /// A line that belongs to the one before: indented, a closing bracket, a nested cause; never one with a time of its
 /// own.
-fn continues(text: &[u8]) -> bool {
+pub(super) fn continues(text: &[u8]) -> bool {
     match text.first() {
         Some(b' ' | b'\t') => {
             let inner = text.trim_ascii_start();

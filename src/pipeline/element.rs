@@ -55,7 +55,7 @@ fn is_event(bytes: &[u8], line: Line, depth: usize, line_bytes_max: usize) -> Op
         let own = blocks::read(bytes, last, line_bytes_max).text;
         text.extend_from_slice(&own);
         text.push(b'\n');
-        let is_end = last != line && indent(&own) <= depth;
+        let is_end = last != line && (indent(&own) <= depth || !blocks::continues(&own));
         if is_end || text.len() > line_bytes_max {
             break;
         }

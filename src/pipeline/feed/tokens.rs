@@ -153,11 +153,11 @@ impl Tokens {
         }
     }
 
-    /// Searches on from where the search ended, up to the end of a line of the given number, if the bytes reach beyond it;
+    /// Searches on from where the search ended, up to the end of a line of the given number, if that is before `upto`;
     /// says whether it has got there. Their first line is that of number `base_line`.
     pub(super) fn index_on(
         &mut self,
-        bytes: &[u8],
+        (bytes, upto): (&[u8], usize),
         base_line: u64,
         last_line: u64,
         completion: &Completion,
@@ -165,7 +165,7 @@ impl Tokens {
     ) -> bool {
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
         let Some(lines) = last_line.checked_sub(number) else { return true };
-        let rest = bytes.get(from..).unwrap_or_default();
+        let rest = bytes.get(from..upto).unwrap_or_default();
         let end = usize::try_from(lines).ok().and_then(|lines| blocks::behind_lines(rest, lines));
         let Some(end) = end else { return false };
         self.search(bytes, from, (from + end, last_line + 1), false, completion, settings);
@@ -259,9 +259,16 @@ impl Tokens {
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
         // a part of an object: what the whole says of itself holds for the token
-        let mut block = blocks::head(bytes, line, settings.line_bytes_max);
+        // With the line behind it, which ends it.
+        let mut block = blocks::head(all, line, settings.line_bytes_max);
+        if block.is_open() && !is_last {
+            return false;
+        }
         if block.is_continuation {
-            let mut body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            let mut body = block.body(all, all.len(), settings.line_bytes_max);
+            if !body.is_complete && !is_last {
+                return false;
+            }
             if own.is_none() && sent::is_of_registration(&body.text) {
                 return true;
             }
@@ -271,8 +278,8 @@ impl Tokens {
         let head = &block.record;
         // Some loggers write the time on a line of its own, before.
         let time = head.time(completion).or_else(|| {
-            let before = block.head.before(bytes)?;
-            envelope::read(before.text(bytes, settings.line_bytes_max)).time(completion)
+            let before = block.head.before(all)?;
+            envelope::read(before.text(all, settings.line_bytes_max)).time(completion)
         });
         self.candidate_bytes += sent.raw.len();
         self.candidates.push(Candidate {
