@@ -10,7 +10,7 @@ use crate::finding::{Finding, TimeSource};
 use crate::keyring::KeyRing;
 use crate::product::Product;
 use crate::time::UnixTime;
-use crate::token::{self, Buffer, Claims, Form, Jwt, Sent};
+use crate::token::{self, Buffer, Claims, Form, Instead, Jwt, Sent};
 
 mod attempts;
 mod form;
@@ -176,12 +176,13 @@ fn changed(
         return judge(&token.form, None, found, fingerprint, context, outcome);
     }
     let is_token = matches!(token.form, Form::Malformed(..));
+    let may_be_changed = is_token || matches!(token.form, Form::NotAToken(Instead::Bearer | Instead::Printed));
     for undone in transport::undo(&sent.raw) {
         let mut buffer = Buffer::default();
         let inner = token::read_bytes(&undone.bytes, sent.ending, &mut buffer);
         let (Form::Whole, Some(jwt)) = (&inner.form, &inner.jwt) else { continue };
         let subject = Subject::new(jwt, &inner.form);
-        if is_token && signature::fits(&subject, context) {
+        if may_be_changed && signature::fits(&subject, context) {
             // The change is the fault; all the rest is judged as it was signed.
             let changes = undone.changes;
             outcome.find(Finding::Tampered { changes });

@@ -99,6 +99,7 @@ impl fmt::Display for Something<'_> {
             Instead::BearerOf(word) => write!(f, "`Bearer {word}`: there was no token behind it"),
             Instead::Status(words) => write!(f, "`{words}`: the token endpoint answers with an error"),
             Instead::Bearer => f.write_str("`Bearer` and a text: pass the text only"),
+            Instead::Printed => f.write_str("an object as Python prints it: pass what its `to_jwt()` gives"),
             Instead::Html => f.write_str("HTML: the token endpoint answers with a page"),
             Instead::Twiml => f.write_str("TwiML: the client asks a call webhook for its token"),
             Instead::Xml => f.write_str("XML"),

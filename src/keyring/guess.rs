@@ -100,7 +100,7 @@ impl Guesses {
 type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A zero byte at the end is none of them: HMAC fills its key up with zeros, so it makes no difference.
-const ALTERATIONS: [(&str, Alteration); 31] = [
+const ALTERATIONS: [(&str, Alteration); 37] = [
     ("with a newline after it", |s| Some([s, b"\n"].concat())),
     ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
     ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
@@ -115,6 +115,11 @@ const ALTERATIONS: [(&str, Alteration); 31] = [
     ("in double quotes with a newline after them", |s| Some([b"\"", s, b"\"\n"].concat())),
     ("in double quotes with a carriage return and a newline after them", |s| Some([b"\"", s, b"\"\r\n"].concat())),
     ("in single quotes with a newline after them", |s| Some([b"'", s, b"'\n"].concat())),
+    ("in double quotes with a comma after them", |s| Some([b"\"", s, b"\","].concat())),
+    ("in single quotes with a comma after them", |s| Some([b"'", s, b"',"].concat())),
+    ("in double quotes with a semicolon after them", |s| Some([b"\"", s, b"\";"].concat())),
+    ("in single quotes with a semicolon after them", |s| Some([b"'", s, b"';"].concat())),
+    ("as Python's `str()` writes bytes (`b'…'`)", |s| Some([b"b'", s, b"'"].concat())),
     ("with a space and a newline after it", |s| Some([s, b" \n"].concat())),
     ("with a semicolon after it", |s| Some([s, b";"].concat())),
     ("with a comma after it", |s| Some([s, b","].concat())),
@@ -124,6 +129,7 @@ const ALTERATIONS: [(&str, Alteration); 31] = [
     ("decoded from base64", |s| STANDARD_NO_PAD.decode(without_padding(s)).ok()),
     ("decoded from base64url", |s| URL_SAFE_NO_PAD.decode(without_padding(s)).ok()),
     ("encoded in base64", |s| Some(STANDARD.encode(s).into_bytes())),
+    ("encoded in base64 together with a newline after it", |s| Some(STANDARD.encode([s, b"\n"].concat()).into_bytes())),
     ("decoded from hexadecimal digits", decode_hex),
     ("encoded in hexadecimal digits", |s| Some(encode_hex(s).into_bytes())),
     ("encoded in hexadecimal digits, in capitals", |s| Some(encode_hex(s).to_ascii_uppercase().into_bytes())),
@@ -260,6 +266,10 @@ mod tests {
             (b"\0a\0\xe9", "that secret encoded in UTF-16BE"),
             (b"\xfe\xff\0a\0\xe9", "that secret encoded in UTF-16BE with a byte order mark before it"),
             (b"YcOp", "that secret encoded in base64"),
+            (b"YcOpCg==", "that secret encoded in base64 together with a newline after it"),
+            (b"b'a\xc3\xa9'", "that secret as Python's `str()` writes bytes (`b'…'`)"),
+            (b"'a\xc3\xa9',", "that secret in single quotes with a comma after them"),
+            (b"\"a\xc3\xa9\";", "that secret in double quotes with a semicolon after them"),
         ] {
             let tag = hmac::sign(&hmac_key(secret), b"x");
             let guess = guesses.iter().find(|guess| guess.is_right(b"x", tag.as_ref()));

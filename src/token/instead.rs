@@ -21,6 +21,8 @@ pub enum Instead {
     Status(&'static str),
     /// `Bearer` and a text, perhaps the token.
     Bearer,
+    /// The token within what Python's helper library makes of its object as a text.
+    Printed,
     /// A web page.
     Html,
     /// TwiML.
@@ -196,6 +198,9 @@ pub fn instead(raw: &[u8]) -> Option<Instead> {
             return Some(Instead::Twiml);
         }
         b'<' if starts("<?xml") => return Some(Instead::Xml),
+        b'<' if starts("<AccessToken ") && memchr::memmem::find(text, b"eyJ").is_some() => {
+            return Some(Instead::Printed);
+        }
         b'<' if is_filled_in(text) => return Some(Instead::Placeholder),
         b'<' => return Some(Instead::Html),
         b'"' | b'\'' | b'`' => return Some(Instead::Quoted),
@@ -374,6 +379,9 @@ mod tests {
         check("https://example.com/token", Some(Instead::Url));
         check("SK0123456789abcdef0123456789abcdef", Some(Instead::Sid("SK0123456789abcdef0123456789abcdef".into())));
         check("eyJhbGciOiJIUzI1NiJ9", None);
+        check("<AccessToken eyJhbGciOiJIUzI1NiJ9.e30.x>", Some(Instead::Printed));
+        check("<AccessToken b'eyJhbGciOiJIUzI1NiJ9.e30.x'>", Some(Instead::Printed));
+        check("<AccessToken here>", Some(Instead::Placeholder));
         check("<your-access-token>", Some(Instead::Placeholder));
         check("<div class=\"x\">", Some(Instead::Html));
         check("<h1>", Some(Instead::Html));

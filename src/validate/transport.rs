@@ -43,9 +43,10 @@ pub(super) fn undo(raw: &[u8]) -> Vec<Undone> {
 type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
 fn undo_all(raw: &[u8], white_space: Step) -> Undone {
-    let steps: [(Change, Step); 7] = [
+    let steps: [(Change, Step); 8] = [
         (Change::PercentEncoded, decode_percent),
         (Change::Base64Encoded, decode_base64),
+        (Change::AddedText, cut_off),
         (Change::WhiteSpace, white_space),
         (Change::StandardAlphabet, restore_alphabet),
         (Change::Padding, remove_padding),
@@ -56,7 +57,9 @@ fn undo_all(raw: &[u8], white_space: Step) -> Undone {
     for (change, step) in steps {
         if let Some(bytes) = step(&undone.bytes) {
             undone.bytes = Zeroizing::new(bytes);
-            undone.changes.push(change);
+            if !undone.changes.contains(&change) {
+                undone.changes.push(change);
+            }
         }
     }
     undone
@@ -141,6 +144,12 @@ fn single_dots(text: &[u8]) -> Option<Vec<u8>> {
     let mut kept = text.to_vec();
     kept.dedup_by(|next, before| *next == b'.' && *before == b'.');
     Some(kept)
+}
+
+/// What begins with `eyJ`, behind some text.
+fn cut_off(text: &[u8]) -> Option<Vec<u8>> {
+    let (added, token) = text.split_at_checked(memchr::memmem::find(text, b"eyJ")?)?;
+    (!added.trim_ascii().is_empty() && !added.starts_with(b"ey")).then(|| token.to_vec())
 }
 
 /// The three parts, from the first `eyJ` to the 43rd character of the signature.

@@ -76,6 +76,9 @@ fn a_change_on_the_way_is_proved_and_named() {
     check_changes(format!("{good}\n"), &[Change::WhiteSpace]);
     check_changes(format!("token={good}"), &[Change::AddedText]);
     check_changes(format!("{good};"), &[Change::AddedText]);
+    for added in [format!("Bearer {good}"), format!("<AccessToken {good}>"), format!("<AccessToken b'{good}'>")] {
+        check_changes(added, &[Change::AddedText]);
+    }
     check_changes(format!("{good}.{good}"), &[Change::AddedText]);
     let (message, signature) = good.rsplit_once('.').unwrap();
     check_changes(format!("{message}.{}", signature.to_uppercase()), &[Change::Case]);
