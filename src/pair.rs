@@ -4,6 +4,7 @@
 //! the token on the refusal's line, else one of the same request, else the nearest one; [`Found`] says which, because a
 //! person must see whether this is known or guessed. Merging two sightings needs evidence: see [`rejection`].
 
+pub mod clues;
 pub mod rejection;
 pub mod sent;
 pub mod ties;
@@ -16,7 +17,11 @@ use crate::product::Product;
 use crate::time::Moment;
 use crate::token::{self, Buffer, Field, SIGNATURE_CHARS, Sent};
 
+use clues::Clues;
 pub use sent::Channel;
+
+/// Of so many candidates, the nearest, one is guessed.
+const GUESSED_OF: usize = 32;
 
 /// A token on a line that is no refusal.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub struct Candidate {
     pub emitter: Emitter,
     /// What it is about.
     pub ids: Ids,
+    /// Clues to whose it is.
+    pub clues: Clues,
     /// What stands there.
     pub sent: Arc<Sent>,
     /// It is the message with which a connection presents its token.
@@ -144,8 +151,13 @@ pub fn free_messages(candidates: &[Candidate], wanted: &Wanted<'_>, millis: u64)
     candidates.iter().rev().filter(is_free).take(2).count()
 }
 
-/// A token of the same request, else the nearest before.
-pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, Found)> {
+/// A token of the same request, else the nearest before; rather one whose line shares something with that of the refusal
+/// which the lines of the others do not.
+pub fn before(
+    candidates: &[Candidate],
+    wanted: &Wanted<'_>,
+    clues: impl FnOnce() -> Clues,
+) -> Option<(usize, Found)> {
     let reachable = || {
         candidates.iter().enumerate().rev().filter(|(_, candidate)| {
             candidate.line <= wanted.line && wanted.reaches(candidate) && !wanted.contradicts(candidate)
@@ -161,9 +173,15 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<(usize, F
         return Some((at, Found::SameRequest(distance(wanted.line, candidate.line))));
     }
     let unlike = |candidate: &Candidate| wanted.ids.likeness(&candidate.ids) == Likeness::Different;
-    let nearest = reachable()
-        .find(|(_, candidate)| !unlike(candidate) && !wanted.is_aside(candidate))
-        .or_else(|| reachable().find(|(_, candidate)| !unlike(candidate)));
+    let near: Vec<_> = reachable().filter(|(_, candidate)| !unlike(candidate)).take(GUESSED_OF).collect();
+    let (_, first) = near.first()?;
+    let is_unclear = near.iter().any(|(_, candidate)| candidate.sent.raw != first.sent.raw);
+    let clues = if is_unclear { clues() } else { Clues::default() };
+    let all: Vec<_> = near.iter().map(|(_, candidate)| (&candidate.clues, &candidate.sent.raw)).collect();
+    let rank = |place: usize, candidate: &Candidate| (clues.score(&all, place), !wanted.is_aside(candidate));
+    // Of equal ones, the nearest.
+    let best = near.iter().enumerate().rev().max_by_key(|(place, (_, candidate))| rank(*place, candidate));
+    let nearest = best.map(|(_, found)| *found);
     nearest.map(|(at, candidate)| (at, Found::Before(wanted.line.abs_diff(candidate.line))))
 }
 

@@ -390,7 +390,7 @@ impl Feed {
         self.trail.note(sighting.offset, sighting.offset, from);
         self.index_tokens(work, head.start, head_line, core);
         let mut rejection = Rejection::new(id, sighting, work.now);
-        self.tokens.choose(&mut rejection, &core.settings);
+        self.tokens.choose(&mut rejection, line, &core.settings);
         if self.tokens.untangle(&mut self.open, &mut rejection, &core.settings) {
             self.heads = self.open.iter().map(Head::of).collect();
         }

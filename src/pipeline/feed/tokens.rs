@@ -12,6 +12,7 @@ use super::names;
 use super::wrapped::{self, Rest};
 use crate::diagnosis::Found;
 use crate::envelope;
+use crate::pair::clues::Clues;
 use crate::pair::rejection::Rejection;
 use crate::pair::sent::Place;
 use crate::pair::{self, Candidate, Channel, Wanted, sent};
@@ -288,6 +289,7 @@ impl Tokens {
             format: head.format,
             emitter: head.emitter,
             ids,
+            clues: Clues::of([block.head, line].map(|line| line.text(all, settings.line_bytes_max))),
             sent: Arc::new(sent),
             own,
             is_announced: is_announced == Some(true),
@@ -297,8 +299,8 @@ impl Tokens {
         true
     }
 
-    /// Finds the token of a new rejection on its line and before it.
-    pub(super) fn choose(&mut self, rejection: &mut Rejection, settings: &Settings) {
+    /// Finds the token of a new rejection on its line, which is given as it is written, and before it.
+    pub(super) fn choose(&mut self, rejection: &mut Rejection, written: &[u8], settings: &Settings) {
         // Only what stands before a rejection, and near to it: how far the lines behind others were searched depends on
         // how they came.
         let (line, window) = (rejection.first.line, u64::from(settings.window_lines));
@@ -319,7 +321,7 @@ impl Tokens {
         // Behind what hides the token, it may be seen on another line of the request.
         let is_hidden = on_line.as_ref().is_some_and(|sent| token::is_veil(&sent.raw));
         let before = if own.is_none() && (on_line.is_none() || is_hidden) {
-            pair::before(&self.candidates, &wanted)
+            pair::before(&self.candidates, &wanted, || Clues::of([written]))
                 .filter(|(_, found)| !is_hidden || matches!(found, Found::SameRequest(_)))
         } else {
             None
