@@ -153,11 +153,7 @@ pub fn free_messages(candidates: &[Candidate], wanted: &Wanted<'_>, millis: u64)
 
 /// A token of the same request, else the nearest before; rather one whose line shares something with that of the refusal
 /// which the lines of the others do not.
-pub fn before(
-    candidates: &[Candidate],
-    wanted: &Wanted<'_>,
-    clues: impl FnOnce() -> Clues,
-) -> Option<(usize, Found)> {
+pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>, clues: impl FnOnce() -> Clues) -> Option<(usize, Found)> {
     let reachable = || {
         candidates.iter().enumerate().rev().filter(|(_, candidate)| {
             candidate.line <= wanted.line && wanted.reaches(candidate) && !wanted.contradicts(candidate)

@@ -25,8 +25,30 @@ const UNITS: [&[u8]; 12] = [b"ns", b"us", b"ms", b"s", b"sec", b"m", b"min", b"h
 
 /// Keys whose values say what kind of line it is, not whose.
 const KINDS: [&[u8]; 24] = [
-    b"level", b"lvl", b"severity", b"logger", b"name", b"caller", b"file", b"msg", b"message", b"event", b"code",
-    b"status", b"method", b"path", b"url", b"uri", b"error", b"err", b"type", b"stream", b"ts", b"time", b"log", b"token",
+    b"level",
+    b"lvl",
+    b"severity",
+    b"logger",
+    b"name",
+    b"caller",
+    b"file",
+    b"msg",
+    b"message",
+    b"event",
+    b"code",
+    b"status",
+    b"method",
+    b"path",
+    b"url",
+    b"uri",
+    b"error",
+    b"err",
+    b"type",
+    b"stream",
+    b"ts",
+    b"time",
+    b"log",
+    b"token",
 ];
 
 /// The clues of a line.

@@ -148,9 +148,10 @@ pub(super) fn mended(joined: &Joined) -> Record<'static> {
     record
 }
 
-/// Finds the head of the block that a line belongs to.
-pub(super) fn head(bytes: &[u8], hit: Line, line_bytes_max: usize) -> Block<'_> {
-    head_behind(bytes, hit, split::joined(bytes, hit, bytes.len(), line_bytes_max).as_ref(), None, line_bytes_max)
+/// Finds the head of the block that a line belongs to; `ends` if no more of that comes behind the bytes.
+pub(super) fn head(bytes: &[u8], hit: Line, ends: bool, line_bytes_max: usize) -> Block<'_> {
+    let joined = split::joined(bytes, hit, bytes.len(), line_bytes_max);
+    find_head(bytes, hit, joined.as_ref(), (None, ends), line_bytes_max)
 }
 
 /// The same for a line of which it is known whether it was split, but not before a line that begins at a known place,
@@ -162,6 +163,16 @@ pub(super) fn head_behind<'a>(
     floor: Option<usize>,
     line_bytes_max: usize,
 ) -> Block<'a> {
+    find_head(bytes, hit, joined, (floor, false), line_bytes_max)
+}
+
+fn find_head<'a>(
+    bytes: &'a [u8],
+    hit: Line,
+    joined: Option<&Joined>,
+    (floor, ends): (Option<usize>, bool),
+    line_bytes_max: usize,
+) -> Block<'a> {
     let (mut steps, mut follows) = (0, false);
     // Of a split line all pieces are passed at once.
     let mut head = read_joined(bytes, hit, joined, line_bytes_max);
@@ -171,7 +182,7 @@ pub(super) fn head_behind<'a>(
         let Some(before) = head.line.before(bytes) else { break };
         let above = read_whole(bytes, before, line_bytes_max);
         let texts: (&[u8], &[u8]) = (&above.record.text, &head.record.text);
-        match element::begins(bytes, head.line, texts, member_indent, line_bytes_max) {
+        match element::begins((bytes, ends), head.line, texts, member_indent, line_bytes_max) {
             Element::Nothing | Element::Document => {}
             Element::Open => {
                 element = Element::Open;

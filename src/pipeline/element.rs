@@ -21,9 +21,10 @@ pub(super) enum Element {
     Document,
 }
 
-/// What begins on a line, if the line before is `above` and the one after is indented by `member_indent`.
+/// What begins on a line, if the line before is `above` and the one after is indented by `member_indent`; beside the bytes
+/// stands whether no more of that comes behind them.
 pub(super) fn begins(
-    bytes: &[u8],
+    (bytes, ends): (&[u8], bool),
     line: Line,
     (above, text): (&[u8], &[u8]),
     member_indent: usize,
@@ -40,7 +41,7 @@ pub(super) fn begins(
         return Element::Nothing;
     }
     let is_listed = end == b"}," && member_indent == 2 * depth && (above == b"[" || is_next);
-    match is_event(bytes, line, depth, line_bytes_max) {
+    match is_event((bytes, ends), line, depth, line_bytes_max) {
         Some(true) if is_listed || !is_in_event(bytes, line, depth, line_bytes_max) => Element::Event,
         Some(_) if is_listed => Element::Plain,
         Some(_) => Element::Nothing,
@@ -49,7 +50,7 @@ pub(super) fn begins(
 }
 
 /// Whether the element that begins on a line says when it was; not known before its end has come.
-fn is_event(bytes: &[u8], line: Line, depth: usize, line_bytes_max: usize) -> Option<bool> {
+fn is_event((bytes, ends): (&[u8], bool), line: Line, depth: usize, line_bytes_max: usize) -> Option<bool> {
     let (mut text, mut last) = (Vec::new(), line);
     for _ in 0..BLOCK_LINES_MAX {
         let own = blocks::read(bytes, last, line_bytes_max).text;
@@ -59,7 +60,11 @@ fn is_event(bytes: &[u8], line: Line, depth: usize, line_bytes_max: usize) -> Op
         if is_end || text.len() > line_bytes_max {
             break;
         }
-        last = last.after(bytes, bytes.len())?;
+        match last.after(bytes, bytes.len()) {
+            Some(next) => last = next,
+            None if ends => break,
+            None => return None,
+        }
     }
     Some(envelope::is_event(&text))
 }

@@ -48,7 +48,7 @@ use journal::Journal;
 use replay::{Before, Trail};
 pub(super) use settle::Patience;
 use splits::Splits;
-use tokens::Tokens;
+use tokens::{Reach, Tokens};
 use wide::Wide;
 pub(super) use wide::{Encoding, Order};
 use wrapped::Rest;
@@ -432,8 +432,8 @@ impl Feed {
 
     fn index_tokens(&mut self, work: &Work<'_>, upto: usize, upto_line: u64, core: &Core) {
         let completion = self.completion(work.now);
-        let is_last = work.is_final && upto == self.scanned;
-        self.tokens.index(work.bytes, (upto, upto_line), is_last, &completion, &core.settings);
+        let reach = if work.is_final && upto == self.scanned { Reach::Last } else { Reach::Block };
+        self.tokens.index(work.bytes, (upto, upto_line), reach, &completion, &core.settings);
     }
 
     /// Looks for the tokens of rejections on the lines after them, but for the last block: what is to come may make it
@@ -442,7 +442,7 @@ impl Feed {
         let (mut upto, mut upto_line) = (self.scanned, self.line);
         if !work.is_final && self.scanned > 0 {
             let last = Line::around(work.bytes, self.scanned - 1, self.scanned);
-            let block = blocks::head(work.bytes, last, core.settings.line_bytes_max);
+            let block = blocks::head(work.bytes, last, false, core.settings.line_bytes_max);
             upto = block.head.start;
             upto_line = self.line.saturating_sub(block.lines_back + 1);
         }

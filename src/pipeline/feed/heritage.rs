@@ -4,7 +4,7 @@
 //! The lines of the successor are numbered behind [`FREE_LINES`], so that those of its predecessor stand before them.
 
 use super::Feed;
-use super::tokens::Tokens;
+use super::tokens::{Reach, Tokens};
 use crate::pair::Candidate;
 use crate::pipeline::judge::Core;
 use crate::time::{Moment, UnixTime};
@@ -28,7 +28,7 @@ impl Feed {
             return None;
         }
         let completion = self.completion(now);
-        self.tokens.index(&self.bytes, (self.scanned, self.line), true, &completion, &core.settings);
+        self.tokens.index(&self.bytes, (self.scanned, self.line), Reach::Last, &completion, &core.settings);
         let (candidates, endpoints) = self.tokens.last(self.line, core.settings.window_lines);
         let last_time = self.last_time.map(|(_, time)| time);
         Some(Heritage { candidates, endpoints, last_time, next_line: self.line })

@@ -82,7 +82,7 @@ impl Feed {
     fn ends_in_token(&self, core: &Core) -> bool {
         let Some(last) = self.scanned.checked_sub(1) else { return false };
         let last = Line::around(&self.bytes, last, self.scanned);
-        let block = blocks::head(&self.bytes, last, core.settings.line_bytes_max);
+        let block = blocks::head(&self.bytes, last, false, core.settings.line_bytes_max);
         let head_offset = self.base + block.head.start as u64;
         let is_refusal = self.last.as_ref().is_some_and(|last| last.is_sighting_at(head_offset));
         !is_refusal && tokens::is_any(&self.bytes, block.head.start..self.scanned, core.settings.line_bytes_max)

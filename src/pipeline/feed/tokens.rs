@@ -28,6 +28,17 @@ const CANDIDATES_MAX: usize = 1000;
 /// Rejections with a guessed own message are matched anew within this time, in milliseconds.
 pub(super) const TANGLE_MILLIS: u64 = 1000;
 
+/// What is where a search ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The end of a window, which may be within a block.
+    Window,
+    /// The beginning of a block.
+    Block,
+    /// The end of the stream, or what has been waited for does not come.
+    Last,
+}
+
 /// The tokens near the rejections of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
@@ -126,12 +137,12 @@ impl Tokens {
     }
 
     /// Searches the lines up to a position, where a line of the given number starts, as far back as the window reaches.
-    /// A split line is left for later while its end may still come, unless this is the last time.
+    /// A split line is left for later while its end may still come.
     pub(super) fn index(
         &mut self,
         bytes: &[u8],
         (upto, upto_line): (usize, u64),
-        is_last: bool,
+        reach: Reach,
         completion: &Completion,
         settings: &Settings,
     ) {
@@ -146,7 +157,7 @@ impl Tokens {
         if from >= upto {
             return;
         }
-        self.search(bytes, from, (upto, upto_line), is_last, completion, settings);
+        self.search(bytes, from, (upto, upto_line), reach, completion, settings);
         let oldest = upto_line.saturating_sub(2 * window as u64);
         self.bound(oldest);
         while self.endpoints.front().is_some_and(|(line, _)| *line < oldest) {
@@ -169,7 +180,7 @@ impl Tokens {
         let rest = bytes.get(from..upto).unwrap_or_default();
         let end = usize::try_from(lines).ok().and_then(|lines| blocks::behind_lines(rest, lines));
         let Some(end) = end else { return false };
-        self.search(bytes, from, (from + end, last_line + 1), false, completion, settings);
+        self.search(bytes, from, (from + end, last_line + 1), Reach::Window, completion, settings);
         self.bound(0);
         // Not if the last of these lines is the first piece of a split one.
         self.indexed_line > last_line
@@ -182,7 +193,7 @@ impl Tokens {
         bytes: &[u8],
         from: usize,
         (upto, upto_line): (usize, u64),
-        is_last: bool,
+        reach: Reach,
         completion: &Completion,
         settings: &Settings,
     ) {
@@ -198,7 +209,7 @@ impl Tokens {
             };
             last = Some((line.start, number));
             at = line.end;
-            if !self.consider((bytes, upto), line, number, is_last, completion, settings) {
+            if !self.consider((bytes, upto), line, number, reach, completion, settings) {
                 (self.indexed, self.indexed_line) = (line.start, number);
                 return;
             }
@@ -214,7 +225,7 @@ impl Tokens {
         (all, upto): (&[u8], usize),
         line: Line,
         number: u64,
-        is_last: bool,
+        reach: Reach,
         completion: &Completion,
         settings: &Settings,
     ) -> bool {
@@ -223,7 +234,7 @@ impl Tokens {
             return true;
         }
         let record = match split::joined(bytes, line, bytes.len(), settings.line_bytes_max) {
-            Some(joined) if joined.end == End::Open && !is_last => return false,
+            Some(joined) if joined.end == End::Open && reach != Reach::Last => return false,
             Some(joined) => {
                 let first = number.saturating_sub(joined.before.last().copied().unwrap_or(0));
                 if self.mended.contains(&first) {
@@ -250,7 +261,7 @@ impl Tokens {
             return true;
         }
         match wrapped::rest(&sent, &record.text, all, line, settings.line_bytes_max) {
-            Rest::Open if !is_last => return false,
+            Rest::Open if reach != Reach::Last => return false,
             Rest::Open | Rest::Nothing => {}
             Rest::Pieces(whole, lines) => {
                 sent = whole;
@@ -260,14 +271,13 @@ impl Tokens {
         let mut ids = record.ids;
         note_ids(&record.text, &mut ids);
         // a part of an object: what the whole says of itself holds for the token
-        // With the line behind it, which ends it.
-        let mut block = blocks::head(all, line, settings.line_bytes_max);
-        if block.is_open() && !is_last {
+        let mut block = blocks::head(bytes, line, reach != Reach::Window, settings.line_bytes_max);
+        if block.is_open() {
             return false;
         }
         if block.is_continuation {
-            let mut body = block.body(all, all.len(), settings.line_bytes_max);
-            if !body.is_complete && !is_last {
+            let mut body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            if !body.is_complete && reach == Reach::Window {
                 return false;
             }
             if own.is_none() && sent::is_of_registration(&body.text) {
@@ -279,8 +289,8 @@ impl Tokens {
         let head = &block.record;
         // Some loggers write the time on a line of its own, before.
         let time = head.time(completion).or_else(|| {
-            let before = block.head.before(all)?;
-            envelope::read(before.text(all, settings.line_bytes_max)).time(completion)
+            let before = block.head.before(bytes)?;
+            envelope::read(before.text(bytes, settings.line_bytes_max)).time(completion)
         });
         self.candidate_bytes += sent.raw.len();
         self.candidates.push(Candidate {
@@ -289,7 +299,7 @@ impl Tokens {
             format: head.format,
             emitter: head.emitter,
             ids,
-            clues: Clues::of([block.head, line].map(|line| line.text(all, settings.line_bytes_max))),
+            clues: Clues::of([block.head, line].map(|line| line.text(bytes, settings.line_bytes_max))),
             sent: Arc::new(sent),
             own,
             is_announced: is_announced == Some(true),
