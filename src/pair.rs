@@ -42,6 +42,8 @@ pub struct Candidate {
     pub sent: Arc<Sent>,
     /// It is the message with which a connection presents its token.
     pub own: Option<Channel>,
+    /// It is another one's JWT, as far as can be seen.
+    pub is_foreign: bool,
     /// It only announces that message.
     pub is_announced: bool,
     /// The product that the message names.
@@ -159,7 +161,9 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>, clues: impl FnOnce(
             candidate.line <= wanted.line && wanted.reaches(candidate) && !wanted.contradicts(candidate)
         })
     };
-    if let Some((at, candidate)) = reachable().find(|(_, candidate)| wanted.same_request(candidate)) {
+    let of_request = || reachable().filter(|(_, candidate)| wanted.same_request(candidate));
+    let same = of_request().find(|(_, candidate)| !candidate.is_foreign).or_else(|| of_request().next());
+    if let Some((at, candidate)) = same {
         return Some((at, Found::SameRequest(distance(wanted.line, candidate.line))));
     }
     if wanted.ids.names_token()
@@ -174,7 +178,9 @@ pub fn before(candidates: &[Candidate], wanted: &Wanted<'_>, clues: impl FnOnce(
     let is_unclear = near.iter().any(|(_, candidate)| candidate.sent.raw != first.sent.raw);
     let clues = if is_unclear { clues() } else { Clues::default() };
     let all: Vec<_> = near.iter().map(|(_, candidate)| (&candidate.clues, &candidate.sent.raw)).collect();
-    let rank = |place: usize, candidate: &Candidate| (clues.score(&all, place), !wanted.is_aside(candidate));
+    let rank = |place: usize, candidate: &Candidate| {
+        (!candidate.is_foreign, clues.score(&all, place), !wanted.is_aside(candidate))
+    };
     // Of equal ones, the nearest.
     let best = near.iter().enumerate().rev().max_by_key(|(place, (_, candidate))| rank(*place, candidate));
     let nearest = best.map(|(_, found)| *found);
@@ -207,7 +213,7 @@ pub fn after(candidate: &Candidate, wanted: &Wanted<'_>) -> Option<Found> {
     if wanted.same_request(candidate) {
         return Some(Found::SameRequest(distance(wanted.line, candidate.line)));
     }
-    (wanted.ids.likeness(&candidate.ids) != Likeness::Different)
+    (!candidate.is_foreign && wanted.ids.likeness(&candidate.ids) != Likeness::Different)
         .then(|| Found::After(candidate.line.abs_diff(wanted.line)))
 }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 mod base64url;
 mod claims;
 mod field;
+mod foreign;
 mod instead;
 #[cfg(test)]
 pub(crate) mod mint;
@@ -20,6 +21,7 @@ mod run;
 use claims::JsonFault;
 pub use claims::{Claim, Claims};
 pub use field::Field;
+pub use foreign::is_foreign;
 pub use instead::{Extent, Instead, has_mask, instead, is_mask, is_sid, is_veil};
 pub use run::run;
 

@@ -71,7 +71,7 @@ const OTHER_TOKENS: [&[u8]; 17] = [
 ];
 
 /// What was sent as a token, if the text shows it: the value of a token field that holds a JWT, something that stands
-/// for one or, in its own message, anything; else the first JWT that stands free. `limited` says that the line may have
+/// for one or, in its own message, anything; else the first JWT that stands free and may be of Twilio. `limited` says that the line may have
 /// been cut at its end.
 pub fn find(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
     field_value(text, place, limited).or_else(|| free(text, limited)).map(|sent| wrapped::mended(sent, text))
@@ -80,16 +80,29 @@ pub fn find(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
 fn field_value(text: &[u8], place: Place, limited: bool) -> Option<Sent> {
     // Each value is read up to its end, which may be that of the text: of hostile ones only so much.
     let (mut from, mut room) = (0, text.len() + KEPT_BYTES_MAX);
-    while let Some((at, end, _)) = KEY_END_WORDS.next(text, from) {
+    let mut former = None;
+    while let Some((at, end, _)) = KEY_END_WORDS.next(text, from).filter(|_| room > 0) {
         from = end;
-        if let Some(sent) = value_after_key(text, at, end, place, limited, &mut room) {
+        let Some(sent) = value_after_key(text, at, end, place, limited, &mut room) else { continue };
+        if !is_of_former(text.get(..at).unwrap_or_default()) {
             return Some(sent);
         }
-        if room == 0 {
-            return None;
-        }
+        // `{"oldToken":…,"newToken":…}`
+        former = former.or(Some(sent));
     }
-    None
+    former
+}
+
+/// A name that ends so is that of the token before the one that was sent.
+fn is_of_former(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b"T").or_else(|| name.strip_suffix(b"t")).unwrap_or(name);
+    let name = name.strip_suffix(b"_").or_else(|| name.strip_suffix(b"-")).unwrap_or(name);
+    [b"old".as_slice(), b"previous", b"prev", b"former"].into_iter().any(|word| {
+        name.len()
+            .checked_sub(word.len())
+            .and_then(|at| name.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(word))
+    })
 }
 
 /// The value of the key that ends in `oken` or `jwt` at `at`, if it is a token's.
@@ -275,7 +288,7 @@ fn closing_quote(content: &[u8], quote: u8, level: usize) -> Option<usize> {
     }
 }
 
-/// The first JWT that stands free.
+/// The first JWT that stands free, and may be of Twilio.
 fn free(text: &[u8], limited: bool) -> Option<Sent> {
     let mut from = 0;
     while let Some(at) = JWT_START.find(text.get(from..)?).map(|at| from + at) {
@@ -293,6 +306,9 @@ fn free(text: &[u8], limited: bool) -> Option<Sent> {
             continue;
         }
         let ending = if length == run.len() && limited { Ending::LineEnd } else { Ending::Closed };
+        if token::is_foreign(&raw) {
+            continue;
+        }
         let (raw, ending) = with_marker(raw, ending, run.get(length..)?);
         return Some(sent(raw, ending));
     }

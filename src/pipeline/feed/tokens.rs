@@ -300,6 +300,7 @@ impl Tokens {
             emitter: head.emitter,
             ids,
             clues: Clues::of([block.head, line].map(|line| line.text(bytes, settings.line_bytes_max))),
+            is_foreign: own.is_none() && token::is_foreign(&sent.raw),
             sent: Arc::new(sent),
             own,
             is_announced: is_announced == Some(true),
