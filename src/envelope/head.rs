@@ -11,6 +11,9 @@ use crate::stamp::{self, Stamp};
 
 mod layout;
 
+/// Words that may stand before the time of an SDK, behind a clock.
+const WORDS_BEFORE_TIME: usize = 4;
+
 /// The time in the object or the pair that some loggers write behind a message:
 /// `text {"timestamp":"2026-11-24T02:43:39.228Z"}`, `text ts=2026-11-24T02:43:39.228Z`.
 fn time_behind(text: &[u8]) -> Option<Stamp> {
@@ -26,9 +29,17 @@ fn time_behind(text: &[u8]) -> Option<Stamp> {
     KEYS.contains(&head.get(start..)?).then(|| stamp::read(value)).flatten()
 }
 
+/// A whole time behind a clock without a day, as browsers' consoles put one before each line: that of the SDK.
+fn whole_time(text: &[u8]) -> Option<Stamp> {
+    let head = text.get(..PREFIX_BYTES).unwrap_or(text);
+    let words = head.split(|byte| *byte == b' ').skip(1).take(WORDS_BEFORE_TIME);
+    words.filter_map(stamp::read).find(Stamp::is_zoned)
+}
+
 /// The time that a line of text tells.
 fn own_time(text: &[u8]) -> Option<Written> {
     let found = stamp::find(text).or_else(|| time_behind(text));
+    let found = found.map(|found| if found.has_day() { found } else { whole_time(text).unwrap_or(found) });
     let number = stamp::leading_epoch(text).or_else(|| stamp::placed_epoch(text));
     number.map(|number| Written::Number(number, found)).or_else(|| found.map(Written::Stamp))
 }
