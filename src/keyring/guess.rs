@@ -100,7 +100,7 @@ impl Guesses {
 type Alteration = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A zero byte at the end is none of them: HMAC fills its key up with zeros, so it makes no difference.
-const ALTERATIONS: [(&str, Alteration); 37] = [
+const ALTERATIONS: [(&str, Alteration); 39] = [
     ("with a newline after it", |s| Some([s, b"\n"].concat())),
     ("with a carriage return and a newline after it", |s| Some([s, b"\r\n"].concat())),
     ("with a carriage return after it", |s| Some([s, b"\r"].concat())),
@@ -111,6 +111,8 @@ const ALTERATIONS: [(&str, Alteration); 37] = [
     ("with spaces around it", |s| Some([b" ", s, b" "].concat())),
     ("with `\\n` (a backslash and a letter) after it", |s| Some([s, b"\\n"].concat())),
     ("in double quotes", |s| Some([b"\"", s, b"\""].concat())),
+    ("with a double quote after it", |s| Some([s, b"\""].concat())),
+    ("with a double quote before it", |s| Some([b"\"", s].concat())),
     ("in single quotes", |s| Some([b"'", s, b"'"].concat())),
     ("in double quotes with a newline after them", |s| Some([b"\"", s, b"\"\n"].concat())),
     ("in double quotes with a carriage return and a newline after them", |s| Some([b"\"", s, b"\"\r\n"].concat())),
