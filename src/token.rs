@@ -22,7 +22,7 @@ use claims::JsonFault;
 pub use claims::{Claim, Claims};
 pub use field::Field;
 pub use foreign::is_foreign;
-pub use instead::{Extent, Instead, has_mask, instead, is_mask, is_sid, is_veil};
+pub use instead::{Extent, Instead, has_mask, instead, is_mask, is_sid, is_veil, status};
 pub use run::run;
 
 /// How the text of a token ended in the log.

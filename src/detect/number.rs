@@ -287,7 +287,8 @@ pub(super) fn is_code_value(text: &[u8], start: usize, end: usize, twilio: impl 
     if folded.ends_with(b"error") || folded.ends_with(b"errorno") || folded == b"err" || folded == b"errno" {
         return !NO_ERRORS.contains(&folded) && !is_declared(word, head.get(..word_start).unwrap_or_default());
     }
-    is_error_name(word, separators, after) && twilio()
+    // `com.twilio.voice.RegistrationException: 51119, `
+    (is_error_name(word, separators, after) || (folded.ends_with(b"exception") && separators == b": ")) && twilio()
 }
 
 /// `ERROR 51007 --- [main]`, `ERROR 51007 [main]`: a level and the process that wrote the line.

@@ -200,7 +200,8 @@ fn value_after_key(
     let is_named = || place == Place::Refusal || (is_token_name(prefix) && is_sure());
     let is_of_other = || is_of_other(near.get(..start - (head.len() - near.len())).unwrap_or_default());
     let stands_for_one = is_jwt_like(&raw) || (stands_for_token(&raw) && is_named() && !is_of_other());
-    let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && token::instead(&raw).is_some();
+    let is_instead = || token::instead(&raw).is_some() || token::status(&raw).is_some();
+    let was_taken_for_one = || place == Place::Refusal && is_token_name(prefix) && is_instead();
     (any_value || stands_for_one || was_taken_for_one()).then(|| sent(raw, ending))
 }
 

@@ -239,10 +239,15 @@ const STATUSES: [&str; 10] = [
     "Method Not Allowed",
 ];
 
+/// Recognises the words of an HTTP status.
+pub fn status(raw: &[u8]) -> Option<&'static str> {
+    STATUSES.into_iter().find(|words| raw.trim_ascii().eq_ignore_ascii_case(words.as_bytes()))
+}
+
 /// Describes a text by nothing but its length, unless everybody knows it.
 pub(super) fn text(raw: &[u8]) -> Instead {
     let text = raw.trim_ascii();
-    if let Some(words) = STATUSES.into_iter().find(|words| text.eq_ignore_ascii_case(words.as_bytes())) {
+    if let Some(words) = status(text) {
         return Instead::Status(words);
     }
     let lower = text.to_ascii_lowercase();

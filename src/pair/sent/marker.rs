@@ -5,7 +5,21 @@ use memchr::memmem;
 use crate::token::{self, Ending};
 
 /// What begins behind a token that was cut.
-const MARKERS: [&[u8]; 8] = [b"[trunc", b"(trunc", b"<trunc", b" [trunc", b" (trunc", b" <trunc", b"<snip", b"(snip"];
+const MARKERS: [&[u8]; 13] = [
+    b"[trunc",
+    b"(trunc",
+    b"<trunc",
+    b" [trunc",
+    b" (trunc",
+    b" <trunc",
+    b"<snip",
+    b"(snip",
+    b"[snip",
+    b" ...",
+    b" [...",
+    b" (...",
+    " …".as_bytes(),
+];
 
 /// An ellipsis, as texts, JSON in ASCII and HTML have it.
 const ELLIPSES: [&[u8]; 6] = [b"...", "…".as_bytes(), br"\u2026", b"&hellip;", b"&#8230;", b"&#x2026;"];
