@@ -23,6 +23,7 @@ pub use dated::is_event;
 pub use emitter::{Emitter, Id, Ids, Likeness, hash};
 use emitter::{Role, role};
 pub use export::{FIELD_END, FIELD_LENGTH, FILLER, MESSAGE_BREAK};
+pub use prefix::continues as continues_object;
 
 /// Envelopes around envelopes that are taken off; no real log has more than three.
 const LAYERS_MAX: usize = 4;
@@ -255,14 +256,14 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
                 return (Format::Collected, Cow::Owned(unescaped(line)));
             }
         }
-        record.is_json |= has_fields;
         if !record.has_day() {
             record.note_time(dated.first());
         }
-        if let Some((from, to)) = kept {
-            take_in_line(record, text.get(from..to).unwrap_or_default());
-        }
-        return (Format::Json, Cow::Borrowed(text));
+        let kept = kept.and_then(|(from, to)| text.get(from..to)).unwrap_or_default();
+        take_in_line(record, kept);
+        let part = collected::part(text, kept);
+        record.is_json |= has_fields && part.is_none();
+        return (Format::Json, part.map_or(Cow::Borrowed(text), Cow::Owned));
     };
     (format, Cow::Owned(unescaped(text.get(from..to).unwrap_or_default())))
 }

@@ -7,6 +7,7 @@ pub mod checkpoint;
 mod document;
 mod element;
 mod feed;
+mod frame;
 mod judge;
 mod keyed;
 mod lean;

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::Format;
+use super::{Format, prefix};
 use crate::fields::{self, Field};
 
 /// A range of the text.
@@ -195,7 +195,30 @@ fn behind_key<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
+/// The line that an object keeps of an object over several lines, such as a console prints: it opens it, or is a later line
+/// of it. Kept as it stands in JSON, in an object that says no code itself.
+pub(super) fn part(object: &[u8], kept: &[u8]) -> Option<Vec<u8>> {
+    let may_open = matches!(kept.last(), Some(b'{' | b'['));
+    let may_continue = || matches!(kept.first(), Some(b' ' | b'}' | b']')) || kept.starts_with(b"\\t");
+    if !may_open && !may_continue() {
+        return None;
+    }
+    let line = super::unescaped(kept);
+    if memchr::memchr(b'\n', &line).is_some() || !(may_open || prefix::continues(&line)) {
+        return None;
+    }
+    let mut says_code = false;
+    fields::json(object, &mut |field| {
+        says_code |= field.key.ends_with(b"ode");
+        !says_code
+    });
+    (!says_code).then_some(line)
+}
+
 /// A key under which loggers keep a text that may be a whole line.
 pub(super) fn may_keep_line(key: &[u8]) -> bool {
-    matches!(key, b"message" | b"msg" | b"log" | b"line" | b"@message" | b"_raw" | b"event" | b"body")
+    matches!(
+        key,
+        b"message" | b"msg" | b"log" | b"line" | b"@message" | b"_raw" | b"event" | b"body" | b"short_message"
+    )
 }

@@ -142,7 +142,7 @@ fn in_brackets(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// A line that nothing but an object, or a stack trace, over several lines has: an indented member or frame, a closing
 /// bracket.
-fn continues(line: &[u8]) -> bool {
+pub fn continues(line: &[u8]) -> bool {
     let inner = line.trim_ascii_start();
     let is_closing = matches!(line.first(), Some(b'}' | b']')) && line.len() <= 3;
     let is_indented = line.starts_with(b"  ") || line.starts_with(b"\t");

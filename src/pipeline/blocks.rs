@@ -9,13 +9,17 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::document;
 use super::element::{self, Element};
+use super::frame;
 use super::split::{self, End, Joined};
 use super::trace::TRACEBACK;
-use crate::envelope::{self, Format, Record, Split};
+use crate::envelope::{self, Emitter, Format, Record, Split};
 use crate::stamp;
 
 /// Lines of one multi-line object.
 pub(super) const BLOCK_LINES_MAX: usize = 120;
+
+/// So many lines of others in a row may part the lines of an object.
+const OTHERS_MAX: usize = 64;
 
 /// Line breaks of so many bytes are counted at a time, which is faster than to visit each.
 const STEP: usize = 2048;
@@ -109,6 +113,8 @@ pub(super) struct Block<'a> {
     element: Element,
     /// The first line was split, and reaches farther than its pieces are looked for.
     is_part: bool,
+    /// What was put before each of its lines, if no envelope is known by that, ends there.
+    frame: usize,
 }
 
 /// Unwraps a line; that of which it is a piece, if it was split.
@@ -124,6 +130,48 @@ struct Whole<'a> {
     line: Line,
     /// It was split, and reaches farther than its pieces are looked for.
     is_part: bool,
+}
+
+impl Whole<'_> {
+    /// Another process, container or client wrote the other line.
+    fn is_elsewhere(&self, other: &Self) -> bool {
+        self.record.emitter.is_elsewhere(&other.record.emitter)
+    }
+
+    /// The line before that is not of another writer, and whether lines of others part them.
+    fn above<'a>(&self, bytes: &'a [u8], line_bytes_max: usize) -> Option<(Whole<'a>, bool)> {
+        let mut at = self.line;
+        for others in 0..=OTHERS_MAX {
+            let above = read_whole(bytes, at.before(bytes)?, line_bytes_max);
+            if !self.is_elsewhere(&above) {
+                return Some((above, others > 0));
+            }
+            at = above.line;
+        }
+        None
+    }
+}
+
+/// The first line of the object of which a line is a member behind a prefix, and where that ends.
+fn framed<'a>(bytes: &'a [u8], member: &Whole<'a>, line_bytes_max: usize) -> Option<(Whole<'a>, usize)> {
+    let text: &[u8] = &member.record.text;
+    let first = |place| {
+        let mut below = member.clone();
+        for _ in 0..BLOCK_LINES_MAX {
+            let (above, _) = below.above(bytes, line_bytes_max)?;
+            if !frame::is_alike(&above.record.text, text, place) {
+                return None;
+            }
+            if let Some(end) = frame::end(&above.record.text, place) {
+                let is_call = |text: &[u8]| text.trim_ascii_start().starts_with(b"at ");
+                let begins = opens(&above.record.text) || below.record.text.get(end..).is_some_and(is_call);
+                return begins.then_some((above, end));
+            }
+            below = above;
+        }
+        None
+    };
+    frame::places(text).find_map(first)
 }
 
 fn read_whole(bytes: &[u8], line: Line, line_bytes_max: usize) -> Whole<'_> {
@@ -160,7 +208,7 @@ pub(super) fn head_behind<'a>(
     bytes: &'a [u8],
     hit: Line,
     joined: Option<&Joined>,
-    floor: Option<usize>,
+    floor: Option<Floor>,
     line_bytes_max: usize,
 ) -> Block<'a> {
     find_head(bytes, hit, joined, (floor, false), line_bytes_max)
@@ -170,17 +218,25 @@ fn find_head<'a>(
     bytes: &'a [u8],
     hit: Line,
     joined: Option<&Joined>,
-    (floor, ends): (Option<usize>, bool),
+    (floor, ends): (Option<Floor>, bool),
     line_bytes_max: usize,
 ) -> Block<'a> {
     let (mut steps, mut follows) = (0, false);
     // Of a split line all pieces are passed at once.
     let mut head = read_joined(bytes, hit, joined, line_bytes_max);
     let mut is_continuation = continues(&head.record.text);
+    let mut frame = 0;
+    if !is_continuation
+        && !head.is_part
+        && let Some((first, end)) = framed(bytes, &head, line_bytes_max)
+    {
+        (head, frame, is_continuation) = (first, end, true);
+    }
     let (mut member_indent, mut element, mut open) = (indent(&head.record.text), Element::Nothing, None);
+    // The line behind lines of others, if nothing yet shows that it belongs to one before them.
+    let mut parted = None;
     while continues(&head.record.text) && !head.is_part && steps < BLOCK_LINES_MAX {
-        let Some(before) = head.line.before(bytes) else { break };
-        let above = read_whole(bytes, before, line_bytes_max);
+        let Some((above, is_parted)) = head.above(bytes, line_bytes_max) else { break };
         let texts: (&[u8], &[u8]) = (&above.record.text, &head.record.text);
         match element::begins((bytes, ends), head.line, texts, member_indent, line_bytes_max) {
             Element::Nothing | Element::Document => {}
@@ -197,23 +253,28 @@ fn find_head<'a>(
                 break;
             }
         }
-        if floor == Some(head.line.start) {
+        if floor.is_some_and(|floor| floor.is_behind(&head)) {
             follows = true;
             break;
         }
         // anyhow and eyre leave a line empty before the causes
         if above.record.text.is_empty()
             && head.record.text.starts_with(CAUSES)
-            && let Some(error) = before.before(bytes)
+            && let Some((error, _)) = above.above(bytes, line_bytes_max)
         {
-            head = read_whole(bytes, error, line_bytes_max);
+            head = error;
             steps += 2;
             continue;
         }
         member_indent = indent(&head.record.text);
+        if is_parted {
+            parted = parted.or(Some(head));
+        }
+        parted = parted.filter(|_| !opens(&above.record.text));
         head = above;
         steps += 1;
     }
+    head = parted.unwrap_or(head);
     let document = document::first(bytes, head.line, &head.record.text, line_bytes_max).filter(|_| !follows);
     if let Some(first) = document {
         head = read_whole(bytes, first, line_bytes_max);
@@ -222,7 +283,22 @@ fn find_head<'a>(
     let Whole { record, line: head, is_part } = head;
     let lines = bytes.get(head.start..hit.start).unwrap_or_default();
     let lines_back = memchr_iter(b'\n', lines).count() as u64;
-    Block { head, lines_back, record, is_continuation, follows, element, is_part }
+    Block { head, lines_back, record, is_continuation, follows, element, is_part, frame }
+}
+
+/// Where the block ends that was looked at last, and who wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floor {
+    /// Position behind its last line.
+    pub at: usize,
+    /// Who wrote it.
+    pub emitter: Emitter,
+}
+
+impl Floor {
+    fn is_behind(&self, line: &Whole<'_>) -> bool {
+        self.at == line.line.start && !self.emitter.is_elsewhere(&line.record.emitter)
+    }
 }
 
 impl Block<'_> {
@@ -274,39 +350,62 @@ pub(super) struct Body<'a> {
     pub end: usize,
     /// No further line can belong to it.
     pub is_complete: bool,
+    /// Where lines of others stand between its lines, how far each of these is from the first.
+    pub parted: Option<Vec<u64>>,
+}
+
+/// What lines of other writers do to an object between the lines of which they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// They are passed over.
+    Pass,
+    /// They end it.
+    End,
 }
 
 impl<'a> Block<'a> {
     /// Collects the lines up to the end of the block, if it is more than its first line.
-    pub(super) fn body(&self, bytes: &'a [u8], limit: usize, line_bytes_max: usize) -> Body<'a> {
+    pub(super) fn body(&self, bytes: &'a [u8], limit: usize, others: Others, line_bytes_max: usize) -> Body<'a> {
         if self.is_part || (!self.is_continuation && !opens(&self.record.text)) {
-            return Body { text: self.record.text.clone(), end: self.head.end, is_complete: true };
+            let text = self.record.text.clone();
+            return Body { text, end: self.head.end, is_complete: true, parted: None };
         }
         let mut text = self.record.text.to_vec();
-        let (mut line, mut lines) = (self.head, 0);
-        let depth = indent(&text);
-        while lines < BLOCK_LINES_MAX && text.len() < line_bytes_max {
-            let Some(next) = line.after(bytes, limit) else {
-                return Body { text: Cow::Owned(text), end: line.end, is_complete: false };
+        let (mut at, mut end, mut lines, mut is_complete) = (self.head, self.head.end, vec![0], true);
+        let (mut frame, mut number, mut is_parted) = (self.frame, 0, false);
+        let (mut is_open, depth) = (opens(&text), if frame > 0 { 0 } else { indent(&text) });
+        while lines.len() <= BLOCK_LINES_MAX && text.len() < line_bytes_max {
+            let Some(next) = at.after(bytes, limit) else {
+                is_complete = false;
+                break;
             };
+            (at, number) = (next, number + 1);
             let Whole { record, is_part, .. } = read_whole(bytes, next, line_bytes_max);
+            let last = lines.last().copied().unwrap_or(0);
+            if record.emitter.is_elsewhere(&self.record.emitter) {
+                if is_open && others == Others::Pass && number - last <= OTHERS_MAX as u64 {
+                    continue;
+                }
+                break;
+            }
+            if lines.len() == 1 && frame == 0 && !self.is_document() && !continues(&record.text) {
+                frame = frame::between(&text, &record.text).unwrap_or(0);
+            }
+            let own = record.text.get(frame..).filter(|_| frame::is_alike(&record.text, &self.record.text, frame));
             let goes_on = if self.is_document() { document::goes_on } else { continues };
-            if !goes_on(&record.text) {
-                break;
-            }
-            line = next;
-            lines += 1;
+            let Some(own) = own.filter(|own| goes_on(own)) else { break };
+            is_parted |= number > last + 1;
+            lines.push(number);
+            end = next.end;
             text.push(b'\n');
-            text.extend_from_slice(&record.text);
-            let closes = matches!(record.text.get(depth), Some(b'}' | b']' | b')'));
-            if is_part {
-                break;
-            }
-            if closes && !self.is_document() && indent(&record.text) == depth && !opens(&record.text) {
+            text.extend_from_slice(own);
+            is_open |= opens(own);
+            let closes = matches!(own.get(depth), Some(b'}' | b']' | b')'));
+            if is_part || (closes && !self.is_document() && indent(own) == depth && !opens(own)) {
                 break;
             }
         }
-        Body { text: Cow::Owned(text), end: line.end, is_complete: true }
+        Body { text: Cow::Owned(text), end, is_complete, parted: is_parted.then_some(lines) }
     }
 }
 

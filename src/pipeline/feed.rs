@@ -27,7 +27,7 @@ use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
 use super::array::Array;
-use super::blocks::{self, Line};
+use super::blocks::{self, Line, Others};
 use super::checkpoint::State;
 use super::judge::Core;
 use super::lean::without_tokens;
@@ -269,24 +269,26 @@ impl Feed {
         }
         if block.is_source_code() {
             let lines = block.lines_to(hit.end, work.bytes, joined.as_ref());
-            self.note_block((block.head.start, hit.end), lines, What::Source);
+            self.note_block((&block, hit.end), lines, What::Source);
             return Some(hit.end);
         }
         let head_offset = self.base + block.head.start as u64;
-        let mut body = block.body(work.bytes, work.limit, max);
+        let mut body = block.body(work.bytes, work.limit, Others::Pass, max);
+        if body.parted.is_some() && self.splits.is_known(head_offset) {
+            return Some(hit.end);
+        }
         if !body.is_complete && !work.is_final && !too_long {
             return None;
         }
-        if let Some(joined) = &joined {
-            self.note_looked_at(joined);
-        }
-        // Between the pieces of a split line may be lines of others.
-        let end = if joined.is_some() { hit.end } else { body.end.max(hit.end) };
+        let is_parted = joined.is_some() || body.parted.is_some();
+        self.note_looked_at(joined.as_ref(), body.parted.as_ref().map(|_| head_offset));
+        // Between its lines, or the pieces of a split line, may be lines of others.
+        let end = if is_parted { hit.end } else { body.end.max(hit.end) };
         let lines = block.lines_to(end, work.bytes, joined.as_ref());
         block.take_in(&mut body);
         let text = without_tokens(&body.text);
         let Some(mut refusal) = core.detector.refusal(&text, &block.record) else {
-            self.note_block((block.head.start, end), lines, What::Nothing);
+            self.note_block((&block, end), lines, What::Nothing);
             return Some(end);
         };
         if refusal.product.is_none() {
@@ -296,7 +298,7 @@ impl Feed {
         let limited = blocks::is_limited(hit, &block.record, max);
         let mut sent = sent::find(&body.text, Place::Refusal, limited);
         let mut pieces = 0;
-        if let Some(first) = sent.as_ref().filter(|_| joined.is_none()) {
+        if let Some(first) = sent.as_ref().filter(|_| !is_parted) {
             let last = Line { start: block.head.start, end };
             match wrapped::rest(first, &body.text, work.bytes, last, max) {
                 Rest::Open if !work.is_final && !too_long => return None,
@@ -304,25 +306,23 @@ impl Feed {
                 Rest::Pieces(whole, lines) => (sent, pieces) = (Some(whole), lines),
             }
         }
-        let behind = joined.as_ref().map_or(end, |joined| joined.behind.max(end));
+        let behind = joined.as_ref().map_or(body.end, |joined| joined.behind).max(end);
         if self.trail.was_none(head_offset, self.base + behind as u64) {
             return Some(end);
         }
         let head_line = self.line.saturating_sub(block.lines_back);
         let mut ids = block.record.ids;
         ids::note_ids(&text, &mut ids);
-        let of_line = (&block.record, block.head, head_line);
-        let time = self.time_of(work, of_line, core.settings.window_lines, core);
+        let time = self.time_of(work, (&block.record, block.head, head_line), core.settings.window_lines, core);
         self.trail.remember(Before { time: self.last_time, region: self.tokens.region() });
-        if let Some(time) = time {
-            self.last_time = Some((head_line, time));
-        }
+        self.last_time = time.map(|time| (head_line, time)).or(self.last_time);
         let last_line = head_line + lines.saturating_sub(1);
-        self.tokens.own(head_line, last_line + pieces);
-        self.tokens.own_bytes(block.head.start..end);
-        if let Some(joined) = &joined {
-            self.note_split(joined, self.line);
-        }
+        self.own_lines(
+            (head_line, last_line + pieces),
+            (block.head.start, end),
+            body.parted.as_deref(),
+            joined.as_ref(),
+        );
         let sighting = Sighting {
             line: head_line,
             last_line,
@@ -339,7 +339,7 @@ impl Feed {
             refusal,
         };
         let id = self.sight(sighting, work, block.head, head_line, core, emit);
-        self.note_block((block.head.start, end), lines, What::Sighting(id));
+        self.note_block((&block, end), lines, What::Sighting(id));
         Some(end)
     }
 

@@ -2,9 +2,9 @@
 
 use super::{Feed, Line, Work};
 use crate::diagnosis::Fingerprint;
-use crate::envelope::Record;
+use crate::envelope::{Emitter, Record};
 use crate::pair::rejection::Rejection;
-use crate::pipeline::blocks::{self, BLOCK_LINES_MAX, Block};
+use crate::pipeline::blocks::{self, BLOCK_LINES_MAX, Block, Floor};
 use crate::pipeline::judge::Core;
 
 /// The block that was looked at last: a further hit in it begins no other sighting, and no line of it is looked at again
@@ -17,6 +17,8 @@ pub(super) struct Last {
     pub behind: u64,
     /// Lines up to there.
     pub lines: u64,
+    /// Who wrote it.
+    pub emitter: Emitter,
     pub what: What,
 }
 
@@ -39,8 +41,10 @@ impl Last {
 
 impl Feed {
     /// Where the block that was looked at last ends, if that is still kept.
-    pub(super) fn floor(&self) -> Option<usize> {
-        usize::try_from(self.last.as_ref()?.behind.checked_sub(self.base)?).ok()
+    pub(super) fn floor(&self) -> Option<Floor> {
+        let last = self.last.as_ref()?;
+        let at = usize::try_from(last.behind.checked_sub(self.base)?).ok()?;
+        Some(Floor { at, emitter: last.emitter })
     }
 
     /// Takes a further hit of the block that was looked at last; says whether it is one.
@@ -73,9 +77,9 @@ impl Feed {
     }
 
     /// Notes the block that was looked at, from its first line up to a position, so many lines on.
-    pub(super) fn note_block(&mut self, (head, end): (usize, usize), lines: u64, what: What) {
-        let (head, behind) = (self.base + head as u64, self.base + end as u64);
-        self.last = Some(Last { head, behind, lines, what });
+    pub(super) fn note_block(&mut self, (block, end): (&Block<'_>, usize), lines: u64, what: What) {
+        let (head, behind) = (self.base + block.head.start as u64, self.base + end as u64);
+        self.last = Some(Last { head, behind, lines, emitter: block.record.emitter, what });
     }
 }
 

@@ -86,8 +86,13 @@ impl Feed {
         }
     }
 
-    /// Notes that a split line is being looked at. What was found in it although it is too long counts as cut.
-    pub(super) fn note_looked_at(&mut self, joined: &Joined) {
+    /// Notes that an object that begins at an offset, between the lines of which are lines of others, or a split line is
+    /// being looked at. What was found in a line although it is too long counts as cut.
+    pub(super) fn note_looked_at(&mut self, joined: Option<&Joined>, parted: Option<u64>) {
+        if let Some(head) = parted {
+            self.splits.know(head);
+        }
+        let Some(joined) = joined else { return };
         let first = self.base + joined.first as u64;
         if joined.is_over {
             // Another of its pieces is judged with what is near to that.
@@ -98,8 +103,29 @@ impl Feed {
         }
     }
 
+    /// Notes which lines are a sighting: from one to another, or, where lines of others stand between, these, counted from
+    /// the first; and the pieces of a split line.
+    pub(super) fn own_lines(
+        &mut self,
+        (first, last): (u64, u64),
+        (start, end): (usize, usize),
+        parted: Option<&[u64]>,
+        joined: Option<&Joined>,
+    ) {
+        match parted {
+            Some(parted) => parted.iter().for_each(|on| self.tokens.own(first + on, first + on)),
+            None => {
+                self.tokens.own(first, last);
+                self.tokens.own_bytes(start..end);
+            }
+        }
+        if let Some(joined) = joined {
+            self.note_split(joined, self.line);
+        }
+    }
+
     /// Notes that a split line is a sighting, which stands on a line of this number.
-    pub(super) fn note_split(&mut self, joined: &Joined, line: u64) {
+    fn note_split(&mut self, joined: &Joined, line: u64) {
         let before = joined.before.iter().map(|back| line.saturating_sub(*back));
         for piece in before.chain(joined.after.iter().map(|on| line + on)) {
             self.tokens.own(piece, piece);

@@ -17,7 +17,7 @@ use crate::pair::rejection::Rejection;
 use crate::pair::sent::Place;
 use crate::pair::{self, Candidate, Channel, Wanted, sent};
 use crate::pipeline::Settings;
-use crate::pipeline::blocks::{self, Line};
+use crate::pipeline::blocks::{self, Line, Others};
 use crate::pipeline::split::{self, End};
 use crate::stamp::Completion;
 use crate::token::{self, Sent};
@@ -276,7 +276,7 @@ impl Tokens {
             return false;
         }
         if block.is_continuation {
-            let mut body = block.body(bytes, bytes.len(), settings.line_bytes_max);
+            let mut body = block.body(bytes, bytes.len(), Others::End, settings.line_bytes_max);
             if !body.is_complete && reach == Reach::Window {
                 return false;
             }
