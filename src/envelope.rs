@@ -65,6 +65,15 @@ enum Written {
 }
 
 impl Written {
+    fn moment(self, completion: &Completion) -> Option<Moment> {
+        match self {
+            Self::Exact(time) => Some(Moment::exact(time)),
+            Self::Stamp(stamp) => stamp.moment(completion),
+            Self::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(Moment::exact(number)),
+            Self::Number(_, other) => other?.moment(completion),
+        }
+    }
+
     const fn has_day(self) -> bool {
         match self {
             Self::Exact(_) | Self::Number(..) => true,
@@ -91,6 +100,8 @@ pub struct Record<'a> {
     /// Whether it is all of a line that was split.
     pub split: Split,
     time: Option<Written>,
+    /// That of what is around the line, if the line itself says more.
+    collected: Option<Written>,
 }
 
 /// Whether a line had been split, and is whole again.
@@ -113,12 +124,9 @@ impl Record<'_> {
 
     /// The line's own time.
     pub fn time(&self, completion: &Completion) -> Option<Moment> {
-        match self.time? {
-            Written::Exact(time) => Some(Moment::exact(time)),
-            Written::Stamp(stamp) => stamp.moment(completion),
-            Written::Number(number, _) if stamp::may_be_written(number, completion.near) => Some(Moment::exact(number)),
-            Written::Number(_, other) => other?.moment(completion),
-        }
+        let own = self.time?.moment(completion)?;
+        let collected = self.collected.and_then(|collected| collected.moment(completion));
+        Some(Moment { collected: collected.map(|collected| (collected.time, collected.precision)), ..own })
     }
 
     /// Takes in what a text of several lines, of which this is the first, says of time, subject and product. It names no
@@ -150,6 +158,7 @@ impl Record<'_> {
             Written::Number(_, other) => other.is_some_and(|other| other.is_zoned()),
         };
         if trusted || self.time.is_none() || (!self.has_day() && new.has_day()) {
+            self.collected = self.collected.or(self.time);
             self.time = Some(new);
         }
     }
@@ -189,7 +198,7 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
     }
     if let Some((time, line)) = collected::pair(text).and_then(|(time, line)| Some((stamp::epoch(time)?, line))) {
         record.note_time(Some(Written::Exact(time)));
-        return (Format::Collected, Cow::Owned(unescaped(line)));
+        return (Format::Collected, Cow::Owned(collected::unescaped(line)));
     }
     if let Some(inner) = text::cri(text, |time| record.note_time(Some(Written::Stamp(time)))) {
         return (Format::Cri, Cow::Borrowed(inner));
@@ -253,7 +262,7 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         {
             record.note_time(Some(Written::Exact(time)));
             if let Some(line) = line {
-                return (Format::Collected, Cow::Owned(unescaped(line)));
+                return (Format::Collected, Cow::Owned(collected::unescaped(line)));
             }
         }
         if !record.has_day() {
@@ -265,7 +274,7 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         record.is_json |= has_fields && part.is_none();
         return (Format::Json, part.map_or(Cow::Borrowed(text), Cow::Owned));
     };
-    (format, Cow::Owned(unescaped(text.get(from..to).unwrap_or_default())))
+    (format, Cow::Owned(collected::unescaped(text.get(from..to).unwrap_or_default())))
 }
 
 /// Takes in what a line says that a field keeps, as it stands in JSON. The line around it is the better witness of who
@@ -342,19 +351,6 @@ pub fn product_of(word: &[u8]) -> Product {
 /// Without white space at the end, a carriage return among it.
 pub fn trim(line: &[u8]) -> &[u8] {
     line.trim_ascii_end()
-}
-
-/// A line that a string of JSON keeps.
-fn unescaped(kept: &[u8]) -> Vec<u8> {
-    let mut line = Vec::with_capacity(kept.len());
-    fields::unescape(kept, &mut line);
-    trimmed(line)
-}
-
-fn trimmed(mut line: Vec<u8>) -> Vec<u8> {
-    let length = trim(&line).len();
-    line.truncate(length);
-    line
 }
 
 #[cfg(test)]

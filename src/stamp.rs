@@ -80,7 +80,7 @@ impl Stamp {
     /// What is meant.
     pub fn moment(&self, completion: &Completion) -> Option<Moment> {
         let time = self.complete(completion)?;
-        Some(Moment { time, precision: self.precision, is_dateless: self.date.is_none() })
+        Some(Moment { precision: self.precision, is_dateless: self.date.is_none(), ..Moment::exact(time) })
     }
 
     /// The point in time that is meant.

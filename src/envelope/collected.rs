@@ -123,7 +123,7 @@ pub(super) fn message_of_bytes(entry: &[u8]) -> Option<Vec<u8>> {
     let array = behind_key(entry, b"\"MESSAGE\"")?.strip_prefix(b"[")?;
     let array = array.get(..memchr::memchr(b']', array)?)?;
     let byte = |number: &[u8]| std::str::from_utf8(number.trim_ascii()).ok()?.parse().ok();
-    array.split(|byte| *byte == b',').map(byte).collect::<Option<Vec<u8>>>().map(super::trimmed)
+    array.split(|byte| *byte == b',').map(byte).collect::<Option<Vec<u8>>>().map(trimmed)
 }
 
 /// What an entry of Cloud Logging says of any line.
@@ -203,7 +203,7 @@ pub(super) fn part(object: &[u8], kept: &[u8]) -> Option<Vec<u8>> {
     if !may_open && !may_continue() {
         return None;
     }
-    let line = super::unescaped(kept);
+    let line = unescaped(kept);
     if memchr::memchr(b'\n', &line).is_some() || !(may_open || prefix::continues(&line)) {
         return None;
     }
@@ -221,4 +221,17 @@ pub(super) fn may_keep_line(key: &[u8]) -> bool {
         key,
         b"message" | b"msg" | b"log" | b"line" | b"@message" | b"_raw" | b"event" | b"body" | b"short_message"
     )
+}
+
+/// A line that a string of JSON keeps.
+pub(super) fn unescaped(kept: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(kept.len());
+    fields::unescape(kept, &mut line);
+    trimmed(line)
+}
+
+pub(super) fn trimmed(mut line: Vec<u8>) -> Vec<u8> {
+    let length = super::trim(&line).len();
+    line.truncate(length);
+    line
 }

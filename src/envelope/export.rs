@@ -1,6 +1,7 @@
 //! An entry of `journalctl -o export`, of whose lines one has been made.
 
-use super::{Record, note, trimmed};
+use super::collected::trimmed;
+use super::{Record, note};
 use crate::fields::Field;
 
 /// Stands where the line of a field ended.

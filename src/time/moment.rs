@@ -35,26 +35,44 @@ pub struct Moment {
     pub precision: Precision,
     /// The line names a time of day only.
     pub is_dateless: bool,
+    /// When whoever collected the line says it was, if the line itself says more.
+    pub collected: Option<(UnixTime, Precision)>,
 }
 
 impl Moment {
     /// A time that is known with its day.
     pub const fn exact(time: UnixTime) -> Self {
-        Self { time, precision: Precision::Millisecond, is_dateless: false }
+        Self { time, precision: Precision::Millisecond, is_dateless: false, collected: None }
     }
 
     /// The same for another line, which tells no time itself.
     #[must_use]
     pub const fn passed_on(self) -> Self {
-        Self { precision: Precision::Millisecond, ..self }
+        Self { precision: Precision::Millisecond, collected: None, ..self }
     }
 
     /// Milliseconds that lie between both at least; `None` if they don't tell, because one names the minute only. Of two
     /// times of which one names no day, the days are left aside: what is told of both stands close together in a log.
     ///
     /// Beside a time with milliseconds, one that is written to the second stands for the second that begins then: a
-    /// collector that writes such times around an SDK's lines tears nothing apart.
+    /// collector that writes such times around an SDK's lines tears nothing apart. Nor does one that reads lines late: beside
+    /// a line that tells no time but the collector's, that of the other one counts if it is nearer.
     pub fn apart(self, other: Self) -> Option<u64> {
+        let own = self.own_apart(other);
+        let by_collector = match (self.collected, other.collected) {
+            (Some(collected), None) => self.at(collected).own_apart(other),
+            (None, Some(collected)) => self.own_apart(other.at(collected)),
+            (None, None) | (Some(_), Some(_)) => None,
+        };
+        own.map(|own| by_collector.map_or(own, |by_collector| own.min(by_collector)))
+    }
+
+    /// The same by the collector's time.
+    const fn at(self, (time, precision): (UnixTime, Precision)) -> Self {
+        Self { time, precision, is_dateless: false, collected: None }
+    }
+
+    fn own_apart(self, other: Self) -> Option<u64> {
         let gap = self.time.millis_since(other.time);
         let gap = if self.is_dateless || other.is_dateless { within_day(gap) } else { gap };
         let (coarser, finer) = if gap > 0 { (other, self) } else { (self, other) };
@@ -81,8 +99,11 @@ mod tests {
 
     #[track_caller]
     fn check(a: (&str, Precision, bool), b: (&str, Precision, bool), expected: Option<u64>) {
-        let moment =
-            |(time, precision, is_dateless)| Moment { time: UnixTime::parse(time).unwrap(), precision, is_dateless };
+        let moment = |(time, precision, is_dateless)| Moment {
+            precision,
+            is_dateless,
+            ..Moment::exact(UnixTime::parse(time).unwrap())
+        };
         assert_eq!(moment(a).apart(moment(b)), expected, "{a:?} {b:?}");
         assert_eq!(moment(b).apart(moment(a)), expected, "{b:?} {a:?}");
     }
@@ -104,6 +125,17 @@ mod tests {
         check(("2026-03-01T10:00:00Z", Minute, DAY), ("2026-03-01T10:01:00Z", Minute, DAY), None);
         check(("2026-03-01T10:00:00Z", Minute, DAY), ("2026-03-01T10:00:31Z", Second, DAY), None);
         check(("2026-03-01T10:00:00Z", Minute, DAY), ("2026-03-01T10:02:00Z", Second, DAY), Some(60_000));
+    }
+
+    #[test]
+    fn a_collector_that_reads_late_tears_nothing_apart() {
+        let exact = |time| Moment::exact(UnixTime::parse(time).unwrap());
+        let read = (exact("2026-03-01T10:00:01.500Z").time, Precision::Millisecond);
+        let told = Moment { collected: Some(read), ..exact("2026-03-01T10:00:00.300Z") };
+        assert_eq!(told.apart(exact("2026-03-01T10:00:01.501Z")), Some(1), "it tells none itself");
+        assert_eq!(exact("2026-03-01T10:00:00.310Z").apart(told), Some(10), "it came by another way");
+        let later = Moment { collected: Some(read), ..exact("2026-03-01T10:00:00.900Z") };
+        assert_eq!(told.apart(later), Some(600), "both tell");
     }
 
     #[test]
