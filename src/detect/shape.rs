@@ -2,6 +2,10 @@
 //!
 //! Names, numbers and ids of the event must not be part of it, else two clients would be taken for one.
 
+use std::sync::LazyLock;
+
+use memchr::memmem;
+
 use super::sdk::Told;
 use crate::envelope::{Format, Record, hash};
 use crate::fields;
@@ -12,7 +16,10 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, told: &Told) ->
     let mut parts = [record.format as u64, told.phrase.map_or(0, |phrase| phrase.index as u64 + 1), prefix, 0, 0, 0];
     let [_, _, _, place, words, is_object] = &mut parts;
     match record.format {
-        Format::Logfmt => fields::logfmt(text, &mut |field| note_path(&field, at, place)),
+        Format::Logfmt => fields::logfmt(text, &mut |field| {
+            note_lead(&field, at, words);
+            note_path(&field, at, place)
+        }),
         Format::Access => {}
         Format::Bare
         | Format::Text
@@ -28,6 +35,7 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, told: &Told) ->
                 fields::json(text, &mut |field| {
                     if record.is_json {
                         note_message(&field, words);
+                        note_lead(&field, at, words);
                     }
                     let is_before = !may_be_field || note_path(&field, at, place);
                     record.is_json || is_before
@@ -51,6 +59,16 @@ fn note_path(field: &fields::Field<'_>, at: usize, found: &mut u64) -> bool {
         *found = hash(&path);
     }
     field.at <= at
+}
+
+/// Notes the word before the object over several lines that holds the position in a text that a field holds:
+/// `"connectionError {\n  code: …"`. Before an object on one line may stand the name of the client.
+fn note_lead(field: &fields::Field<'_>, at: usize, found: &mut u64) {
+    static BREAK: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"{\\n"));
+    let before = at.checked_sub(field.at).filter(|_| field.quoted).and_then(|at| field.value.get(..at));
+    if let Some(open) = before.and_then(|before| BREAK.find(before)) {
+        *found ^= lead(field.value, open + 1).1;
+    }
 }
 
 /// Notes the first two words of a JSON logger's message; further words may name the client.

@@ -10,10 +10,13 @@ use super::text::{PREFIX_BYTES, is_level, split_word};
 use super::{Record, Written};
 use crate::stamp;
 
+/// The labels of a line in Loki are not longer, in bytes.
+const LABELS_BYTES: usize = 1024;
+
 /// What put the lines of several writers together and begins each with its name: `chat-1  | ` (compose), `0|chat  | `
 /// (pm2), `10:00:00 web.1  | ` (foreman), `[pod/chat-1/gateway] ` (kubectl), `chat-7d9f6c5b8-x2x4z gateway ` (stern),
-/// `<time> app[web.1]: ` (Heroku), `<time> chat/i-0ab ` (`aws logs tail`), `<time> <tag> {…}` with tabs (Fluentd). Gives the
-/// line.
+/// `<time> app[web.1]: ` (Heroku), `<time> chat/i-0ab ` (`aws logs tail`), `<time> <tag> {…}` with tabs (Fluentd),
+/// `<time> {pod="chat-0"} ` (logcli). Gives the line.
 pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'a [u8]> {
     let head = text.get(..PREFIX_BYTES).unwrap_or(text);
     let end = head.iter().position(|byte| matches!(byte, b' ' | b'\t'))?;
@@ -40,6 +43,11 @@ pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'
         record.note_time(Some(Written::Stamp(stamp)));
         return Some(line);
     }
+    if let Some((labels, line)) = labelled(rest.get(1..)?) {
+        record.note_time(Some(Written::Stamp(stamp)));
+        labels.split(|byte| *byte == b',').for_each(|label| note_label(label.trim_ascii(), record));
+        return Some(line);
+    }
     let (name, line) = split_word(rest.get(1..)?)?;
     let (part, name) = match dyno(name) {
         Some(name) => (Part::Process, name),
@@ -48,6 +56,31 @@ pub(super) fn gathered<'a>(text: &'a [u8], record: &mut Record<'_>) -> Option<&'
     record.note_time(Some(Written::Stamp(stamp)));
     record.emitter.note(part, name);
     Some(line)
+}
+
+/// `{app="chat", pod="chat-0"} line`, as logcli prints what Loki keeps: the labels, and the line.
+fn labelled(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = text.strip_prefix(b"{")?;
+    let key = inside.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    let end = memchr::memmem::find(inside.get(..LABELS_BYTES).unwrap_or(inside), b"\"} ")?;
+    (key > 0 && inside.get(key..)?.starts_with(b"=\"")).then_some((inside.get(..=end)?, inside.get(end + 3..)?))
+}
+
+/// Notes what a label, `pod="chat-0"`, says of the writer.
+fn note_label(label: &[u8], record: &mut Record<'_>) {
+    const NAMES: [(&[u8], Part); 6] = [
+        (b"pod", Part::Pod),
+        (b"instance", Part::Pod),
+        (b"container", Part::Container),
+        (b"host", Part::Host),
+        (b"hostname", Part::Host),
+        (b"app", Part::Program),
+    ];
+    let Some(equals) = memchr::memchr(b'=', label) else { return };
+    let (key, value) = (label.get(..equals).unwrap_or_default(), label.get(equals + 1..).unwrap_or_default());
+    if let Some((_, part)) = NAMES.iter().find(|(name, _)| *name == key) {
+        record.emitter.note(*part, value);
+    }
 }
 
 /// `chat/i-0ab`, `2026/11/25/[$LATEST]0ab1`: a stream of CloudWatch, and no path of a file or a URL.
@@ -176,6 +209,7 @@ mod tests {
             "chat-7d9f6c5b8-x2x4z chat ",
             "2026-11-25T09:46:40.000000+00:00 chat/i-0ab ",
             "2026-11-25T09:46:40.000000+00:00 2026/11/25/[$LATEST]0ab1 ",
+            "2026-11-25T09:46:40+00:00 {app=\"chat\", pod=\"chat-0\"} ",
         ];
         let others = [
             "[1] ",
@@ -229,6 +263,7 @@ mod tests {
             ("0|chat  | x", "1|chat  | x"),
             ("10:00:00 web.1  | x", "10:00:00 web.2  | x"),
             ("chat-7d9f6c5b8-x2x4z chat x", "chat-7d9f6c5b8-bbbbb chat x"),
+            ("2026-11-25T09:46:40Z {pod=\"chat-0\"} x", "2026-11-25T09:46:40Z {pod=\"chat-1\"} x"),
         ] {
             assert_eq!(likeness(a, a), Likeness::Same, "{a}");
             assert_eq!(likeness(a, b), Likeness::Different, "{a} / {b}");
