@@ -284,7 +284,7 @@ pub(super) fn role(key: &[u8], parents: &[&[u8]]) -> Option<Role> {
 /// Most keys begin with a letter with which no key of a role begins, or are shorter than any of these.
 fn may_have_role(key: &[u8]) -> bool {
     /// By first letter, the length of the shortest key of a role; 0 if there is none.
-    const SHORTEST: [u8; 26] = [3, 0, 6, 4, 9, 0, 0, 4, 2, 3, 0, 6, 11, 4, 20, 3, 0, 5, 3, 1, 4, 0, 0, 10, 0, 0];
+    const SHORTEST: [u8; 26] = [3, 0, 6, 4, 5, 0, 0, 4, 2, 3, 0, 6, 11, 4, 20, 3, 0, 5, 3, 1, 4, 0, 0, 10, 0, 0];
     let Some(first) = key.first().filter(|first| first.is_ascii_alphanumeric()) else { return true };
     let shortest = SHORTEST.get(usize::from(first.to_ascii_lowercase().wrapping_sub(b'a')));
     shortest.is_some_and(|shortest| *shortest > 0 && key.len() >= usize::from(*shortest))
@@ -322,7 +322,17 @@ fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
         | b"asctime"
         | b"timemillis"
         | b"eventtime"
+        | b"epoch"
+        | b"epochtime"
         | b"epochsecond"
+        | b"epochms"
+        | b"epochmillis"
+        | b"timems"
+        | b"timeus"
+        | b"timens"
+        | b"tsms"
+        | b"tsus"
+        | b"tsns"
         | b"realtimetimestamp"
         | b"sourcerealtimetimestamp"
         | b"datecreated"
