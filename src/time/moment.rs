@@ -60,15 +60,14 @@ impl Moment {
     pub fn apart(self, other: Self) -> Option<u64> {
         let own = self.own_apart(other);
         let by_collector = match (self.collected, other.collected) {
-            (Some(collected), None) => self.at(collected).own_apart(other),
-            (None, Some(collected)) => self.own_apart(other.at(collected)),
+            (Some(collected), None) => Self::by_collector(collected).own_apart(other),
+            (None, Some(collected)) => self.own_apart(Self::by_collector(collected)),
             (None, None) | (Some(_), Some(_)) => None,
         };
         own.map(|own| by_collector.map_or(own, |by_collector| own.min(by_collector)))
     }
 
-    /// The same by the collector's time.
-    const fn at(self, (time, precision): (UnixTime, Precision)) -> Self {
+    const fn by_collector((time, precision): (UnixTime, Precision)) -> Self {
         Self { time, precision, is_dateless: false, collected: None }
     }
 

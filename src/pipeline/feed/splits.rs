@@ -112,12 +112,11 @@ impl Feed {
         parted: Option<&[u64]>,
         joined: Option<&Joined>,
     ) {
-        match parted {
-            Some(parted) => parted.iter().for_each(|on| self.tokens.own(first + on, first + on)),
-            None => {
-                self.tokens.own(first, last);
-                self.tokens.own_bytes(start..end);
-            }
+        if let Some(parted) = parted {
+            parted.iter().for_each(|on| self.tokens.own(first + on, first + on));
+        } else {
+            self.tokens.own(first, last);
+            self.tokens.own_bytes(start..end);
         }
         if let Some(joined) = joined {
             self.note_split(joined, self.line);
