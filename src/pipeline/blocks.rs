@@ -152,20 +152,39 @@ impl Whole<'_> {
     }
 }
 
-/// The first line of the object of which a line is a member behind a prefix, and where that ends.
-fn framed<'a>(bytes: &'a [u8], member: &Whole<'a>, line_bytes_max: usize) -> Option<(Whole<'a>, usize)> {
+/// The first line of the object of which a line is a member behind a prefix, and where that ends. Behind the block that was
+/// looked at last only the first line of that is left to be asked.
+fn framed<'a>(
+    bytes: &'a [u8],
+    member: &Whole<'a>,
+    floor: Option<Floor>,
+    line_bytes_max: usize,
+) -> Option<(Whole<'a>, usize)> {
     let text: &[u8] = &member.record.text;
+    let end_in = |line: &Whole<'_>, place| {
+        let own: &[u8] = &line.record.text;
+        frame::is_alike(own, text, place).then(|| frame::end(own, place))
+    };
+    let is_call = |line: &Whole<'_>, end| {
+        let own = line.record.text.get(end..).unwrap_or_default();
+        own.trim_ascii_start().starts_with(b"at ")
+    };
     let first = |place| {
         let mut below = member.clone();
         for _ in 0..BLOCK_LINES_MAX {
-            let (above, _) = below.above(bytes, line_bytes_max)?;
-            if !frame::is_alike(&above.record.text, text, place) {
-                return None;
+            let floor = floor.filter(|floor| floor.is_behind(&below));
+            let above = match floor {
+                Some(floor) => read_whole(bytes, Line::around(bytes, floor.head, floor.at), line_bytes_max),
+                None => below.above(bytes, line_bytes_max)?.0,
+            };
+            if let Some(end) = end_in(&above, place)? {
+                if floor.is_some() {
+                    below = read_whole(bytes, above.line.after(bytes, bytes.len())?, line_bytes_max);
+                }
+                return (opens(&above.record.text) || is_call(&below, end)).then_some((above, end));
             }
-            if let Some(end) = frame::end(&above.record.text, place) {
-                let is_call = |text: &[u8]| text.trim_ascii_start().starts_with(b"at ");
-                let begins = opens(&above.record.text) || below.record.text.get(end..).is_some_and(is_call);
-                return begins.then_some((above, end));
+            if floor.is_some() {
+                return None;
             }
             below = above;
         }
@@ -228,7 +247,8 @@ fn find_head<'a>(
     let mut frame = 0;
     if !is_continuation
         && !head.is_part
-        && let Some((first, end)) = framed(bytes, &head, line_bytes_max)
+        && !head.record.is_json
+        && let Some((first, end)) = framed(bytes, &head, floor, line_bytes_max)
     {
         (head, frame, is_continuation) = (first, end, true);
     }
@@ -289,6 +309,8 @@ fn find_head<'a>(
 /// Where the block ends that was looked at last, and who wrote it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floor {
+    /// Position of its first line.
+    pub head: usize,
     /// Position behind its last line.
     pub at: usize,
     /// Who wrote it.

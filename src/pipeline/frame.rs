@@ -4,6 +4,8 @@
 //! That what stands behind is a member of an object shows only beside the line that opens it: two columns of a log look the
 //! same.
 
+use memchr::memchr2_iter;
+
 use crate::envelope::continues_object;
 
 /// Prefixes are looked at up to here, in bytes.
@@ -15,13 +17,15 @@ const PLACES_MAX: usize = 4;
 
 /// Where white space begins behind which may stand a member of an object.
 pub(super) fn places(text: &[u8]) -> impl Iterator<Item = usize> {
-    let head = text.get(..PREFIX_BYTES_MAX).unwrap_or(text);
-    let is_blank = |at: usize| matches!(text.get(at), Some(b' ' | b'\t'));
-    let begins = move |at: &usize| {
-        let is_wide = is_blank(*at) && (text.get(*at) == Some(&b'\t') || is_blank(*at + 1));
-        is_wide && !is_blank(*at - 1) && text.get(*at..).is_some_and(continues_object)
+    let begins = |at: &usize| {
+        let is_wide = text.get(*at) == Some(&b'\t') || is_blank(text, at + 1);
+        is_wide && *at >= PREFIX_BYTES_LEAST && !is_blank(text, at - 1) && text.get(*at..).is_some_and(continues_object)
     };
-    (PREFIX_BYTES_LEAST..head.len()).filter(begins).take(PLACES_MAX)
+    memchr2_iter(b' ', b'\t', text.get(..PREFIX_BYTES_MAX).unwrap_or(text)).filter(begins).take(PLACES_MAX)
+}
+
+fn is_blank(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at), Some(b' ' | b'\t'))
 }
 
 /// Both begin alike up to a place, but for digits.
@@ -36,15 +40,14 @@ fn is_same(a: u8, b: u8) -> bool {
 /// Where what was put before them ends in a line, if the white space before a member in a line that is alike begins at
 /// `place`; nothing if it continues another as well.
 pub(super) fn end(text: &[u8], place: usize) -> Option<usize> {
-    let is_blank = |at: usize| matches!(text.get(at), Some(b' ' | b'\t'));
-    let end = place + usize::from(is_blank(place));
-    (end < text.len() && !is_blank(end)).then_some(end)
+    let end = place + usize::from(is_blank(text, place));
+    (end < text.len() && !is_blank(text, end)).then_some(end)
 }
 
 /// Where what was put before both ends, if the second line continues the first.
 pub(super) fn between(first: &[u8], next: &[u8]) -> Option<usize> {
     let same = first.iter().zip(next).take(PREFIX_BYTES_MAX).take_while(|(a, b)| is_same(**a, **b)).count();
-    let begins = first.get(same).is_some_and(|byte| !matches!(byte, b' ' | b'\t'));
+    let begins = same < first.len() && !is_blank(first, same);
     let is_end = same.checked_sub(1).and_then(|at| next.get(at)).is_some_and(|byte| !byte.is_ascii_alphanumeric());
     let goes_on = next.get(same..).is_some_and(continues_object);
     (same >= PREFIX_BYTES_LEAST && begins && is_end && goes_on).then_some(same)

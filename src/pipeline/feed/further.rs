@@ -43,8 +43,9 @@ impl Feed {
     /// Where the block that was looked at last ends, if that is still kept.
     pub(super) fn floor(&self) -> Option<Floor> {
         let last = self.last.as_ref()?;
-        let at = usize::try_from(last.behind.checked_sub(self.base)?).ok()?;
-        Some(Floor { at, emitter: last.emitter })
+        let position = |offset: u64| usize::try_from(offset.checked_sub(self.base)?).ok();
+        let at = position(last.behind)?;
+        Some(Floor { head: position(last.head).unwrap_or(at), at, emitter: last.emitter })
     }
 
     /// Takes a further hit of the block that was looked at last; says whether it is one.
