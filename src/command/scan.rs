@@ -84,9 +84,9 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Scans the inputs in their order and writes the result to `out`. `now` judges what has no time of its own.
+/// Scans the inputs, the oldest first, and writes the result to `out`. `now` judges what has no time of its own.
 pub fn scan(
-    inputs: Vec<Input>,
+    mut inputs: Vec<Input>,
     job: Job,
     now: UnixTime,
     out: &mut dyn Write,
@@ -99,6 +99,7 @@ pub fn scan(
         now,
     };
     run.report.start()?;
+    input::sort_by_age(&mut inputs);
     for (number, input) in (0..).zip(inputs) {
         run.file(StreamId(number), input, progress)?;
     }

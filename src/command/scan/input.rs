@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::report::page::shown;
 use crate::source::file::{Whole, WholeError};
@@ -49,12 +50,28 @@ impl Input {
         }
     }
 
+    /// When it was written last; `None` if not known beforehand.
+    fn modified(&self) -> Option<SystemTime> {
+        match self {
+            Self::File(path) => fs::metadata(path).ok().filter(fs::Metadata::is_file)?.modified().ok(),
+            Self::Stream { .. } => None,
+        }
+    }
+
     /// Opens it.
     pub fn open(self) -> Result<Whole, WholeError> {
         match self {
             Self::Stream { name, reader } => Whole::from_reader(Path::new(&name), reader),
             Self::File(path) => Whole::open(&path),
         }
+    }
+}
+
+/// Puts files into the order in which they were written last, if that is known of all: a shell names `app.log` before
+/// `app.log.1`, and of a token that was refused in both, the later refusal is the repeated one.
+pub fn sort_by_age(inputs: &mut [Input]) {
+    if inputs.iter().all(|input| input.modified().is_some()) {
+        inputs.sort_by_cached_key(Input::modified);
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::Cursor;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 
@@ -80,6 +81,22 @@ fn unreadable_files_are_reported_and_the_others_scanned() {
     assert_eq!(tally.files[0].name, good.to_string_lossy());
     assert_eq!(tally.failures.len(), 2);
     assert!(text.contains("there is no such file"), "{text}");
+}
+
+#[test]
+fn files_are_scanned_in_the_order_in_which_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, age: u64| {
+        let path = folder.path().join(name);
+        fs::write(&path, "hello\n").unwrap();
+        let written = UNIX_EPOCH + Duration::from_secs(1_800_000_000 - age);
+        fs::File::options().append(true).open(&path).unwrap().set_modified(written).unwrap();
+        path
+    };
+    let paths = vec![file("app.log", 0), file("app.log.1", 60), file("app.log.2", 120), file("b.log", 60)];
+    let (tally, _) = run(Input::of_arguments(paths), Format::Text);
+    let names: Vec<_> = tally.files.iter().filter_map(|file| file.name.rsplit('/').next()).collect();
+    assert_eq!(names, ["app.log.2", "app.log.1", "b.log", "app.log"]);
 }
 
 #[test]
