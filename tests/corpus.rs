@@ -34,7 +34,7 @@ macro_rules! files {
     };
 }
 
-files! { arrays causes clocks coalescing codes embeddings envelopes exports field instead lookalikes memory neighbours other pairing precedence products texts times traces writers }
+files! { arrays causes clients clocks coalescing codes embeddings envelopes exports field instead lookalikes memory neighbours other pairing precedence products texts times traces writers }
 
 #[test]
 fn every_file_of_the_corpus_is_run() {

@@ -11,7 +11,7 @@ use super::{Channel, may_share_writer};
 use crate::cause::Cause;
 use crate::detect::{Print, Refusal, Transport};
 use crate::diagnosis::{Fingerprint, Found};
-use crate::envelope::{Emitter, Format, Ids, Likeness};
+use crate::envelope::{Emitter, Format, Id, Ids, Likeness};
 use crate::product::Product;
 use crate::time::{Moment, UnixTime};
 use crate::token::{self, Buffer, Sent};
@@ -269,8 +269,7 @@ impl Rejection {
         if within(u64::from(window_seconds) * 1000) && self.shares_id(sighting) {
             return Some(Evidence::Id);
         }
-        // a second answer is another connection's
-        if self.by_sdk.answer && sighting.refusal.print == Some(Print::Answer) {
+        if self.has_answer_of_another(sighting) {
             return None;
         }
         let in_sequence = match (self.print, sighting.refusal.print) {
@@ -309,6 +308,16 @@ impl Rejection {
     /// the logger is silent, each print may be of another connection.
     const fn is_failed_again(&self, sighting: &Sighting) -> bool {
         self.by_sdk.log && sighting.refusal.is_failed_call && !sighting.refusal.is_of_logger
+    }
+
+    /// A second answer is another connection's, and so is a reply to a message of its own that comes after an answer.
+    fn has_answer_of_another(&self, sighting: &Sighting) -> bool {
+        let is_answered = self.by_sdk.answer || self.print.is_some_and(|print| print > Print::Answer);
+        match sighting.refusal.print {
+            Some(Print::Answer) => self.by_sdk.answer,
+            Some(Print::Reply) => is_answered && sighting.ids.digest(Id::Message).is_some(),
+            Some(Print::Event | Print::Error | Print::Caught) | None => false,
+        }
     }
 
     /// Milliseconds since the last sighting at least, if both times tell.
