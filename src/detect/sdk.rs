@@ -37,7 +37,7 @@ pub enum Transport {
 }
 
 /// Phrases of the print sequence, the more special first.
-const PRINTS: [(&[u8], Print); 33] = [
+const PRINTS: [(&[u8], Print); 34] = [
     (b"Init rejected by server", Print::Answer),
     (b"Token update rejected by server", Print::Answer),
     (b"Server closed connection", Print::Answer),
@@ -66,6 +66,7 @@ const PRINTS: [(&[u8], Print); 33] = [
     (b"TwilsockReplyError", Print::Error),
     (b"AccessTokenInvalid", Print::Error),
     (b"AccessTokenExpired", Print::Error),
+    (b"JWTTokenExpir", Print::Error),
     (b"AuthenticationFailed (", Print::Error),
     (b"ConnectionError (", Print::Error),
     (b"TwilioError", Print::Caught),
