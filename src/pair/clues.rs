@@ -152,7 +152,7 @@ fn is_time(word: &[u8]) -> bool {
     let digits = |part: &[u8]| part.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_date = digits(word) == 4 && word.get(4).is_some_and(|byte| b"-/".contains(byte));
     // An address with a port has more dots.
-    let dots = word.iter().filter(|byte| **byte == b'.').count();
+    let dots = memchr::memchr_iter(b'.', word).count();
     let is_of_day = word.contains(&b':') && dots < 3;
     is_date || is_of_day || (dots < 2 && digits(word) >= TIME_DIGITS)
 }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn clues_are_bounded() {
-        let many: String = (0..100).map(|number| format!("[id-{number}] ")).collect();
+        let many = (0..100).map(|number| format!("[id-{number}]")).collect::<Vec<_>>().join(" ");
         assert_eq!(Clues::of([many.as_bytes()]).0.len(), CLUES_MAX);
         let long = "x1".repeat(100);
         assert_eq!(Clues::of([long.as_bytes()]).0.len(), 0);

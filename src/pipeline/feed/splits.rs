@@ -113,7 +113,9 @@ impl Feed {
         joined: Option<&Joined>,
     ) {
         if let Some(parted) = parted {
-            parted.iter().for_each(|on| self.tokens.own(first + on, first + on));
+            for on in parted {
+                self.tokens.own(first + on, first + on);
+            }
         } else {
             self.tokens.own(first, last);
             self.tokens.own_bytes(start..end);
