@@ -81,12 +81,14 @@ impl Field {
         if first <= Self::Jti {
             return (first == Self::Jti && name == Self::Identity.name()).then_some(Self::Identity);
         }
-        let letters = |name: &str| -> Vec<u8> {
-            name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
-        };
-        let is_meant = |field: &Self| name.len() <= 2 * field.name().len() && letters(name) == letters(field.name());
+        let is_meant = |field: &Self| name.len() <= 2 * field.name().len() && letters(name).eq(letters(field.name()));
         members.iter().map(|(field, _)| *field).find(is_meant)
     }
+}
+
+/// The letters and digits of a name, in small letters.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// The members of one JSON object that are kept, each with its own members.
