@@ -76,7 +76,10 @@ fn value(text: &[u8]) -> Option<&[u8]> {
         let inner = text.get(1..)?;
         inner.get(..memchr::memchr(*quote, inner)?)?
     } else {
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || b",;&|)]}\"'\\".contains(byte);
+        let ends = |byte: &u8| {
+            byte.is_ascii_whitespace()
+                || matches!(byte, b',' | b';' | b'&' | b'|' | b')' | b']' | b'}' | b'"' | b'\'' | b'\\')
+        };
         text.get(..text.iter().position(ends).unwrap_or(text.len()))?
     };
     let says_nothing = value.is_empty() || [b"null".as_slice(), b"None", b"nil", b"-", b"undefined"].contains(&value);
