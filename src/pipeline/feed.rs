@@ -454,8 +454,8 @@ impl Feed {
         // Not farther than the last of them reaches: what else is known of a stream must not depend on how it was cut.
         let Some(last) = self.heads.last_wanting() else { return };
         let reach = last.saturating_add(u64::from(core.settings.window_lines));
-        if !self.tokens.index_on((work.bytes, upto), self.base_line, reach, &self.completion(work.now), &core.settings)
-        {
+        let (head, completion) = ((work.bytes, upto, upto_line), self.completion(work.now));
+        if !self.tokens.index_on(head, self.base_line, reach, &completion, &core.settings) {
             self.index_tokens(work, upto, upto_line, core);
         }
         self.match_after(core);

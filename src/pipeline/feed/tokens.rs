@@ -169,12 +169,16 @@ impl Tokens {
     /// says whether it has got there. Their first line is that of number `base_line`.
     pub(super) fn index_on(
         &mut self,
-        (bytes, upto): (&[u8], usize),
+        (bytes, upto, upto_line): (&[u8], usize, u64),
         base_line: u64,
         last_line: u64,
         completion: &Completion,
         settings: &Settings,
     ) -> bool {
+        // Most often not as many lines have come, and are not counted.
+        if upto_line <= last_line {
+            return false;
+        }
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
         let Some(lines) = last_line.checked_sub(number) else { return true };
         let rest = bytes.get(from..upto).unwrap_or_default();
