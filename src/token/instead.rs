@@ -288,6 +288,9 @@ pub(super) fn is_plain_run(raw: &[u8]) -> bool {
 }
 
 fn is_mask_run(text: &[u8]) -> bool {
+    if text.first().is_some_and(|first| first.is_ascii_alphanumeric() && !first.eq_ignore_ascii_case(&b'x')) {
+        return false;
+    }
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let Some(first) = text.chars().next() else { return false };
     let shortest = match first {
