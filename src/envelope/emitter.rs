@@ -230,17 +230,31 @@ fn compare(a: &[u64], b: &[u64]) -> Likeness {
 
 /// A digest, sixteen bytes at a time; never zero, which stands for "not there".
 pub fn hash(value: &[u8]) -> u64 {
-    let (pairs, rest) = value.as_chunks::<16>();
+    let mut start = MULTIPLIER ^ value.len() as u64;
+    let (blocks, value) = value.as_chunks::<64>();
+    if !blocks.is_empty() {
+        // Of a long value, four parts of each block side by side: none waits for the others.
+        let mut lanes = [start; 4];
+        for block in blocks {
+            for (lane, pair) in lanes.iter_mut().zip(block.as_chunks().0) {
+                *lane = mix(*lane, pair);
+            }
+        }
+        start = lanes.iter().fold(start, |hash, lane| fold(hash ^ lane, MULTIPLIER));
+    }
+    let (pairs, rest) = value.as_chunks();
     let mut last = [0; 16];
     if let Some(start) = last.get_mut(..rest.len()) {
         start.copy_from_slice(rest);
     }
-    let start = MULTIPLIER ^ value.len() as u64;
-    let hash = pairs.iter().chain([&last]).fold(start, |hash, pair| {
-        let pair = u128::from_le_bytes(*pair);
-        fold(low(pair) ^ MULTIPLIER, low(pair >> 64) ^ hash)
-    });
+    let hash = pairs.iter().chain([&last]).fold(start, mix);
     fold(hash, MULTIPLIER).max(1)
+}
+
+/// A digest with sixteen bytes more.
+fn mix(hash: u64, pair: &[u8; 16]) -> u64 {
+    let pair = u128::from_le_bytes(*pair);
+    fold(low(pair) ^ MULTIPLIER, low(pair >> 64) ^ hash)
 }
 
 /// Mixes two numbers: both halves of their product.
@@ -307,10 +321,12 @@ const FOLDED: [u8; 256] = {
 fn folded_role(key: [&[u8]; 2], depth: usize) -> Option<Role> {
     let mut folded = [0_u8; 24];
     let mut length = 0;
-    for byte in key.into_iter().flatten() {
-        let letter = FOLDED.get(usize::from(*byte)).copied().unwrap_or(0);
-        *folded.get_mut(length)? = letter;
-        length += usize::from(letter != 0);
+    for part in key {
+        for byte in part {
+            let letter = FOLDED.get(usize::from(*byte)).copied().unwrap_or(0);
+            *folded.get_mut(length)? = letter;
+            length += usize::from(letter != 0);
+        }
     }
     let role = match folded.get(..length)? {
         b"time"
