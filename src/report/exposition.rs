@@ -22,7 +22,7 @@ fn write_all(out: &mut String, tally: &Tally, source: &str) -> fmt::Result {
     family(out, "rejections_total", "counter", "Refused connections, each counted once.")?;
     for product in Product::ALL {
         for cause in Cause::ALL {
-            let count = tally.by_product.of((product, cause));
+            let count = tally.by_product(product, cause);
             let (product, cause) = (product.id(), cause.id());
             let labels = format!("{{source=\"{source}\",product=\"{product}\",cause=\"{cause}\"}}");
             writeln!(out, "diag51007_rejections_total{labels} {count}")?;
@@ -35,7 +35,7 @@ fn write_all(out: &mut String, tally: &Tally, source: &str) -> fmt::Result {
     }
     family(out, "rejections_by_basis_total", "counter", "Refused connections by what the diagnosis rests on.")?;
     for basis in Basis::ALL {
-        let count = tally.by_basis.of(basis);
+        let count = tally.by_basis(basis);
         writeln!(out, "diag51007_rejections_by_basis_total{{basis=\"{}\"}} {count}", basis.id())?;
     }
     family(out, "findings_total", "counter", "Faults of tokens, several a token.")?;

@@ -38,12 +38,8 @@ pub struct Tally {
     pub last: Option<UnixTime>,
     /// By cause.
     pub causes: BTreeMap<Cause, CauseTally>,
-    /// By product and cause.
-    pub by_product: Counts<(Product, Cause)>,
     /// By Twilio code; `None` without one.
     pub by_code: Counts<Option<u32>>,
-    /// By basis.
-    pub by_basis: Counts<Basis>,
     /// Faults of tokens, several a token.
     pub findings: Counts<Cause>,
     /// Tokens by state.
@@ -144,14 +140,11 @@ pub struct Example {
 impl Tally {
     /// Adds a refused connection of the file that is being read.
     pub fn add(&mut self, diagnosis: &Diagnosis) {
-        let cause = diagnosis.cause;
         self.rejections += 1;
         self.sightings += u64::from(diagnosis.sightings.max(1));
         self.first = Some(self.first.map_or(diagnosis.at, |first| first.min(diagnosis.at)));
         self.last = Some(self.last.map_or(diagnosis.at, |last| last.max(diagnosis.at)));
-        self.by_product.add((diagnosis.product, cause));
         self.by_code.add(diagnosis.code);
-        self.by_basis.add(diagnosis.basis);
         for finding in &diagnosis.findings {
             self.findings.add(finding.cause());
         }
@@ -226,6 +219,16 @@ impl Tally {
             self.key_names.insert(key_sid.to_owned());
         }
         true
+    }
+
+    /// Refused connections of a product with a cause.
+    pub fn by_product(&self, product: Product, cause: Cause) -> u64 {
+        self.causes.get(&cause).map_or(0, |tally| tally.products.of(product))
+    }
+
+    /// Refused connections whose diagnosis has a basis.
+    pub fn by_basis(&self, basis: Basis) -> u64 {
+        self.causes.values().map(|tally| tally.bases.of(basis)).sum()
     }
 
     /// Causes with their numbers, most refusals first; equal numbers by precedence.
