@@ -67,8 +67,8 @@ impl Attempts {
         match signed {
             // Good tokens between the bad ones say nothing about those.
             Signed::Good => {}
-            Signed::Mistaken(_, Some(guess)) => *attempt = Attempt { in_vain: 0, last: Some(*guess) },
-            Signed::Mistaken(_, None) | Signed::CaseChanged => attempt.in_vain = 0,
+            Signed::Mistaken(proof) => *attempt = Attempt { in_vain: 0, last: proof.guess.or(attempt.last) },
+            Signed::CaseChanged => attempt.in_vain = 0,
             Signed::Unproved { .. } | Signed::Unchecked { .. } => {
                 // Stays beyond the limit when it wraps.
                 attempt.in_vain = attempt.in_vain.checked_add(1).unwrap_or(IN_VAIN_MAX);
@@ -93,7 +93,7 @@ mod tests {
             attempts.note("SK1", &UNPROVED, &ring);
         }
         assert_eq!(tried, IN_VAIN_MAX + 10);
-        attempts.note("SK1", &Signed::Mistaken(Mistake::Constant("x"), Some(7)), &ring);
+        attempts.note("SK1", &Signed::mistaken(Mistake::Constant("x"), Some(7)), &ring);
         assert_eq!(attempts.plan("SK1", &ring), Plan { first: Some(7), try_all: true });
     }
 

@@ -27,8 +27,8 @@ const SIGNATURE_BYTES: usize = 32;
 pub enum Signed {
     /// It fits the key's secret.
     Good,
-    /// It was made with another secret, the key ring's guess of this number (none for what stands in the token itself).
-    Mistaken(Mistake, Option<usize>),
+    /// It was made with another secret. Apart, because it is rare and each remembered token has room for what is known.
+    Mistaken(Box<Proof>),
     /// It fits but for the case of its letters.
     CaseChanged,
     /// It does not fit, and nothing explains it.
@@ -43,7 +43,20 @@ pub enum Signed {
     },
 }
 
+/// What a signature was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The mistake.
+    pub mistake: Mistake,
+    /// The key ring's guess of this number; none for what stands in the token itself.
+    pub guess: Option<usize>,
+}
+
 impl Signed {
+    pub(super) fn mistaken(mistake: Mistake, guess: Option<usize>) -> Self {
+        Self::Mistaken(Box::new(Proof { mistake, guess }))
+    }
+
     /// Says whether it is known not to fit.
     pub const fn is_bad(&self) -> bool {
         match self {
@@ -101,8 +114,8 @@ pub(super) fn check(subject: &Subject<'_>, context: &Context<'_>, outcome: &mut 
 fn say(signed: &Signed, iss: &str, context: &Context<'_>, outcome: &mut Outcome) {
     match signed {
         Signed::Good => {}
-        Signed::Mistaken(mistake, _) => {
-            outcome.find(Finding::WrongSecret { key_sid: iss.to_owned(), mistake: mistake.clone() });
+        Signed::Mistaken(proof) => {
+            outcome.find(Finding::WrongSecret { key_sid: iss.to_owned(), mistake: proof.mistake.clone() });
         }
         Signed::CaseChanged => outcome.find(Finding::Tampered { changes: vec![Change::Case] }),
         Signed::Unproved { tried_all } => {
@@ -158,13 +171,13 @@ fn explain(subject: &Subject<'_>, context: &Context<'_>, iss: &str) -> Signed {
         .filter(|(_, guess)| is_right(guess))
         .or_else(|| if plan.try_all { guesses.find(|(_, guess)| is_right(guess)) } else { None });
     if let Some((at, guess)) = found {
-        return Signed::Mistaken(guess.mistake.clone(), Some(at));
+        return Signed::mistaken(guess.mistake.clone(), Some(at));
     }
     if !plan.try_all {
         return unexplained(false);
     }
     if let Some(mistake) = claim(subject, context, iss, &decoded) {
-        return Signed::Mistaken(mistake, None);
+        return Signed::mistaken(mistake, None);
     }
     if has_other_case(subject, context, iss) {
         return Signed::CaseChanged;
