@@ -87,9 +87,21 @@ const fn text(message: &'static str, cause: Option<Cause>) -> Text {
     Text { message, cause }
 }
 
+/// The numbers of the table alone, which lie close together.
+#[expect(clippy::indexing_slicing, reason = "each place is one of the table")]
+const NUMBERS: [u32; CODES.len()] = {
+    let mut numbers = [0; CODES.len()];
+    let mut at = 0;
+    while at < CODES.len() {
+        numbers[at] = CODES[at].number;
+        at += 1;
+    }
+    numbers
+};
+
 /// Looks a number up.
 pub fn find(number: u32) -> Option<&'static Code> {
-    CODES.binary_search_by_key(&number, |code| code.number).ok().and_then(|at| CODES.get(at))
+    NUMBERS.binary_search(&number).ok().and_then(|at| CODES.get(at))
 }
 
 /// The first of [`TEXTS`] that a line holds, in exactly the letters in which it is printed.
