@@ -79,41 +79,46 @@ impl<'a> Reader<'a> {
 
     /// `Mar`, `March`.
     pub(super) fn month(&mut self) -> Option<i64> {
-        const MONTHS: [&[u8]; 12] = [
-            b"january",
-            b"february",
-            b"march",
-            b"april",
-            b"may",
-            b"june",
-            b"july",
-            b"august",
-            b"september",
-            b"october",
-            b"november",
-            b"december",
-        ];
-        let at = self.name(&MONTHS)?;
-        i64::try_from(at + 1).ok()
+        self.name(|start| {
+            Some(match start {
+                b"jan" => (1, "uary"),
+                b"feb" => (2, "ruary"),
+                b"mar" => (3, "ch"),
+                b"apr" => (4, "il"),
+                b"may" => (5, ""),
+                b"jun" => (6, "e"),
+                b"jul" => (7, "y"),
+                b"aug" => (8, "ust"),
+                b"sep" => (9, "tember"),
+                b"oct" => (10, "ober"),
+                b"nov" => (11, "ember"),
+                b"dec" => (12, "ember"),
+                _ => return None,
+            })
+        })
     }
 
     /// `Sun`, `Sunday`.
     pub(super) fn weekday(&mut self) -> Option<()> {
-        const DAYS: [&[u8]; 7] = [b"monday", b"tuesday", b"wednesday", b"thursday", b"friday", b"saturday", b"sunday"];
-        self.name(&DAYS).map(|_| ())
+        self.name(|start| {
+            Some(match start {
+                b"mon" | b"fri" | b"sun" => ((), "day"),
+                b"tue" => ((), "sday"),
+                b"wed" => ((), "nesday"),
+                b"thu" => ((), "rsday"),
+                b"sat" => ((), "urday"),
+                _ => return None,
+            })
+        })
     }
 
-    /// One of several names, or its first three letters.
-    fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
+    /// A name, or its first three letters, by which it is known with the others that it has.
+    fn name<T>(&mut self, known: fn(&[u8; 3]) -> Option<(T, &'static str)>) -> Option<T> {
         let (start, rest) = self.rest.split_first_chunk::<3>()?;
-        let start = start.map(|byte| byte.to_ascii_lowercase());
-        let at = names.iter().position(|name| name.first() == start.first() && name.first_chunk() == Some(&start))?;
-        let length = names.get(at)?.len() - 3;
-        let is_whole = rest.get(..length).is_some_and(|tail| {
-            names.get(at).is_some_and(|name| name.get(3..).is_some_and(|end| end.eq_ignore_ascii_case(tail)))
-        });
-        self.rest = if is_whole { rest.get(length..)? } else { rest };
-        Some(at)
+        let (name, others) = known(&start.map(|byte| byte.to_ascii_lowercase()))?;
+        let is_whole = rest.get(..others.len()).is_some_and(|tail| tail.eq_ignore_ascii_case(others.as_bytes()));
+        self.rest = if is_whole { rest.get(others.len()..)? } else { rest };
+        Some(name)
     }
 
     /// `02:43:39`, `2:43:39 AM`, `3:04PM`, with a fraction after a point or comma; milliseconds of the day.
