@@ -1,6 +1,7 @@
 //! Bytes as they come, cut anyhow: in pieces that fit the cache, each searched once; into whole lines, of which only as
 //! many are kept as can be looked back at.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use memchr::{memchr, memchr_iter, memrchr};
@@ -32,6 +33,8 @@ pub(super) struct Fresh<'a> {
     from: usize,
     /// So many of them have been looked at.
     pub(super) passed: u64,
+    /// So many of the hits have been passed.
+    hits_passed: Cell<usize>,
 }
 
 impl Work<'_> {
@@ -40,8 +43,11 @@ impl Work<'_> {
         let Some(fresh) = &self.fresh else {
             return core.detector.find(self.bytes.get(..self.limit).unwrap_or_default(), from);
         };
-        let at = fresh.hits.starts.partition_point(|start| fresh.from + start < from);
-        fresh.hits.starts.get(at).map(|start| fresh.from + start)
+        // Whoever asks goes on, and never back.
+        let starts = fresh.hits.starts.get(fresh.hits_passed.get()..).unwrap_or_default();
+        let passed = starts.iter().take_while(|start| fresh.from + **start < from).count();
+        fresh.hits_passed.set(fresh.hits_passed.get() + passed);
+        starts.get(passed).map(|start| fresh.from + start)
     }
 
     /// Lines from where those that have not been looked at begin up to a position, if that is known from the search; up to
@@ -197,7 +203,7 @@ impl Feed {
         }
         // What is kept are lines of this chunk now: the others need not be copied behind them.
         debug_assert!(self.bytes == head, "the lines before these are no longer kept");
-        let fresh = Some(Fresh { hits, from: 0, passed: keep as u64 });
+        let fresh = Some(Fresh { hits, from: 0, passed: keep as u64, hits_passed: Cell::default() });
         self.work_on(&Work { bytes: lines, limit: lines.len(), now, is_final: false, fresh }, core, emit);
         self.prune_trail_in(lines, keep);
         let known = (self.scanned == lines.len()).then_some((lines, hits));
@@ -217,7 +223,7 @@ impl Feed {
         emit: &mut dyn FnMut(Event),
     ) {
         let hits = hits.filter(|_| self.scanned == self.bytes.len());
-        let fresh = hits.map(|hits| Fresh { hits, from: self.scanned, passed: 0 });
+        let fresh = hits.map(|hits| Fresh { hits, from: self.scanned, passed: 0, hits_passed: Cell::default() });
         self.bytes.extend_from_slice(lines);
         self.work(self.bytes.len(), now, false, fresh, core, emit);
         let is_done = self.scanned == self.bytes.len();
