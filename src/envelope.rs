@@ -8,6 +8,7 @@ mod dated;
 mod emitter;
 mod export;
 mod head;
+mod message;
 mod pairs;
 mod prefix;
 mod text;
@@ -99,6 +100,8 @@ pub struct Record<'a> {
     pub product: Option<Product>,
     /// Whether it is all of a line that was split.
     pub split: Split,
+    /// A digest of the first words of a JSON logger's message; 0 without one.
+    pub message: u64,
     time: Option<Written>,
     /// That of what is around the line, if the line itself says more.
     collected: Option<Written>,
@@ -135,6 +138,7 @@ impl Record<'_> {
         if memchr::memchr(b'\n', body).is_none() {
             return;
         }
+        message::take_in_body(self, body);
         let mut inner = Record::default();
         if self.text.trim_ascii() == b"{" {
             fields::json(body, &mut |field| {
@@ -238,7 +242,7 @@ fn peel<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) 
 
 fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u8]>) {
     let (mut keeper, mut kept) = (collected::Keeper::default(), None);
-    let mut has_fields = false;
+    let (mut has_fields, mut message) = (false, 0);
     let mut dated = dated::Dated::default();
     fields::json(text, &mut |field| {
         has_fields = true;
@@ -247,6 +251,7 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         if field.quoted && field.parents.len() <= 1 && collected::may_keep_line(field.key) {
             kept = kept.or(Some((field.at, field.at + field.value.len())));
         }
+        message::note(&field, &mut message);
         note(record, field);
         true
     });
@@ -272,6 +277,7 @@ fn peel_json<'a>(text: &'a [u8], record: &mut Record<'_>) -> (Format, Cow<'a, [u
         take_in_line(record, kept);
         let part = collected::part(text, kept);
         record.is_json |= has_fields && part.is_none();
+        record.message = message;
         return (Format::Json, part.map_or(Cow::Borrowed(text), Cow::Owned));
     };
     (format, Cow::Owned(collected::unescaped(text.get(from..to).unwrap_or_default())))

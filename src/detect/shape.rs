@@ -30,18 +30,17 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, told: &Told) ->
         | Format::Syslog
         | Format::Collected => {
             // A JSON field has a key in quotes before it.
-            let may_be_field = memchr::memchr(b'"', text.get(..at).unwrap_or_default()).is_some();
-            if may_be_field || record.is_json {
+            if memchr::memchr(b'"', text.get(..at).unwrap_or_default()).is_some() {
                 fields::json(text, &mut |field| {
                     if record.is_json {
-                        note_message(&field, words);
                         note_lead(&field, at, words);
                     }
-                    let is_before = !may_be_field || note_path(&field, at, place);
-                    record.is_json || is_before
+                    note_path(&field, at, place)
                 });
             }
-            if !record.is_json {
+            if record.is_json {
+                *words ^= record.message;
+            } else {
                 let (object, before) = lead(text, at);
                 (*words, *is_object) = (before, u64::from(object));
             }
@@ -52,13 +51,11 @@ pub(super) fn shape(text: &[u8], record: &Record<'_>, at: usize, told: &Told) ->
 
 /// Notes the path of the field that holds the position; says whether a later one may hold it.
 fn note_path(field: &fields::Field<'_>, at: usize, found: &mut u64) -> bool {
-    if (field.at..=field.at + field.value.len()).contains(&at) {
-        let mut path = field.parents.join(&b'.');
-        path.push(b'.');
-        path.extend_from_slice(field.key);
-        *found = hash(&path);
+    let is_it = (field.at..=field.at + field.value.len()).contains(&at);
+    if is_it {
+        *found = field.parents.iter().chain([&field.key]).fold(0, |sum, part| sum.rotate_left(7) ^ hash(part));
     }
-    field.at <= at
+    !is_it && field.at <= at
 }
 
 /// Notes the word before the object over several lines that holds the position in a text that a field holds:
@@ -68,18 +65,6 @@ fn note_lead(field: &fields::Field<'_>, at: usize, found: &mut u64) {
     let before = at.checked_sub(field.at).filter(|_| field.quoted).and_then(|at| field.value.get(..at));
     if let Some(open) = before.and_then(|before| BREAK.find(before)) {
         *found ^= lead(field.value, open + 1).1;
-    }
-}
-
-/// Notes the first two words of a JSON logger's message; further words may name the client.
-fn note_message(field: &fields::Field<'_>, found: &mut u64) {
-    if field.parents.is_empty() && matches!(field.key, b"msg" | b"@mt" | b"message" | b"event" | b"@m") && field.quoted
-    {
-        let mut words = field.value.split(|byte| *byte == b' ');
-        let first = [words.next(), words.next()].map(Option::unwrap_or_default);
-        if first.iter().flat_map(|word| word.iter()).all(|byte| !byte.is_ascii_digit()) {
-            *found ^= hash(&first.concat());
-        }
     }
 }
 
