@@ -100,7 +100,7 @@
 //! * **A multi-line object is named by its first line.** Hits inside it do not begin another sighting. Lines of other
 //!   processes, containers and clients that stand between its lines are passed over (`pipeline`'s `blocks`), up to 64; what
 //!   was put before its lines is known by being alike on all of them (`frame`), so that no list of collectors is needed.
-//! * **Fingerprints and ids are SipHash-2-4 with a key of the installation**: a refused token needs several, and 64 bits
+//! * **Fingerprints and ids are HighwayHash with a key of the installation**: a refused token needs several, and 64 bits
 //!   that nobody can compute or test guesses against without the key are all that they have to be.
 //! * **Signatures are verified with keys that are prepared once**, and before a token is blamed by `jsonwebtoken` too,
 //!   without its clock and claim rules: those stop at the first fault, and judge by now.
