@@ -177,7 +177,7 @@ impl<'a> Claims<'a> {
     /// Notes the value of a field.
     pub(super) fn set(&mut self, field: Field, value: Claim<'a>) {
         if let Some(slot) = self.values.get_mut(field as usize) {
-            if *slot != Claim::Missing {
+            if !matches!(slot, Claim::Missing) {
                 self.duplicates |= bit(field);
             }
             *slot = value;
