@@ -56,7 +56,7 @@ fn first_dated(head: &[u8]) -> Option<Stamp> {
         if (starts_word && byte.is_ascii_alphanumeric() || starts_after_level(before, byte))
             && let Some(stamp) = read(rest)
         {
-            return Some(stamp);
+            return finer_behind(rest).filter(|_| stamp.precision == Precision::Second).or(Some(stamp));
         }
         if before == b':'
             && byte.is_ascii_digit()
@@ -68,6 +68,18 @@ fn first_dated(head: &[u8]) -> Option<Stamp> {
         rest = tail;
     }
     None
+}
+
+/// `2026-03-01 10:00:00 +00:00: 2026-03-01T10:00:00.995Z …`: what a collector put before a line is to the second, and the
+/// line's own time is more exact.
+fn finer_behind(text: &[u8]) -> Option<Stamp> {
+    /// How far behind the beginning of a time to the second another one may begin, in bytes.
+    const BEGINNINGS: std::ops::RangeInclusive<usize> = 17..=32;
+    let begins = |at: &usize| text.get(at - 1).is_some_and(|before| b" \t[|".contains(before));
+    let at = BEGINNINGS.filter(begins).find(|at| text.get(*at).is_some_and(u8::is_ascii_digit))?;
+    let is_apart = text.get(..at)?.iter().any(u8::is_ascii_lowercase);
+    let stamp = read(text.get(at..)?).filter(|_| !is_apart)?;
+    (stamp.is_zoned() && stamp.precision == Precision::Millisecond).then_some(stamp)
 }
 
 /// klog writes the level right before the date: `E0312 16:48:14.069123`.
