@@ -1,5 +1,7 @@
 //! The tokens in a stretch of a stream: each byte is searched at most once, and only where a rejection is near.
 
+mod products;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -22,6 +24,8 @@ use crate::pipeline::split::{self, End};
 use crate::stamp::Completion;
 use crate::token::{self, Sent};
 use crate::words::Words;
+
+use products::Products;
 
 /// Candidates, and lines with endpoints, remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
@@ -54,6 +58,8 @@ pub(super) struct Tokens {
     owned_bytes: [Range<usize>; 2],
     /// Lines with endpoints, and their regions.
     pub(super) endpoints: VecDeque<(u64, &'static str)>,
+    /// Lines that name the product of a connection.
+    products: Products,
     /// The region of the endpoint nearest before the last rejection that had one within its window.
     region: Option<&'static str>,
     /// Numbers of the first lines of split ones that were considered.
@@ -163,6 +169,7 @@ impl Tokens {
         while self.endpoints.front().is_some_and(|(line, _)| *line < oldest) {
             self.endpoints.pop_front();
         }
+        self.products.forget_before(oldest);
     }
 
     /// Searches on from where the search ended, up to the end of a line of the given number, if that is before `upto`;
@@ -259,6 +266,8 @@ impl Tokens {
             self.endpoints.drain(..excess);
         }
         let (own, is_announced) = sent::channel(&record.text).unzip();
+        let of_message = own.and_then(|channel| names::product_of_message(&record.text, channel));
+        self.products.note(number, record.emitter, &record.text, own.map(|channel| (channel, of_message)));
         let limited = blocks::is_limited(line, &record, settings.line_bytes_max);
         let Some(mut sent) = sent::find(&record.text, place(own), limited) else { return true };
         if own.is_none() && sent::is_of_registration(&record.text) {
@@ -308,7 +317,7 @@ impl Tokens {
             sent: Arc::new(sent),
             own,
             is_announced: is_announced == Some(true),
-            product: own.and_then(|channel| names::product_of_message(&record.text, channel)),
+            product: of_message,
             claimed: false,
         });
         true
@@ -353,6 +362,10 @@ impl Tokens {
             rejection.product = rejection.product.or(candidate.product);
         } else if let Some(sent) = on_line {
             rejection.token = Some((sent, Found::SameLine));
+        }
+        if rejection.product.is_none() && rejection.first.channel == Some(Channel::Twilsock) {
+            let in_use = self.products.of(&rejection.first.emitter, is_near);
+            rejection.probable_product = rejection.probable_product.or(in_use);
         }
         let of_token = |(sent, _): &(Arc<Sent>, Found)| pair::twin(&self.candidates, line, settings.window_lines, sent);
         rejection.twin = rejection.token.as_ref().and_then(of_token);
@@ -447,16 +460,17 @@ const fn place(own: Option<Channel>) -> Place {
     if own.is_some() { Place::Message } else { Place::Beside }
 }
 
-/// The next place that may hold a token or an endpoint.
+/// The next place that may hold a token, an endpoint or the name of a product.
 fn next_hit(bytes: &[u8], mut from: usize) -> Option<usize> {
+    const KEYS: [&[u8]; 3] = [b"oken", b"jwt", b"JWT"];
     static NEEDLES: LazyLock<Words> =
-        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"tsock.", b"oken", b"jwt", b"JWT"]));
+        LazyLock::new(|| Words::new([b"eyJ".as_slice(), b"tsock."].into_iter().chain(products::KEYS).chain(KEYS)));
     loop {
         let (at, end, needle) = NEEDLES.next(bytes, from)?;
         // Between a key and its value stands something, however the line is unwrapped.
         let after = bytes.get(end..).unwrap_or_default();
         let is_within_word = || after.first().is_some_and(u8::is_ascii_alphanumeric) && !after.starts_with(b"eyJ");
-        if needle < 2 || !is_within_word() {
+        if needle < 2 + products::KEYS.len() || !is_within_word() {
             return Some(at);
         }
         from = end;
