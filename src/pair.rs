@@ -71,12 +71,18 @@ pub struct Wanted<'a> {
     pub window_seconds: u32,
     /// How far a token may be, in lines.
     pub window_lines: u32,
+    /// The first line on which a message that is known to be the connection's own is looked for.
+    pub own_from: u64,
 }
 
 impl Wanted<'_> {
     fn reaches(&self, candidate: &Candidate) -> bool {
         let near = self.line.abs_diff(candidate.line) <= u64::from(self.window_lines);
-        near && self.is_within(candidate, u64::from(self.window_seconds) * 1000)
+        near && self.is_in_time(candidate)
+    }
+
+    fn is_in_time(&self, candidate: &Candidate) -> bool {
+        self.is_within(candidate, u64::from(self.window_seconds) * 1000)
     }
 
     /// Not more than so many milliseconds apart, as far as both tell.
@@ -116,14 +122,15 @@ pub fn may_share_writer(a: Format, b: Format) -> bool {
 }
 
 /// The connection's own message among the candidates before the refusal: by request id, else the nearest that no other
-/// rejection has been matched with.
+/// rejection has been matched with. Farther back than other tokens may be, one is taken that is known to be of the same
+/// request or writer.
 pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usize> {
     let channel = wanted.channel?;
     let before = || {
         candidates.iter().enumerate().rev().filter(|(_, candidate)| {
             candidate.own == Some(channel)
-                && candidate.line <= wanted.line
-                && wanted.reaches(candidate)
+                && (wanted.own_from..=wanted.line).contains(&candidate.line)
+                && wanted.is_in_time(candidate)
                 && !wanted.contradicts(candidate)
         })
     };
@@ -131,12 +138,13 @@ pub fn own_message(candidates: &[Candidate], wanted: &Wanted<'_>) -> Option<usiz
     // What has not been sent is not answered; and one of the same thread or logger is the better guess.
     let guess = |candidate: &Candidate| (candidate.is_announced, wanted.is_aside(candidate));
     let free = || {
-        let is_free = |(_, candidate): &(usize, &Candidate)| {
-            !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different
-        };
-        before().filter(is_free).min_by_key(|(_, candidate)| guess(candidate))
+        before()
+            .filter(|(_, candidate)| !candidate.claimed && wanted.ids.likeness(&candidate.ids) != Likeness::Different)
     };
-    by_id.or_else(free).map(|(at, _)| at)
+    let near =
+        || free().filter(|(_, candidate)| wanted.reaches(candidate)).min_by_key(|(_, candidate)| guess(candidate));
+    let by_writer = || free().find(|(_, candidate)| wanted.emitter.likeness(&candidate.emitter) == Likeness::Same);
+    by_id.or_else(near).or_else(by_writer).map(|(at, _)| at)
 }
 
 /// How many messages sent within `millis` before the refusal may be the connection's own, if none is known to be.

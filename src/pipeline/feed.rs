@@ -1,7 +1,7 @@
 //! One stream: its bytes, its lines, and the rejections that are underway in it.
 //!
 //! Whole blocks are searched; a line is unwrapped only around a hit. Everything that is looked at later lies at most
-//! `window_lines` lines back, so that is how much of a stream is kept.
+//! `window_lines` lines back, or `OWN_LINES`, so that is how much of a stream is kept.
 
 mod exposed;
 mod further;
@@ -390,7 +390,7 @@ impl Feed {
         self.trail.note(sighting.offset, sighting.offset, from);
         self.index_tokens(work, head.start, head_line, core);
         let mut rejection = Rejection::new(id, sighting, work.now);
-        self.tokens.choose(&mut rejection, line, &core.settings);
+        self.tokens.choose(&mut rejection, (work.bytes, head), &self.completion(work.now), &core.settings);
         if self.tokens.untangle(&mut self.open, &mut rejection, &core.settings) {
             self.heads = self.open.iter().map(Head::of).collect();
         }

@@ -154,7 +154,7 @@ fn a_checkpoint_knows_its_line_when_all_lines_that_are_kept_lie_before_an_open_o
     let quiet = |lines: usize| "2026-03-01T10:00:00Z INFO a quiet line\n".repeat(lines);
     let object =
         format!("2026-03-01T10:00:00Z ERROR TwilioError code=51007 {{\n{}", "  member: 'of it',\n".repeat(1000));
-    let kept = 200 + blocks::BLOCK_LINES_MAX + 1;
+    let kept = 400 + blocks::BLOCK_LINES_MAX + 1;
     for before in [kept - 1, kept, kept + 1] {
         let found = checkpoint_of(&[&quiet(1000), &format!("{}{object}", quiet(before))]);
         let skipped = found.resume / quiet(1).len() as u64;
@@ -289,5 +289,56 @@ fn a_log_in_utf_16_is_read_as_it_is_in_utf_8_and_where_it_was_left() {
         let not_a_token = crate::cause::Cause::NotAToken;
         let half = log.len() as u64 / 2;
         assert_eq!(found, [(2, 12, not_a_token), (4, 12 + half, not_a_token)], "left behind byte {cut}");
+    }
+}
+
+#[test]
+fn a_message_that_is_known_to_be_the_connections_own_is_found_farther_back() {
+    let token = crate::token::mint::good();
+    let found = |name: &str, reply: &str, distance: usize, chunk: usize| {
+        let line =
+            |name: &str, millis: usize, text: &str| format!("{name}2026-03-01T10:00:00.{millis:03}Z Twilsock {text}\n");
+        let init = |id: &str| {
+            format!(
+                "D: send request: TWILSOCK V3.0 9{{\"id\":\"{id}\",\"method\":\"init\",\"token\":\"{token}\",\"payload_size\":0}}"
+            )
+        };
+        let (own, other) = ("TM00000000-0000-4000-8000-000000000001", "TM00000000-0000-4000-8000-000000000002");
+        let quiet = |count: usize| line("chat-2 | ", 1, "T: connecting to socket").repeat(count);
+        let log = [
+            line(name, 0, "D: socket opened"),
+            line(name, 0, &init(own)),
+            quiet(distance - 2),
+            line("chat-2 | ", 1, &init(other)),
+            line(name, 50, &reply.replace("OWN", own)),
+            quiet(700),
+            line(name, 60, &reply.replace("OWN", own)),
+        ]
+        .concat();
+        let mut pipeline = Pipeline::new(Settings::default(), KeyRing::default());
+        let (id, now) = (StreamId(1), UnixTime::from_millis(1_772_359_200_000));
+        pipeline.open(id, Stream { whole: true, ..stream() });
+        let mut found = Vec::new();
+        let mut emit = |event| {
+            if let Event::Diagnosed(diagnosis) = event {
+                found.push(diagnosis.token.is_some());
+            }
+        };
+        log.as_bytes().chunks(chunk).for_each(|chunk| pipeline.push(id, chunk, now, &mut emit));
+        pipeline.finish(id, now, &mut emit);
+        found
+    };
+    let rejected = "W: Init rejected by server: {\"code\":401,\"status\":\"UNAUTHORIZED\",\"errorCode\":51007}";
+    let replied = "D: receive reply: {\"id\":\"OWN\",\"status\":{\"code\":401,\"errorCode\":51007}}";
+    for (name, reply, distance, is_found) in [
+        ("chat-1 | ", rejected, 400, true),
+        ("chat-1 | ", rejected, 401, false),
+        ("chat-1 | ", replied, 400, true),
+        ("chat-1 | ", replied, 401, false),
+    ] {
+        for chunk in [usize::MAX, 64, 16 << 10] {
+            let found = found(name, reply, distance, chunk);
+            assert_eq!(found, vec![is_found, false], "{reply} {distance} lines away, in chunks of {chunk}");
+        }
     }
 }

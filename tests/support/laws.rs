@@ -31,7 +31,7 @@ pub(crate) fn cuts(data: &[u8]) {
 /// together.
 fn among_quiet_lines(log: &[u8], small: usize) {
     // More lines than are looked back at, and so many bytes that they are not copied.
-    let quiet = "2026-03-01T10:00:00Z INFO worker did what it had to do\n".repeat(340);
+    let quiet = "2026-03-01T10:00:00Z INFO worker did what it had to do\n".repeat(540);
     let log = [quiet.as_bytes(), log, b"\n", quiet.as_bytes(), log].concat();
     let (whole, cut) = (diagnose([log.as_slice()], true), diagnose(log.chunks(small), true));
     for (of_whole, of_cut) in whole.0.iter().zip(&cut.0) {

@@ -50,6 +50,11 @@ pub fn channel(text: &[u8]) -> Option<(Channel, bool)> {
     MESSAGES.get(MESSAGE_WORDS.first(text)?).map(|(phrase, channel)| (*channel, ANNOUNCEMENTS.contains(phrase)))
 }
 
+/// Where the next phrase of such a message is, as it is written.
+pub fn next_message(text: &[u8], from: usize) -> Option<usize> {
+    MESSAGE_WORDS.next(text, from).map(|(at, _, _)| at)
+}
+
 /// A text is of a registration for notifications, whose token is another one.
 pub fn is_of_registration(text: &[u8]) -> bool {
     static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new([b"RegistrationState".as_slice(), b"notificationId"]));

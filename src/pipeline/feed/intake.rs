@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::head::{Head, Heads};
 use super::journal::Journal;
-use super::tokens::Tokens;
+use super::tokens::{OWN_LINES, Tokens};
 use super::wide::Wide;
 use super::{Feed, KEPT_BYTES_MAX, REST_SECONDS_LEAST, Work, replay};
 use crate::detect::search::Hits;
@@ -409,5 +409,6 @@ impl Feed {
 /// How many lines are kept to be looked back at: from a hit to the head of its block, and from there as far as times and
 /// tokens may be.
 const fn kept_lines(window_lines: u32) -> usize {
-    window_lines as usize + BLOCK_LINES_MAX + 1
+    let window = window_lines as usize;
+    (if window > OWN_LINES { window } else { OWN_LINES }) + BLOCK_LINES_MAX + 1
 }

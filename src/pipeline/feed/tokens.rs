@@ -1,5 +1,6 @@
 //! The tokens in a stretch of a stream: each byte is searched at most once, and only where a rejection is near.
 
+mod own;
 mod products;
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use super::ids::note_ids;
 use super::names;
 use super::wrapped::{self, Rest};
 use crate::diagnosis::Found;
-use crate::envelope;
+use crate::envelope::{self, Id};
 use crate::pair::clues::Clues;
 use crate::pair::rejection::Rejection;
 use crate::pair::sent::Place;
@@ -25,12 +26,12 @@ use crate::stamp::Completion;
 use crate::token::{self, Sent};
 use crate::words::Words;
 
+use own::take_own;
+pub(super) use own::{OWN_LINES, TANGLE_MILLIS};
 use products::Products;
 
 /// Candidates, and lines with endpoints, remembered of one stream.
 const CANDIDATES_MAX: usize = 1000;
-/// Rejections with a guessed own message are matched anew within this time, in milliseconds.
-pub(super) const TANGLE_MILLIS: u64 = 1000;
 
 /// What is where a search ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) struct Tokens {
     /// Position up to which lines have been searched, and the number of the line there.
     indexed: usize,
     indexed_line: u64,
+    /// The number of the line from which on none up to there was left out.
+    indexed_from: u64,
     /// First and last lines of sightings: a token there belongs to its own refusal.
     owned: VecDeque<(u64, u64)>,
     /// Positions of the last two sightings, for which all is known.
@@ -163,8 +166,11 @@ impl Tokens {
         if from >= upto {
             return;
         }
+        if self.indexed == 0 || from > self.indexed {
+            self.indexed_from = upto_line.saturating_sub(window as u64);
+        }
         self.search(bytes, from, (upto, upto_line), reach, completion, settings);
-        let oldest = upto_line.saturating_sub(2 * window as u64);
+        let oldest = upto_line.saturating_sub(2 * window.max(OWN_LINES) as u64);
         self.bound(oldest);
         while self.endpoints.front().is_some_and(|(line, _)| *line < oldest) {
             self.endpoints.pop_front();
@@ -187,6 +193,9 @@ impl Tokens {
             return false;
         }
         let (from, number) = if self.indexed > 0 { (self.indexed, self.indexed_line) } else { (0, base_line) };
+        if self.indexed == 0 {
+            self.indexed_from = base_line;
+        }
         let Some(lines) = last_line.checked_sub(number) else { return true };
         let rest = bytes.get(from..upto).unwrap_or_default();
         let end = usize::try_from(lines).ok().and_then(|lines| blocks::behind_lines(rest, lines));
@@ -323,8 +332,14 @@ impl Tokens {
         true
     }
 
-    /// Finds the token of a new rejection on its line, which is given as it is written, and before it.
-    pub(super) fn choose(&mut self, rejection: &mut Rejection, written: &[u8], settings: &Settings) {
+    /// Finds the token of a new rejection on its line, which is the one given, and before it.
+    pub(super) fn choose(
+        &mut self,
+        rejection: &mut Rejection,
+        (bytes, head): (&[u8], Line),
+        completion: &Completion,
+        settings: &Settings,
+    ) {
         // Only what stands before a rejection, and near to it: how far the lines behind others were searched depends on
         // how they came.
         let (line, window) = (rejection.first.line, u64::from(settings.window_lines));
@@ -335,17 +350,23 @@ impl Tokens {
         if rejection.first.region.is_none() && rejection.first.channel.is_some() {
             rejection.first.region = self.region.map(str::to_owned);
         }
-        let wanted = wanted(rejection, settings);
-        let own = pair::own_message(&self.candidates, &wanted);
-        let by_id = own.is_some_and(|at| {
-            let likeness = self.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
+        let mut wanted = wanted(rejection, settings);
+        let is_same = |tokens: &Self, at: usize, wanted: &Wanted<'_>| {
+            let likeness = tokens.candidates.get(at).map(|candidate| wanted.ids.likeness(&candidate.ids));
             likeness == Some(envelope::Likeness::Same)
-        });
+        };
+        let mut own = pair::own_message(&self.candidates, &wanted);
+        let is_guess = own.is_none_or(|at| wanted.ids.digest(Id::Message).is_some() && !is_same(self, at, &wanted));
+        if is_guess && wanted.channel.is_some() {
+            wanted.own_from = self.search_own(bytes, (head.start, line), completion, settings);
+            own = pair::own_message(&self.candidates, &wanted);
+        }
+        let by_id = own.is_some_and(|at| is_same(self, at, &wanted));
         let on_line = rejection.first.sent.clone();
         // Behind what hides the token, it may be seen on another line of the request.
         let is_hidden = on_line.as_ref().is_some_and(|sent| token::is_veil(&sent.raw));
         let before = if own.is_none() && (on_line.is_none() || is_hidden) {
-            pair::before(&self.candidates, &wanted, || Clues::of([written]))
+            pair::before(&self.candidates, &wanted, || Clues::of([head.text(bytes, settings.line_bytes_max)]))
                 .filter(|(_, found)| !is_hidden || matches!(found, Found::SameRequest(_)))
         } else {
             None
@@ -371,53 +392,6 @@ impl Tokens {
         rejection.twin = rejection.token.as_ref().and_then(of_token);
     }
 
-    /// Several connections in one log are answered in the order in which they asked: of rejections close together whose
-    /// own messages were guessed, the first gets the first.
-    /// Says whether the tokens of others may have changed.
-    pub(super) fn untangle(&self, open: &mut VecDeque<Rejection>, last: &mut Rejection, settings: &Settings) -> bool {
-        if last.guessed_own.is_none() {
-            return false;
-        }
-        let near = |other: &Rejection| {
-            let apart = other.first.time.zip(last.first.time).and_then(|(a, b)| a.apart(b));
-            // Which connection of several a message is of is guessed only among those of one writer.
-            other.is_waiting()
-                && other.first.emitter.likeness(&last.first.emitter) != envelope::Likeness::Different
-                && other.guessed_own.is_some()
-                && other.first.channel == last.first.channel
-                && apart.is_none_or(|apart| apart <= TANGLE_MILLIS)
-                && last.first.line.abs_diff(other.first.line) <= u64::from(settings.window_lines)
-        };
-        let mut tangled: Vec<usize> =
-            open.iter().enumerate().filter(|(_, other)| near(other)).map(|(at, _)| at).collect();
-        let mut messages: Vec<u64> = tangled.iter().filter_map(|at| open.get(*at)?.guessed_own).collect();
-        messages.extend(last.guessed_own);
-        messages.sort_unstable();
-        let message_of_last = messages.pop();
-        tangled.truncate(messages.len());
-        let has_others = !tangled.is_empty();
-        for (at, message) in tangled.into_iter().zip(messages) {
-            if let Some(other) = open.get_mut(at)
-                && message < other.first.line
-            {
-                self.rematch(other, message);
-            }
-        }
-        if let Some(message) = message_of_last {
-            self.rematch(last, message);
-        }
-        has_others
-    }
-
-    fn rematch(&self, rejection: &mut Rejection, message: u64) {
-        if rejection.guessed_own != Some(message)
-            && let Some(candidate) = self.candidates.iter().find(|candidate| candidate.line == message)
-        {
-            rejection.guessed_own = Some(message);
-            take_own(rejection, candidate);
-        }
-    }
-
     /// The number of the last line with a candidate, 0 without one.
     pub(super) fn last_line(&self) -> u64 {
         self.candidates.last().map_or(0, |candidate| candidate.line)
@@ -437,12 +411,6 @@ impl Tokens {
     }
 }
 
-fn take_own(rejection: &mut Rejection, candidate: &Candidate) {
-    let lines = rejection.first.line.saturating_sub(candidate.line);
-    rejection.token = Some((Arc::clone(&candidate.sent), Found::OwnMessage(lines)));
-    rejection.product = candidate.product.or(rejection.product);
-}
-
 fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
     Wanted {
         line: rejection.first.line,
@@ -453,6 +421,7 @@ fn wanted<'a>(rejection: &'a Rejection, settings: &Settings) -> Wanted<'a> {
         channel: rejection.first.channel,
         window_seconds: settings.window_seconds,
         window_lines: settings.window_lines,
+        own_from: rejection.first.line.saturating_sub(u64::from(settings.window_lines)),
     }
 }
 
