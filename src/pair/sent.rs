@@ -18,7 +18,7 @@ mod stands;
 pub mod wrapped;
 
 use marker::with_marker;
-pub use message::{Channel, channel, is_of_registration, next_message};
+pub use message::{Channel, begins_message, channel, is_of_registration, next_message};
 use stands::{
     behind_type, bytes_literal, is_fault_object, is_jwt_like, is_nothing, is_of_other, is_token_name, stands_for_token,
     tells_of_connections,

@@ -55,6 +55,14 @@ pub fn next_message(text: &[u8], from: usize) -> Option<usize> {
     MESSAGE_WORDS.next(text, from).map(|(at, _, _)| at)
 }
 
+/// Twilsock's header, as it is written, behind which the message follows on the next line: `send request: TWILSOCK V3.0 360`.
+pub fn begins_message(line: &[u8]) -> bool {
+    const HEADER_BYTES: usize = 24;
+    let line = line.trim_ascii_end();
+    let end = line.get(line.len().saturating_sub(HEADER_BYTES)..).unwrap_or(line);
+    end.last().is_some_and(u8::is_ascii_digit) && memchr::memmem::find(end, b"TWILSOCK V").is_some()
+}
+
 /// A text is of a registration for notifications, whose token is another one.
 pub fn is_of_registration(text: &[u8]) -> bool {
     static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new([b"RegistrationState".as_slice(), b"notificationId"]));

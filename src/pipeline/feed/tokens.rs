@@ -308,7 +308,11 @@ impl Tokens {
             block.take_in(&mut body);
             ids.merge(&block.record.ids);
         }
-        let head = &block.record;
+        // What a logger puts before a message of two lines stands before the first of them.
+        let begun =
+            own.and_then(|_| block.head.before(bytes)).map(|before| before.text(bytes, settings.line_bytes_max));
+        let begun = begun.filter(|before| sent::begins_message(before)).map(envelope::read);
+        let head = begun.as_ref().unwrap_or(&block.record);
         // Some loggers write the time on a line of its own, before.
         let time = head.time(completion).or_else(|| {
             let before = block.head.before(bytes)?;
