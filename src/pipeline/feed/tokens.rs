@@ -55,6 +55,8 @@ pub(super) struct Tokens {
     indexed_line: u64,
     /// The number of the line from which on none up to there was left out.
     indexed_from: u64,
+    /// Where the first line is in whose reach the last refusal was, and its number.
+    edge: Option<(usize, u64)>,
     /// First and last lines of sightings: a token there belongs to its own refusal.
     owned: VecDeque<(u64, u64)>,
     /// Positions of the last two sightings, for which all is known.
@@ -102,6 +104,7 @@ impl Tokens {
     /// The bytes were forgotten; what was found in them stays.
     pub(super) fn forget_bytes(&mut self) {
         self.indexed = 0;
+        self.edge = None;
         self.owned_bytes = Default::default();
     }
 
@@ -136,6 +139,7 @@ impl Tokens {
     /// The first bytes were dropped; a line of the given number is the first now.
     pub(super) fn shift(&mut self, dropped: usize, first_line: u64) {
         self.indexed = self.indexed.saturating_sub(dropped);
+        self.edge = self.edge.and_then(|(at, number)| Some((at.checked_sub(dropped)?, number)));
         for bytes in &mut self.owned_bytes {
             let start = bytes.start.checked_sub(dropped);
             *bytes = start.map_or(0..0, |start| start..bytes.end - dropped);

@@ -34,21 +34,49 @@ impl Tokens {
         settings: &Settings,
     ) -> u64 {
         let own_lines = OWN_LINES.max(settings.window_lines as usize);
+        let by_lines = upto_line.saturating_sub(own_lines as u64);
+        let own_from = by_lines.max(self.first_in_reach(bytes, upto, upto_line));
+        if own_from.max(1) < self.indexed_from {
+            self.search_messages(bytes, (upto, upto_line), own_from, completion, settings);
+            self.indexed_from = own_from;
+        }
+        own_from.min(upto_line.saturating_sub(u64::from(settings.window_lines)))
+    }
+
+    /// The number of the first line that is not too many bytes before a position; 0 if all are near. Each line is counted
+    /// once, as long as the positions follow on each other.
+    fn first_in_reach(&mut self, bytes: &[u8], upto: usize, upto_line: u64) -> u64 {
+        let Some(from) = upto.checked_sub(OWN_BYTES) else { return 0 };
+        let Some(end) = bytes.get(from..upto).and_then(|near| memchr(b'\n', near)) else { return upto_line };
+        let first = from + end + 1;
+        let number = match self.edge {
+            Some((at, number)) if at <= first => number + count(bytes, at, first),
+            Some(_) | None => upto_line.saturating_sub(count(bytes, first, upto)),
+        };
+        self.edge = Some((first, number));
+        number
+    }
+
+    /// Searches the lines from one of a number on, up to where all have been searched.
+    fn search_messages(
+        &mut self,
+        bytes: &[u8],
+        (upto, upto_line): (usize, u64),
+        from: u64,
+        completion: &Completion,
+        settings: &Settings,
+    ) {
         let head = bytes.get(..upto).unwrap_or_default();
-        let count = |from: usize, to: usize| memchr_iter(b'\n', head.get(from..to).unwrap_or_default()).count() as u64;
-        let by_lines = blocks::last_lines(head, own_lines).unwrap_or(0);
-        let by_bytes = upto.checked_sub(OWN_BYTES).filter(|at| *at > by_lines);
-        let by_bytes = by_bytes.and_then(|at| Some(at + memchr(b'\n', head.get(at..)?)? + 1));
-        let first = by_bytes.unwrap_or(by_lines);
-        let mut number = upto_line.saturating_sub(count(first, upto));
-        let own_from = by_bytes.map_or(upto_line.saturating_sub(own_lines as u64), |_| number);
-        let known = usize::try_from(upto_line.saturating_sub(self.indexed_from)).unwrap_or(usize::MAX);
-        let end = blocks::last_lines(head, known).unwrap_or(0);
+        let back_to = |line: u64| {
+            let lines = usize::try_from(upto_line.saturating_sub(line)).unwrap_or(usize::MAX);
+            blocks::last_lines(head, lines).unwrap_or(0)
+        };
+        let (first, end) = (back_to(from), back_to(self.indexed_from));
+        let mut number = upto_line.saturating_sub(count(bytes, first, upto));
         let (mut at, mut counted, known) = (first, first, self.candidates.len());
-        self.indexed_from = self.indexed_from.min(number);
         while let Some(hit) = head.get(..end).and_then(|head| sent::next_message(head, at)) {
             let line = Line::around(bytes, hit, upto);
-            number += count(counted, line.start);
+            number += count(bytes, counted, line.start);
             (at, counted) = (line.end, line.start);
             self.consider((bytes, upto), line, number, Reach::Block, completion, settings);
         }
@@ -58,7 +86,6 @@ impl Tokens {
             self.candidates.dedup_by_key(|candidate| candidate.line);
             self.candidate_bytes = self.candidates.iter().map(|candidate| candidate.sent.raw.len()).sum();
         }
-        own_from.min(upto_line.saturating_sub(u64::from(settings.window_lines)))
     }
 
     /// Several connections in one log are answered in the order in which they asked: of rejections close together whose
@@ -112,6 +139,11 @@ impl Tokens {
             take_own(rejection, candidate);
         }
     }
+}
+
+/// Lines that end between two positions.
+fn count(bytes: &[u8], from: usize, to: usize) -> u64 {
+    memchr_iter(b'\n', bytes.get(from..to).unwrap_or_default()).count() as u64
 }
 
 /// Takes a message for the connection's own.
