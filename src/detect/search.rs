@@ -20,6 +20,9 @@ const WINDOW: usize = 5;
 /// Steps between two places up to which line breaks are counted.
 #[cfg(target_arch = "x86_64")]
 const STEPS: usize = MARK_BYTES / STEP;
+/// Steps whose candidates are noted before they are compared.
+#[cfg(target_arch = "x86_64")]
+const NOTED: usize = 8;
 /// Groups of windows: bits of a byte.
 const GROUPS: usize = 8;
 
@@ -238,17 +241,15 @@ impl Search {
         let (newline, zero): (__m256i, __m256i) = (pulp::cast([b'\n'; 32]), pulp::cast([0_u8; 32]));
         let short: __m256i = pulp::cast([self.short; 32]);
         let [t0, t1, t2, t3, t4] = tables;
-        let mut lines = 0_u64;
-        let mut at = 0;
-        // Compared after each [`MARK_BYTES`]: a call within the loop would move all tables out of their registers.
-        let mut places = [(0, [zero; 2]); STEPS];
+        let (mut lines, mut at, mut steps) = (0_u64, 0, 0);
+        // Compared outside of the loop: a call within it would move all tables out of their registers.
+        let mut places = [(0, [zero; 2]); NOTED];
         let load = |bytes: &[u8; STEP + 8], from: usize| -> __m256i {
             let chunk = bytes.get(from..).and_then(|rest| rest.first_chunk::<32>());
             pulp::cast(*chunk.unwrap_or(&[0; 32]))
         };
         loop {
-            let mut breaks = zero;
-            let (mut steps, mut noted) = (0, 0);
+            let (mut breaks, mut noted) = (zero, 0);
             while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<{ STEP + 8 }>()) {
                 let mut found = [zero; 2];
                 for (half, found) in found.iter_mut().enumerate() {
@@ -272,7 +273,7 @@ impl Search {
                 }
                 at += STEP;
                 steps += 1;
-                if steps == STEPS {
+                if steps == STEPS || noted == NOTED {
                     break;
                 }
             }
@@ -281,11 +282,13 @@ impl Search {
             }
             let sums: [u64; 4] = pulp::cast(avx._mm256_sad_epu8(breaks, zero));
             lines += sums.iter().sum::<u64>();
-            if steps < STEPS {
+            if steps == STEPS {
+                hits.marks.push(lines);
+                steps = 0;
+            } else if noted < NOTED {
                 hits.lines = lines;
                 return at;
             }
-            hits.marks.push(lines);
         }
     }
 
